@@ -1,0 +1,25 @@
+//! `gitdeploy`: from a commit to running containers.
+//!
+//! The road, in the order the data goes:
+//!
+//! ```text
+//! git ─► files ─► template ─► yaml ─► compose ─► resolve ─► model::desired ─► diff
+//!                                ▲        ▲
+//!                              shape   settings (gitdeploy.yaml, inventory.yaml)
+//! ```
+//!
+//! Everything between `files` and `diff` is a plain function over values: no clock, no network, no
+//! process environment. `git` and `cli` are the only modules that touch the world.
+
+pub mod cli;
+pub mod compose;
+pub mod diag;
+pub mod diff;
+pub mod files;
+pub mod git;
+pub mod model;
+pub mod resolve;
+pub mod settings;
+pub mod shape;
+pub mod template;
+pub mod yaml;

@@ -1,0 +1,3 @@
+//! The `gitdeploy` command.
+
+fn main() {}
