@@ -1,5 +1,12 @@
-//! YAML in and out, with a place for every value.
+//! YAML in, with a place for every value.
+//!
+//! Reading is ours, on top of a parser that yields events with byte ranges, because every library
+//! that reads into values loses the place of keys, keeps the last of two equal keys without a
+//! word, or leaves `<<` unapplied. Writing is `serde_yaml`'s.
 
 mod node;
+mod parse;
+mod scalar;
 
 pub use node::{Item, Map, Node, Tag, Value};
+pub use parse::{DEPTH_MAX, NODES_MAX, TEXT_MAX, parse, text_of};
