@@ -5,7 +5,10 @@ use indexmap::IndexMap;
 use crate::diag::Span;
 
 /// One value of a document.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// Two nodes are equal when their values are, wherever they stand and in whatever order their
+/// keys were written.
+#[derive(Debug, Clone)]
 pub struct Node {
     /// Where it stands; after a merge, where the winner stood.
     pub span: Span,
@@ -50,13 +53,25 @@ pub enum Value {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Map(pub IndexMap<String, Item>);
 
-/// A value of a [`Map`], with the place of its key.
-#[derive(Debug, Clone, PartialEq)]
+/// A value of a [`Map`], with the place of its key. Equal when the values are.
+#[derive(Debug, Clone)]
 pub struct Item {
     /// Where the key stands.
     pub key: Span,
     /// The value.
     pub node: Node,
+}
+
+impl PartialEq for Node {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+impl PartialEq for Item {
+    fn eq(&self, other: &Self) -> bool {
+        self.node == other.node
+    }
 }
 
 impl Node {

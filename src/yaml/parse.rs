@@ -446,7 +446,7 @@ mod tests {
         let mut bomb = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n");
         for level in 1..10 {
             let refs = vec![format!("*a{}", level - 1); 10].join(",");
-            bomb.push_str(&format!("a{level}: &a{level} [{refs}]\n"));
+            bomb = format!("{bomb}a{level}: &a{level} [{refs}]\n");
         }
         assert!(read(&bomb).expect_err("a bomb")[0].contains("more than 300000 values"));
         let deep = "[".repeat(30_000);

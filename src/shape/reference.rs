@@ -1,0 +1,62 @@
+//! A shape as a page of the reference.
+
+use std::fmt::Write as _;
+
+use super::{Record, Shape};
+
+/// One table for `record` and one for each record below it, in Markdown.
+pub fn reference(record: &'static Record) -> String {
+    let mut page = String::new();
+    let mut seen = vec![record.name];
+    let mut queue = vec![record];
+    while !queue.is_empty() {
+        let record = queue.remove(0);
+        table(record, &mut page);
+        for field in record.fields {
+            collect(&field.shape, &mut |found: &'static Record| {
+                if !seen.contains(&found.name) {
+                    seen.push(found.name);
+                    queue.push(found);
+                }
+            });
+        }
+    }
+    page
+}
+
+fn table(record: &Record, page: &mut String) {
+    let _ = writeln!(page, "### {}\n\n| key | value | default | meaning |", record.name);
+    let _ = writeln!(page, "|---|---|---|---|");
+    for field in record.fields {
+        let name = if field.required { format!("**{}**", field.name) } else { field.name.into() };
+        let default = match field.default {
+            "" => String::new(),
+            default => format!("`{default}`"),
+        };
+        let value = field.shape.words().replace('|', "\\|");
+        let _ =
+            writeln!(page, "| {name} | {value} | {default} | {} |", field.doc.replace('|', "\\|"));
+    }
+    page.push('\n');
+}
+
+fn collect(shape: &Shape, found: &mut impl FnMut(&'static Record)) {
+    match shape {
+        Shape::Record(record) => found(record),
+        Shape::List(list) => collect(&list.item, found),
+        Shape::Map(of) => collect(&of.value, found),
+        Shape::OneOf(shapes) => {
+            for shape in *shapes {
+                collect(shape, found);
+            }
+        }
+        Shape::Any
+        | Shape::Null
+        | Shape::Bool
+        | Shape::Int { .. }
+        | Shape::Number
+        | Shape::Str
+        | Shape::Text(_)
+        | Shape::Enum(_) => {}
+    }
+}
