@@ -1,1 +1,20 @@
-//! model.
+//! Plain data: what is wanted, without a word on how to get there.
+//!
+//! Nothing here reads, decides or prints. Types are built by `resolve` and trusted afterwards.
+
+mod container;
+mod desired;
+mod ids;
+
+pub use container::{
+    BindSource, Blkio, ContainerSpec, DeviceMapping, DeviceRequest, FileMount, FileSource,
+    HealthCheck, Limits, Logging, Mount, MountKind, NetworkAttachment, Port, RestartPolicy, Ulimit,
+};
+pub use desired::{
+    Condition, Count, Dependency, Desired, FailureAction, Gate, Hook, HttpProbe, NetworkSpec,
+    Order, Placement, Probe, Reservations, Rollout, Route, ServiceTarget, StackTarget, Strategy,
+    UpdateOrder, VolumeSpec,
+};
+pub use ids::{
+    CommitId, EnvironmentName, NameError, ProjectName, ServiceName, SpecHash, StackName,
+};

@@ -1,0 +1,328 @@
+//! What a commit wants: stacks, their services, how many of each and where they may live.
+//!
+//! No host, port or digest is chosen here; that needs the live fleet in view.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{ContainerSpec, EnvironmentName, ProjectName, ServiceName, SpecHash, StackName};
+
+/// The desired state of one environment at one commit.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Desired {
+    /// What owns everything.
+    pub project: ProjectName,
+    /// Which environment.
+    pub environment: EnvironmentName,
+    /// The stacks, by name.
+    pub stacks: BTreeMap<StackName, StackTarget>,
+}
+
+/// The desired state of one stack.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StackTarget {
+    /// Its services, by name.
+    pub services: BTreeMap<ServiceName, ServiceTarget>,
+    /// Its networks, by key.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub networks: BTreeMap<String, NetworkSpec>,
+    /// Its volumes, by key.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub volumes: BTreeMap<String, VolumeSpec>,
+    /// Contents of config files, by their digest: what is brought to the hosts, and what a diff
+    /// shows line by line. Never the content of a secret.
+    #[serde(skip)]
+    pub files: BTreeMap<String, std::sync::Arc<[u8]>>,
+}
+
+/// The desired state of one service.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ServiceTarget {
+    /// What each of its containers is.
+    pub container: ContainerSpec,
+    /// The fingerprint of `container`.
+    pub spec_hash: SpecHash,
+    /// How many.
+    pub replicas: Count,
+    /// Where they may live.
+    pub placement: Placement,
+    /// What each needs to be free on its host.
+    pub reservations: Reservations,
+    /// How they are replaced.
+    pub rollout: Rollout,
+    /// When a new one counts as ready.
+    pub health: Option<Gate>,
+    /// What is routed to them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<Route>,
+    /// What must be there first, by service.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub depends_on: BTreeMap<ServiceName, Dependency>,
+    /// When the image is pulled: Compose's `pull_policy`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pull_policy: Option<String>,
+    /// Runs to its end before a replica starts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pre_start: Vec<Hook>,
+    /// Runs in a replica after its start.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub post_start: Vec<Hook>,
+    /// Runs in a replica before its stop.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pre_stop: Vec<Hook>,
+}
+
+/// How many replicas a service has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Count {
+    /// That many over all hosts.
+    Replicas(u32),
+    /// One on each host that its constraints allow.
+    Global,
+}
+
+/// Where replicas may live.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Placement {
+    /// Conditions on a host, all of which must hold: `node.labels.role == web`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub constraints: Vec<String>,
+    /// Labels over whose values replicas are spread, the first one first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub spread: Vec<String>,
+    /// The most on one host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_replicas_per_node: Option<u32>,
+}
+
+/// What a replica needs to be free on its host.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Reservations {
+    /// Billionths of a CPU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nano_cpus: Option<i64>,
+    /// Bytes of memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<i64>,
+}
+
+/// How a service's replicas are replaced.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Rollout {
+    /// All at once or in batches.
+    pub strategy: Strategy,
+    /// How a new release comes.
+    pub update: Order,
+    /// How the old one comes back.
+    pub rollback: Order,
+    /// How long a replica that is no longer routed may finish its work, in microseconds.
+    pub drain_timeout: u64,
+}
+
+/// Whether replicas are replaced together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    /// All new ones first, one switch, then all old ones go.
+    AllAtOnce,
+    /// In batches of `parallelism`.
+    Rolling,
+}
+
+/// Compose's `update_config` or `rollback_config`; `None` where the user left it out.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Order {
+    /// Replicas in one batch; 0 for all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parallelism: Option<u64>,
+    /// Microseconds between two batches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delay: Option<u64>,
+    /// What a failed replica means.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure_action: Option<FailureAction>,
+    /// Microseconds a new replica is watched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub monitor: Option<u64>,
+    /// The share of replicas that may fail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_failure_ratio: Option<f64>,
+    /// Whether the new one starts before the old one stops.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<UpdateOrder>,
+}
+
+/// What a replica that fails during a rollout means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureAction {
+    /// Go on.
+    Continue,
+    /// Stop where it is.
+    Pause,
+    /// Go back.
+    Rollback,
+}
+
+/// Which comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UpdateOrder {
+    /// The new replica starts, then the old one stops.
+    StartFirst,
+    /// The old replica stops, then the new one starts.
+    StopFirst,
+}
+
+/// When a new replica counts as ready.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Gate {
+    /// What is asked from outside the container.
+    pub probe: Probe,
+    /// Microseconds between two questions.
+    pub interval: u64,
+    /// Microseconds one answer may take.
+    pub timeout: u64,
+    /// Microseconds after which a replica that is not ready has failed.
+    pub within: u64,
+}
+
+/// A question that a ready replica answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Probe {
+    /// An HTTP request that must be answered with 2xx.
+    Http(HttpProbe),
+    /// A TCP connection that must be taken.
+    Tcp {
+        /// The port inside the container.
+        port: u16,
+    },
+}
+
+/// An HTTP question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HttpProbe {
+    /// The path.
+    pub path: String,
+    /// The port inside the container.
+    pub port: u16,
+}
+
+/// What a proxy sends to a service.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Route {
+    /// The host name asked for; `*.example.com` for all below.
+    pub host: String,
+    /// The start of the path.
+    pub path: String,
+    /// The port inside the container.
+    pub port: u16,
+    /// The proxy, by its name in the inventory.
+    pub proxy: String,
+}
+
+/// What must be true of another service first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Dependency {
+    /// Started, healthy or done.
+    pub condition: Condition,
+    /// Whether this service is restarted when the other one is replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart: Option<bool>,
+    /// Whether it is wrong without the other one.
+    pub required: bool,
+}
+
+/// The states that `depends_on` can wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// Its replicas run.
+    Started,
+    /// Its replicas are healthy.
+    Healthy,
+    /// It has ended well.
+    CompletedSuccessfully,
+}
+
+/// A command that runs around the life of a replica.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Hook {
+    /// The command.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// The image it runs in, before a start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// The user it runs as.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Whether it has the rights of root.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub privileged: Option<bool>,
+    /// Where it starts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub working_dir: Option<String>,
+    /// Variables beside the service's.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, Option<String>>,
+    /// Whether it runs for each replica, before a start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_replica: Option<bool>,
+}
+
+/// A network of a stack.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct NetworkSpec {
+    /// Its name on the engine.
+    pub name: String,
+    /// Whether it is somebody else's, and only used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external: Option<bool>,
+    /// `bridge`, `overlay` or another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub driver: Option<String>,
+    /// Options of the driver.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub driver_opts: BTreeMap<String, String>,
+    /// The user's own labels.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Whether plain containers may join an overlay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attachable: Option<bool>,
+    /// Whether nothing outside can be reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub internal: Option<bool>,
+    /// Whether it has IPv4 addresses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enable_ipv4: Option<bool>,
+    /// Whether it has IPv6 addresses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enable_ipv6: Option<bool>,
+    /// Address ranges, as Compose writes them.
+    #[serde(skip_serializing_if = "serde_json::Value::is_null")]
+    pub ipam: serde_json::Value,
+}
+
+/// A volume of a stack.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct VolumeSpec {
+    /// Its name on the engine.
+    pub name: String,
+    /// Whether it is somebody else's, and only used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external: Option<bool>,
+    /// `local` or another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub driver: Option<String>,
+    /// Options of the driver.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub driver_opts: BTreeMap<String, String>,
+    /// The user's own labels.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+}
