@@ -1,1 +1,3 @@
 //! compose.
+
+pub mod forms;
