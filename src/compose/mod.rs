@@ -1,3 +1,4 @@
 //! compose.
 
 pub mod forms;
+pub mod interpolate;
