@@ -1,4 +1,5 @@
 //! compose.
 
+pub mod dotenv;
 pub mod forms;
 pub mod interpolate;
