@@ -340,9 +340,8 @@ impl<'a> Reader<'a> {
                 Value::Null
             }),
             None if style != ScalarStyle::Plain => Value::Str(text.to_owned()),
-            // A scalar under a tag of somebody else's is text, except that `!reset` and
-            // `!override` keep the meaning the value has without them.
-            None if tag.is_some() && meaning(tag) == Tag::None => Value::Str(text.to_owned()),
+            // A scalar under any other tag is text, `!override` among them: `!override 5` is "5".
+            None if tag.is_some() => Value::Str(text.to_owned()),
             None => scalar::plain(text),
         };
         Node { span, tag: meaning(tag), value }

@@ -46,7 +46,7 @@ pub fn host_entry(text: &str) -> Result<HostEntry, Fault<HostProblem>> {
 }
 
 /// The address without the brackets around it; `[]` is left as it is.
-fn bare(address: &str) -> &str {
+pub fn bare(address: &str) -> &str {
     address
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))

@@ -21,7 +21,7 @@ pub use boolean::{Boolean, BooleanProblem, boolean};
 pub use device::{Device, DeviceProblem, device, device_count};
 pub use duration::{Duration, DurationProblem, duration};
 pub use fault::Fault;
-pub use host::{HostEntry, HostProblem, host_entry};
+pub use host::{HostEntry, HostProblem, bare, host_entry};
 pub use number::{
     FileMode, NumberProblem, cpus, file_mode, float, float32, integer, json_float, json_float32,
 };

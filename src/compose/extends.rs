@@ -1,0 +1,208 @@
+//! `extends`: a service that starts from another one, of the same file or of another.
+//!
+//! A service is resolved from its base upwards without changing the file it stands in, so the
+//! order of services does not matter and a base can serve any number of them.
+
+use std::rc::Rc;
+
+use crate::diag::{Diagnostic, Span};
+use crate::files;
+use crate::yaml::{Map, Node, Value};
+
+use super::attribute::Place;
+use super::include::relative;
+use super::loader::{DEPTH_MAX, Loader, Scope, Step};
+use super::merge::merge;
+use super::paths::{Base, PathStyle};
+use super::remote;
+use super::reset::Resets;
+
+/// A file whose services are extended, ready to be merged with.
+#[derive(Debug)]
+pub(super) struct BaseFile {
+    /// The path it was read from.
+    path: String,
+    services: Map,
+    resets: Resets,
+}
+
+/// Where a service that is being resolved stands.
+struct Home<'a> {
+    path: &'a str,
+    services: &'a Map,
+    resets: &'a Resets,
+}
+
+/// What a service says of its base.
+struct Extends {
+    service: String,
+    file: Option<(String, Span)>,
+    span: Span,
+}
+
+/// Replaces every service of `document` that extends another by the outcome.
+pub(super) fn apply(
+    loader: &mut Loader<'_>,
+    scope: &Scope,
+    path: &str,
+    document: &mut Node,
+    resets: &Resets,
+) -> Step {
+    let services = match document.as_map().and_then(|map| map.get("services")) {
+        None => return Ok(()),
+        Some(Node { value: Value::Map(services), .. }) => services,
+        Some(other) => {
+            let message = format!("`services` must be a mapping, not {}", other.kind());
+            return loader.stop(Diagnostic::error("compose/wrong-kind", message).at(other.span));
+        }
+    };
+    let home = Home { path, services, resets };
+    let mut resolved = Vec::new();
+    for (name, item) in services.iter() {
+        if item.node.get("extends").is_some() {
+            let service = resolve(loader, scope, &home, name, &item.node, &mut Vec::new())?;
+            resolved.push((name.to_owned(), service));
+        }
+    }
+    if let Some(Node { value: Value::Map(services), .. }) =
+        document.as_map_mut().and_then(|map| map.get_mut("services"))
+    {
+        for (name, service) in resolved {
+            if let Some(node) = services.get_mut(&name) {
+                *node = service;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The service `name` of `home` with all it extends; `chain` has the services below it.
+fn resolve(
+    loader: &mut Loader<'_>,
+    scope: &Scope,
+    home: &Home<'_>,
+    name: &str,
+    service: &Node,
+    chain: &mut Vec<(String, String)>,
+) -> Step<Node> {
+    let Some(extends) = extends_of(loader, service, name)? else { return Ok(service.clone()) };
+    let link = (home.path.to_owned(), name.to_owned());
+    if chain.contains(&link) || chain.len() > DEPTH_MAX {
+        let names: Vec<String> =
+            chain.iter().chain([&link]).map(|(file, name)| format!("{name} ({file})")).collect();
+        let message = format!("services extend each other in a circle: {}", names.join(" → "));
+        return loader.stop(Diagnostic::error("compose/extends-cycle", message).at(extends.span));
+    }
+    chain.push(link);
+    let mut base = match &extends.file {
+        None => {
+            let base = base_service(loader, home.services, &extends, name, home.path)?;
+            resolve(loader, scope, home, &extends.service, base, chain)?
+        }
+        Some((path, span)) => {
+            let file = base_file(loader, scope, path, *span)?;
+            let base = base_service(loader, &file.services, &extends, name, path)?;
+            let other = Home { path: &file.path, services: &file.services, resets: &file.resets };
+            resolve(loader, scope, &other, &extends.service, base, chain)?
+        }
+    };
+    chain.pop();
+    if base.is_null() {
+        return Ok(service.clone());
+    }
+    home.resets.apply_below(&["services", name], &mut base);
+    let mut own = service.clone();
+    let root = Place::root();
+    let services = root.key("services");
+    if let Value::Map(own) = &mut own.value {
+        own.remove("extends");
+    }
+    if let Value::Map(base) = &mut base.value {
+        base.remove("extends");
+    }
+    match merge(base, own, &services.key(name)) {
+        Ok(merged) => Ok(merged),
+        Err(problem) => loader.stop(problem),
+    }
+}
+
+fn extends_of(loader: &mut Loader<'_>, service: &Node, name: &str) -> Step<Option<Extends>> {
+    let map = match &service.value {
+        Value::Null => return Ok(None),
+        Value::Map(map) => map,
+        _ => {
+            let message = format!("`services.{name}` must be a mapping, not {}", service.kind());
+            return loader.stop(Diagnostic::error("compose/wrong-kind", message).at(service.span));
+        }
+    };
+    let Some(extends) = map.get("extends") else { return Ok(None) };
+    let span = extends.span;
+    match &extends.value {
+        Value::Str(base) => Ok(Some(Extends { service: base.clone(), file: None, span })),
+        Value::Map(map) => {
+            let Some(base) = map.get("service").and_then(Node::as_str) else {
+                let message = format!("`services.{name}.extends` needs the key `service`");
+                return loader.stop(Diagnostic::error("compose/missing-key", message).at(span));
+            };
+            let file = match map.get("file") {
+                None => None,
+                Some(Node { value: Value::Null, .. }) => None,
+                Some(Node { value: Value::Str(path), span, .. }) => Some((path.clone(), *span)),
+                Some(other) => {
+                    let message = format!("`services.{name}.extends.file` must be a string");
+                    return loader
+                        .stop(Diagnostic::error("compose/wrong-kind", message).at(other.span));
+                }
+            };
+            Ok(Some(Extends { service: base.to_owned(), file, span }))
+        }
+        _ => {
+            let message = format!("`services.{name}.extends` must be a string or a mapping");
+            loader.stop(Diagnostic::error("compose/wrong-kind", message).at(span))
+        }
+    }
+}
+
+fn base_service<'a>(
+    loader: &mut Loader<'_>,
+    services: &'a Map,
+    extends: &Extends,
+    name: &str,
+    path: &str,
+) -> Step<&'a Node> {
+    if let Some(base) = services.get(&extends.service) {
+        return Ok(base);
+    }
+    let base = &extends.service;
+    let message = format!("`{name}` extends `{base}`, which is no service of `{path}`");
+    loader.stop(
+        Diagnostic::error("compose/extends", message)
+            .at(extends.span)
+            .did_you_mean(base, services.keys()),
+    )
+}
+
+/// The file at `path`, seen from the project's directory; each is read once for a project.
+fn base_file(loader: &mut Loader<'_>, scope: &Scope, path: &str, span: Span) -> Step<Rc<BaseFile>> {
+    remote::refuse(loader, path, span)?;
+    let full = files::join(&scope.dir, path);
+    let key = (scope.dir.clone(), Rc::as_ptr(&scope.variables) as usize, full.clone());
+    if let Some(known) = loader.base_files.get(&key) {
+        return Ok(Rc::clone(known));
+    }
+    let (mut document, resets) = loader.load_base(scope, &full, span)?;
+    let dir = relative(&scope.dir, files::parent(&full));
+    let base = Base { dir: &dir, style: PathStyle::Joined, home: loader.request.home };
+    base.resolve(&mut document, &Place::root(), &mut loader.problems);
+    loader.checked()?;
+    let services = match document.as_map_mut().and_then(|map| map.remove("services")) {
+        Some(Node { value: Value::Map(services), .. }) => services,
+        _ => {
+            let message = format!("`{path}` has no services that could be extended");
+            return loader.stop(Diagnostic::error("compose/extends", message).at(span));
+        }
+    };
+    let file = Rc::new(BaseFile { path: full, services, resets });
+    loader.base_files.insert(key, Rc::clone(&file));
+    Ok(file)
+}

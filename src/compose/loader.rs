@@ -1,0 +1,328 @@
+//! From files to one merged document: the part of loading that goes through files.
+//!
+//! Each document of each file takes the same road: variables, includes, extended services, merging
+//! over what came before, the check against the schema, the long form. Projects and included
+//! projects are [`Scope`]s; both are loaded by [`Loader::load_set`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use crate::diag::{Diagnostic, Source, Span};
+use crate::shape;
+use crate::yaml::{self, Map, Node, Value};
+
+use super::attribute::Place;
+use super::canonical::{self, Canonicalizer};
+use super::extends::{self, BaseFile};
+use super::load::Request;
+use super::merge::merge;
+use super::paths::{Base, PathStyle};
+use super::reset::Resets;
+use super::substitute::Substitution;
+use super::{defaults, include, schema, unique};
+
+/// How deep files may include, and services extend, each other.
+pub(super) const DEPTH_MAX: usize = 50;
+/// How many files one project may read.
+const READS_MAX: usize = 1_000;
+
+/// What a step that can fail gives. What is wrong is in [`Loader::problems`].
+pub(super) type Step<T = ()> = Result<T, Stop>;
+
+/// There is no use in going on.
+#[derive(Debug)]
+pub(super) struct Stop;
+
+/// Loads the files of one project.
+pub(super) struct Loader<'a> {
+    pub(super) request: &'a Request<'a>,
+    pub(super) problems: Vec<Diagnostic>,
+    pub(super) warnings: Vec<Diagnostic>,
+    /// Files of extended services, by directory, variables and path.
+    pub(super) base_files: BTreeMap<(String, usize, String), Rc<BaseFile>>,
+    /// Documents that were read and are still to be loaded.
+    kept: BTreeMap<String, Vec<Node>>,
+    reported: BTreeSet<String>,
+    reads: usize,
+}
+
+/// Files that are loaded together: a project, or an entry of `include`.
+#[derive(Debug)]
+pub(super) struct Scope {
+    /// The directory that files are looked for in.
+    pub(super) dir: String,
+    /// The directory as relative paths of the model are joined to it: seen from the project that
+    /// includes this one, if any.
+    pub(super) shown_dir: String,
+    pub(super) variables: Rc<BTreeMap<String, String>>,
+    /// The files that led here, the outermost first.
+    pub(super) chain: Vec<String>,
+    /// Whether it is the project itself.
+    pub(super) is_project: bool,
+}
+
+impl<'a> Loader<'a> {
+    pub(super) fn new(request: &'a Request<'a>) -> Self {
+        Self {
+            request,
+            problems: Vec::new(),
+            warnings: Vec::new(),
+            base_files: BTreeMap::new(),
+            kept: BTreeMap::new(),
+            reported: BTreeSet::new(),
+            reads: 0,
+        }
+    }
+
+    /// Gives up because of `problem`.
+    pub(super) fn stop<T>(&mut self, problem: Diagnostic) -> Step<T> {
+        self.problems.push(problem);
+        Err(Stop)
+    }
+
+    /// Goes on only when nothing is wrong so far.
+    pub(super) fn checked(&self) -> Step {
+        if self.problems.is_empty() { Ok(()) } else { Err(Stop) }
+    }
+
+    /// Whether `path` is a file.
+    pub(super) fn is_file(&mut self, path: &str, span: Span) -> Step<bool> {
+        self.request.files.is_file(path).or_else(|error| {
+            self.stop(Diagnostic::error("compose/read", error.to_string()).at(span))
+        })
+    }
+
+    /// Whether `path` is a directory; one that cannot be listed is none.
+    pub(super) fn is_directory(&self, path: &str) -> bool {
+        matches!(self.request.files.list(path), Ok(Some(_)))
+    }
+
+    /// Loads and merges `paths`, each with the place that names it.
+    pub(super) fn load_set(
+        &mut self,
+        scope: &Scope,
+        paths: &[(String, Option<Span>)],
+    ) -> Step<Node> {
+        let mut merged: Option<Node> = None;
+        for (path, span) in paths {
+            for document in self.read(path, *span)? {
+                merged = Some(self.document(scope, path, document, merged)?);
+            }
+        }
+        let Some(mut merged) = merged else {
+            let names: Vec<&str> = paths.iter().map(|(path, _)| path.as_str()).collect();
+            let message = format!("`{}` is empty", names.join("`, `"));
+            return self.stop(Diagnostic::error("compose/empty", message));
+        };
+        let root = Place::root();
+        defaults::fill(&mut merged, &root);
+        defaults::check(&merged, &mut self.problems);
+        // Paths of an included project are always resolved, for nobody could do it later.
+        if self.request.options.resolve_paths || !scope.is_project {
+            let is_in_repository = scope.is_project && !scope.shown_dir.starts_with('/');
+            let style = if is_in_repository { PathStyle::Repository } else { PathStyle::Joined };
+            let base = Base { dir: &scope.shown_dir, style, home: self.request.home };
+            base.resolve(&mut merged, &root, &mut self.problems);
+        }
+        self.checked()?;
+        look_up_environment(&mut merged, &scope.variables);
+        Ok(merged)
+    }
+
+    /// Reads the documents of a file.
+    pub(super) fn read(&mut self, path: &str, span: Option<Span>) -> Step<Vec<Node>> {
+        if let Some(documents) = self.kept.remove(path) {
+            return Ok(documents);
+        }
+        let (text, id) = self.read_text(path, span)?;
+        yaml::parse(&text, id).map_err(|problems| {
+            self.problems.extend(problems);
+            Stop
+        })
+    }
+
+    /// Puts documents aside for the next [`Self::read`] of their file.
+    pub(super) fn keep(&mut self, path: &str, documents: Vec<Node>) {
+        self.kept.insert(path.to_owned(), documents);
+    }
+
+    fn read_text(
+        &mut self,
+        path: &str,
+        span: Option<Span>,
+    ) -> Step<(String, crate::diag::SourceId)> {
+        let place = |problem: Diagnostic| match span {
+            Some(span) => problem.at(span),
+            None => problem,
+        };
+        self.reads += 1;
+        if self.reads > READS_MAX {
+            let message = format!("the project reads more than {READS_MAX} files");
+            return self.stop(place(Diagnostic::error("compose/too-many-files", message)));
+        }
+        match self.request.files.read(path) {
+            Ok(Some(file)) => {
+                let text = match yaml::text_of(&file.content, &file.name) {
+                    Ok(text) => text,
+                    Err(problem) => return self.stop(problem),
+                };
+                let source =
+                    Source { name: file.name, text: text.as_str().into(), origin: file.origin };
+                Ok((text, self.request.sources.add(source)))
+            }
+            Ok(None) => {
+                let message = format!("there is no file `{path}`");
+                self.stop(place(Diagnostic::error("compose/no-file", message)))
+            }
+            Err(error) => self.stop(place(Diagnostic::error("compose/read", error.to_string()))),
+        }
+    }
+
+    /// Takes one document to the long form, merged over `earlier`.
+    fn document(
+        &mut self,
+        scope: &Scope,
+        path: &str,
+        mut document: Node,
+        earlier: Option<Node>,
+    ) -> Step<Node> {
+        let resets = self.prepare(scope, &mut document)?;
+        let inner = Scope {
+            dir: scope.dir.clone(),
+            shown_dir: scope.shown_dir.clone(),
+            variables: Rc::clone(&scope.variables),
+            chain: scope.chain.iter().cloned().chain([path.to_owned()]).collect(),
+            is_project: scope.is_project,
+        };
+        include::apply(self, &inner, &mut document, &resets)?;
+        extends::apply(self, scope, path, &mut document, &resets)?;
+        let root = Place::root();
+        let mut merged = match earlier {
+            None => document,
+            Some(mut earlier) => {
+                resets.apply(&mut earlier);
+                match merge(earlier, document, &root) {
+                    Ok(merged) => merged,
+                    Err(problem) => return self.stop(problem),
+                }
+            }
+        };
+        unique::enforce(&mut merged, &root, &mut self.problems);
+        self.checked()?;
+        self.problems.extend(shape::check(&merged, &schema::PROJECT, ""));
+        self.checked()?;
+        self.drop_version(&mut merged);
+        self.to_long_form(&mut merged)?;
+        Ok(merged)
+    }
+
+    /// The document of a file that services are extended from, and what it resets.
+    pub(super) fn load_base(
+        &mut self,
+        scope: &Scope,
+        path: &str,
+        span: Span,
+    ) -> Step<(Node, Resets)> {
+        let mut merged: Option<Node> = None;
+        let mut resets = Resets::default();
+        for mut document in self.read(path, Some(span))? {
+            resets = self.prepare(scope, &mut document)?;
+            let root = Place::root();
+            let mut whole = match merged {
+                None => document,
+                Some(mut earlier) => {
+                    resets.apply(&mut earlier);
+                    match merge(earlier, document, &root) {
+                        Ok(whole) => whole,
+                        Err(problem) => return self.stop(problem),
+                    }
+                }
+            };
+            unique::enforce(&mut whole, &root, &mut self.problems);
+            self.checked()?;
+            self.to_long_form(&mut whole)?;
+            merged = Some(whole);
+        }
+        let empty = || Node::new(span, Value::Map(Map::default()));
+        Ok((merged.unwrap_or_else(empty), resets))
+    }
+
+    /// Takes the tags out of a document and puts values in for variables.
+    fn prepare(&mut self, scope: &Scope, document: &mut Node) -> Step<Resets> {
+        if document.as_map().is_none() {
+            let message = format!("the file must be a mapping, not {}", document.kind());
+            return self.stop(Diagnostic::error("compose/wrong-kind", message).at(document.span));
+        }
+        let resets = Resets::take(document);
+        if self.request.options.interpolate {
+            let mut substitution = Substitution {
+                sources: self.request.sources,
+                variables: &scope.variables,
+                problems: &mut self.problems,
+                warnings: &mut self.warnings,
+                reported: &mut self.reported,
+            };
+            substitution.apply(document, &Place::root());
+            self.checked()?;
+        }
+        Ok(resets)
+    }
+
+    fn to_long_form(&mut self, document: &mut Node) -> Step {
+        let root = Place::root();
+        let mut canonicalizer = Canonicalizer {
+            sources: self.request.sources,
+            is_raw: !self.request.options.interpolate,
+            problems: &mut self.problems,
+            warnings: &mut self.warnings,
+        };
+        canonicalizer.apply(document, &root);
+        canonical::drop_empty_dns(document);
+        // The long form can reveal duplicates: a range of ports that covers a single one.
+        unique::enforce(document, &root, &mut self.problems);
+        self.checked()
+    }
+
+    fn drop_version(&mut self, document: &mut Node) {
+        let Some(map) = document.as_map_mut() else { return };
+        if let Some(item) = map.0.shift_remove("version") {
+            self.warnings.push(
+                Diagnostic::warning("compose/version", "`version` has no meaning any more")
+                    .at(item.key)
+                    .help("remove the line"),
+            );
+        }
+    }
+}
+
+/// Gives the variables that services, secrets and configs name the values of this scope, which
+/// may have variables that its includer lacks.
+fn look_up_environment(document: &mut Node, variables: &BTreeMap<String, String>) {
+    let Some(root) = document.as_map_mut() else { return };
+    if let Some(Node { value: Value::Map(services), .. }) = root.get_mut("services") {
+        for item in services.0.values_mut() {
+            let environment =
+                item.node.as_map_mut().and_then(|service| service.get_mut("environment"));
+            if let Some(Node { value: Value::Seq(items), .. }) = environment {
+                for item in items {
+                    if let Value::Str(text) = &mut item.value
+                        && let Some(value) = variables.get(text.as_str())
+                    {
+                        *text = format!("{text}={value}");
+                    }
+                }
+            }
+        }
+    }
+    if let Some(Node { value: Value::Map(configs), .. }) = root.get_mut("configs") {
+        for item in configs.0.values_mut() {
+            let Value::Map(config) = &mut item.node.value else { continue };
+            let Some(environment) = config.get("environment") else { continue };
+            let (span, name) = (environment.span, environment.as_str().unwrap_or_default());
+            if let Some(value) = variables.get(name) {
+                let content = Node::str(span, value.clone());
+                config.insert("content", span, content);
+            }
+        }
+    }
+}
