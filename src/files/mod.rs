@@ -129,6 +129,12 @@ pub enum FileError {
         /// The name, escaped.
         name: String,
     },
+    /// A placeholder that Git LFS left in the commit: the content lies on another server.
+    #[error("`{path}` is a Git LFS pointer; only files whose content is in Git itself are read")]
+    LfsPointer {
+        /// The pointer file.
+        path: String,
+    },
     /// `path` and `path.j2` both exist, so it cannot be told which one is meant.
     #[error("both `{path}` and `{path}.j2` exist")]
     Ambiguous {
