@@ -3,20 +3,39 @@
 //! The rest of the program asks for a [`Commit`] and reads it through
 //! [`Files`](crate::files::Files); nobody else names `git2`. Two trees implement it:
 //! [`CommitFiles`], which never touches a work tree, and [`WorktreeFiles`] for what is not
-//! committed yet. Everything here is blocking.
+//! committed yet. [`Mirror`] turns a URL into a local repository.
+//!
+//! Everything here is blocking. Process environment comes in through [`Access`]; only what
+//! libgit2 and libssh2 read by themselves (Git's own configuration, proxies, the agent's socket)
+//! is taken from the process.
 
+mod access;
+mod classify;
 mod commit;
 mod error;
+mod fetch;
+mod fetch_error;
+mod key_file;
+mod known_hosts;
 mod lfs;
+mod mirror;
 mod repository;
+mod timeouts;
 mod tree;
+mod url;
 mod worktree;
 
 #[cfg(test)]
 mod fixture;
 
+pub use access::{Access, Token};
 pub use commit::{Commit, TreeId};
 pub use error::{OpenError, ResolveError};
+pub use fetch::FetchProgress;
+pub use fetch_error::FetchError;
+pub use mirror::{Freshness, Mirror};
 pub use repository::Repository;
+pub use timeouts::Timeouts;
 pub use tree::CommitFiles;
+pub use url::{RemoteUrl, UrlError};
 pub use worktree::WorktreeFiles;
