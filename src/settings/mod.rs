@@ -1,1 +1,28 @@
-//! settings.
+//! Everything read from a repository that is not Compose: `gitdeploy.yaml`, the inventory, values,
+//! `x-gitdeploy`, where the stacks are; and, from the user's side, `~/.ssh/config`.
+//!
+//! No host is talked to and no name is resolved here: files are read and checked, nothing more.
+//! Reading is total. A reader returns what it could make out and adds all that is wrong to the
+//! caller's list, so that one run reports the mistakes of all files at once; whoever acts on the
+//! values looks at the list for errors first.
+
+mod address;
+mod document;
+mod formats;
+mod inventory;
+mod names;
+mod placed;
+mod selector;
+pub mod shapes;
+#[cfg(test)]
+mod testing;
+
+pub use address::{Address, Authority};
+pub use formats::{parse_duration, parse_size};
+pub use inventory::{
+    Capacity, Endpoint, Host, Inventory, Jump, Listen, ListenTls, Location, PortRange, Proxy,
+    ProxyKind, Runs, SshSettings, Tls, Unreachable,
+};
+pub use names::Name;
+pub use placed::Placed;
+pub use selector::{Constraint, Facts, HostSelector, Operator, Platform, Subject};
