@@ -112,6 +112,24 @@ pub(super) fn only_one_of(
     found.first().copied()
 }
 
+/// A path written in a file, seen from `base`: cleaned, inside the repository, and a file there.
+///
+/// `None` when it leads out of the repository. A missing file is reported, and the path returned.
+pub(super) fn referenced(
+    files: &dyn Files,
+    base: &str,
+    path: &Placed<String>,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<Placed<String>> {
+    let inside = inside(base, path, problems)?;
+    match files.is_file(&inside.value) {
+        Ok(true) => {}
+        Ok(false) => problems.push(missing(files, &inside)),
+        Err(error) => problems.push(unreadable(&error).at(path.span)),
+    }
+    Some(inside)
+}
+
 /// `path` seen from `base`, refused when it leads out of the repository.
 pub(super) fn inside(
     base: &str,

@@ -6,6 +6,20 @@ use std::time::Duration;
 use crate::compose::forms;
 use crate::shape::{Format, Shape};
 
+/// A duration of zero or more.
+pub(super) const DURATION: Format =
+    Format { name: "duration", example: "1m30s", check: |text| parse_duration(text).map(drop) };
+
+/// A duration longer than nothing.
+pub(super) const PERIOD: Format = Format {
+    name: "duration",
+    example: "1m30s",
+    check: |text| match parse_duration(text)? {
+        Duration::ZERO => Err("it must be longer than 0".into()),
+        _ => Ok(()),
+    },
+};
+
 /// An amount of memory.
 pub(super) const SIZE: Format =
     Format { name: "size", example: "512m", check: |text| parse_size(text).map(drop) };

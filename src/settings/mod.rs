@@ -8,16 +8,22 @@
 
 mod address;
 mod document;
+mod extension;
 mod formats;
 mod inventory;
 mod names;
 mod placed;
+mod repository;
 mod selector;
 pub mod shapes;
+mod stacks;
 #[cfg(test)]
 mod testing;
 
 pub use address::{Address, Authority};
+pub use extension::{
+    Cutover, Defaults, Drain, Effective, Extension, Health, Probe, Rollout, Route, Strategy, Whence,
+};
 pub use formats::{parse_duration, parse_size};
 pub use inventory::{
     Capacity, Endpoint, Host, Inventory, Jump, Listen, ListenTls, Location, PortRange, Proxy,
@@ -25,4 +31,6 @@ pub use inventory::{
 };
 pub use names::Name;
 pub use placed::Placed;
+pub use repository::{Environment, Protect, Settings};
 pub use selector::{Constraint, Facts, HostSelector, Operator, Platform, Subject};
+pub use stacks::{Glob, StackFolder, discover};

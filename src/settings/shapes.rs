@@ -2,12 +2,24 @@
 
 use serde_json::Value;
 
+pub use super::extension::EXTENSION;
 pub use super::inventory::INVENTORY;
+pub use super::repository::SETTINGS;
 use crate::shape::{Record, Shape, json_schema};
+
+/// The JSON Schema of `gitdeploy.yaml`.
+pub fn settings_schema() -> Value {
+    schema("gitdeploy.yaml", &SETTINGS)
+}
 
 /// The JSON Schema of `inventory.yaml`.
 pub fn inventory_schema() -> Value {
     schema("inventory.yaml of gitdeploy", &INVENTORY)
+}
+
+/// The JSON Schema of `x-gitdeploy` in a service.
+pub fn extension_schema() -> Value {
+    schema("x-gitdeploy of a Compose service", &EXTENSION)
 }
 
 fn schema(title: &str, record: &'static Record) -> Value {
