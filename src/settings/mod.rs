@@ -19,6 +19,7 @@ pub mod shapes;
 mod stacks;
 #[cfg(test)]
 mod testing;
+mod values;
 
 pub use address::{Address, Authority};
 pub use extension::{
@@ -34,3 +35,4 @@ pub use placed::Placed;
 pub use repository::{Environment, Protect, Settings};
 pub use selector::{Constraint, Facts, HostSelector, Operator, Platform, Subject};
 pub use stacks::{Glob, StackFolder, discover};
+pub use values::Values;
