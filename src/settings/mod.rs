@@ -16,9 +16,12 @@ mod placed;
 mod repository;
 mod selector;
 pub mod shapes;
+mod ssh_config;
 mod stacks;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod values;
 
 pub use address::{Address, Authority};
@@ -34,5 +37,6 @@ pub use names::Name;
 pub use placed::Placed;
 pub use repository::{Environment, Protect, Settings};
 pub use selector::{Constraint, Facts, HostSelector, Operator, Platform, Subject};
+pub use ssh_config::{Included, LocalUser, SshConfig, SshTarget, ssh_target};
 pub use stacks::{Glob, StackFolder, discover};
 pub use values::Values;

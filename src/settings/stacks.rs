@@ -13,7 +13,7 @@ use crate::settings::{Name, Placed, Settings};
 mod glob;
 
 pub use glob::Glob;
-pub(super) use glob::GLOB;
+pub(super) use glob::{GLOB, wildcard};
 
 /// The names of a Compose file, the preferred one first: Compose's own order.
 const BASE: [&str; 4] =
