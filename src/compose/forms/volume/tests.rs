@@ -206,7 +206,7 @@ proptest! {
         prop_assert_eq!(mount.bind.clone().and_then(|bind| bind.selinux), label);
         prop_assert_eq!(mount.bind.and_then(|bind| bind.propagation), way);
         prop_assert_eq!(mount.volume.is_some_and(|volume| volume.nocopy), nocopy);
-        prop_assert_eq!(mount.ignored, vec![]);
+        prop_assert!(mount.ignored.is_empty());
     }
 
     #[test]
