@@ -1,3 +1,8 @@
-//! The `gitdeploy` command.
+//! The `gitdeploy` command: reads the world once, runs, gives back an exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let world = gitdeploy::cli::World::from_process();
+    ExitCode::from(gitdeploy::cli::run(std::env::args_os(), &world))
+}

@@ -98,6 +98,11 @@ impl Project {
     pub fn to_json(&self) -> serde_json::Value {
         if self.is_raw { output::raw(&self.root) } else { output::canonical(&self.root) }
     }
+
+    /// The same as values to work with: a `$` is one `$`.
+    pub fn model(&self) -> serde_json::Value {
+        output::unescaped(&self.root)
+    }
 }
 
 /// Loads a project, or says all that is wrong with it.

@@ -6,8 +6,20 @@ use crate::yaml::{Map, Node, Value};
 
 use super::bind::EXTENSIONS;
 
+/// What becomes of a string.
+type Text<'a> = &'a dyn Fn(&str) -> String;
+
 /// A bound project. Dollar signs are doubled, so that the outcome can be loaded again.
 pub(super) fn canonical(root: &Node) -> Json {
+    project(root, &escape)
+}
+
+/// A bound project with its strings as they are.
+pub(super) fn unescaped(root: &Node) -> Json {
+    project(root, &str::to_owned)
+}
+
+fn project(root: &Node, text: Text<'_>) -> Json {
     let mut object = Object::new();
     let Some(map) = root.as_map() else { return Json::Object(object) };
     for (key, item) in map.iter() {
@@ -16,14 +28,14 @@ pub(super) fn canonical(root: &Node) -> Json {
             "models" => {}
             EXTENSIONS => {
                 for (key, item) in item.node.as_map().into_iter().flat_map(Map::iter) {
-                    object.insert(escape(key), plain(&item.node, &escape));
+                    object.insert(text(key), plain(&item.node, text));
                 }
             }
             "configs" => {
-                object.insert(key.to_owned(), configs(&item.node));
+                object.insert(key.to_owned(), configs(&item.node, text));
             }
             _ => {
-                object.insert(escape(key), model(&item.node));
+                object.insert(text(key), model(&item.node, text));
             }
         }
     }
@@ -31,8 +43,8 @@ pub(super) fn canonical(root: &Node) -> Json {
 }
 
 /// The content of a config that comes from a variable is not shown.
-fn configs(configs: &Node) -> Json {
-    let mut json = model(configs);
+fn configs(configs: &Node, text: Text<'_>) -> Json {
+    let mut json = model(configs, text);
     for config in json.as_object_mut().into_iter().flat_map(Object::values_mut) {
         if let Some(config) = config.as_object_mut()
             && config.contains_key("environment")
@@ -43,16 +55,16 @@ fn configs(configs: &Node) -> Json {
     json
 }
 
-fn model(node: &Node) -> Json {
+fn model(node: &Node, text: Text<'_>) -> Json {
     match &node.value {
-        Value::Seq(items) => Json::Array(items.iter().map(model).collect()),
+        Value::Seq(items) => Json::Array(items.iter().map(|item| model(item, text)).collect()),
         Value::Map(map) => Json::Object(
             map.iter()
                 .filter(|(key, item)| *key != EXTENSIONS || item.node.as_map().is_none())
-                .map(|(key, item)| (escape(key), model(&item.node)))
+                .map(|(key, item)| (text(key), model(&item.node, text)))
                 .collect(),
         ),
-        _ => plain(node, &escape),
+        _ => plain(node, text),
     }
 }
 
@@ -61,7 +73,7 @@ pub(super) fn raw(root: &Node) -> Json {
     plain(root, &str::to_owned)
 }
 
-fn plain(node: &Node, text: &dyn Fn(&str) -> String) -> Json {
+fn plain(node: &Node, text: Text<'_>) -> Json {
     match &node.value {
         Value::Null => Json::Null,
         Value::Bool(flag) => Json::Bool(*flag),

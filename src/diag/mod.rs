@@ -8,7 +8,7 @@ mod render;
 mod source;
 
 pub use render::{Style, render, render_all};
-pub use source::{Located, Origin, Source, SourceId, Sources, Span};
+pub use source::{Located, Moved, Origin, Source, SourceId, Sources, Span};
 
 /// How bad a [`Diagnostic`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,6 +60,11 @@ impl Diagnostic {
         Self { severity, rule, message, primary: None, related: Vec::new(), help: Vec::new() }
     }
 
+    /// Whether it stops the work.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+
     /// Points at `span`.
     #[must_use]
     pub fn at(self, span: Span) -> Self {
@@ -70,6 +75,15 @@ impl Diagnostic {
     #[must_use]
     pub fn at_with(mut self, span: Span, text: impl Into<String>) -> Self {
         self.primary = Some(Label { span, text: text.into() });
+        self
+    }
+
+    /// The same finding in a registry that took over the texts it points into.
+    #[must_use]
+    pub fn moved(mut self, by: Moved) -> Self {
+        for label in self.primary.iter_mut().chain(&mut self.related) {
+            label.span = label.span.moved(by);
+        }
         self
     }
 

@@ -8,6 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(u32);
 
+/// How far the ids of one registry moved when another took its texts over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moved(u32);
+
 /// A range of bytes in one source, end exclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
@@ -33,6 +37,10 @@ impl Span {
     pub fn slice(self, inner: Range<usize>) -> Self {
         let start = self.start as usize;
         Self::new(self.source, start + inner.start, start + inner.end)
+    }
+
+    pub(super) fn moved(self, Moved(by): Moved) -> Self {
+        Self { source: SourceId(self.source.0 + by), ..self }
     }
 
     /// As a range of bytes.
@@ -109,6 +117,16 @@ impl Sources {
     /// When `id` comes from another registry.
     pub fn get(&self, id: SourceId) -> Source {
         self.lock()[id.0 as usize].clone()
+    }
+
+    /// Takes over all texts of `other`; [`Diagnostic::moved`](super::Diagnostic::moved) by the
+    /// outcome points at them here.
+    pub fn adopt(&self, other: &Self) -> Moved {
+        let taken = other.lock().clone();
+        let mut texts = self.lock();
+        let moved = Moved(u32::try_from(texts.len()).expect("fewer than 2^32 files are read"));
+        texts.extend(taken);
+        moved
     }
 
     /// The text that `span` covers.

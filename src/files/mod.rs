@@ -9,6 +9,7 @@
 
 mod disk;
 mod memory;
+mod overlay;
 mod path;
 mod tracked;
 
@@ -20,6 +21,7 @@ use crate::diag::{Diagnostic, Origin, Sources};
 
 pub use disk::Disk;
 pub use memory::Memory;
+pub use overlay::Overlay;
 pub use path::{clean, file_name, join, parent};
 pub use tracked::{Reads, Tracked};
 
@@ -157,6 +159,19 @@ pub enum FileError {
         /// What the system or the object database said.
         reason: String,
     },
+}
+
+impl FileError {
+    /// The error as findings of `rule`; what is wrong in a template, at its place there.
+    pub fn findings(&self, rule: &'static str, sources: &Sources) -> Vec<Diagnostic> {
+        match self {
+            Self::Template { report, .. } => {
+                let moved = sources.adopt(&report.sources);
+                report.diagnostics.iter().map(|finding| finding.clone().moved(moved)).collect()
+            }
+            _ => vec![Diagnostic::error(rule, self.to_string())],
+        }
+    }
 }
 
 /// Findings together with the texts they point into.

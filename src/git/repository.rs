@@ -49,6 +49,25 @@ impl Repository {
         self.inner.workdir().unwrap_or_else(|| self.inner.path())
     }
 
+    /// The name people know the repository by: that of its remote `origin`, so that every clone
+    /// has the same one wherever it lies; without a remote, its folder's.
+    pub fn name(&self) -> String {
+        let remote = self.inner.find_remote("origin").ok();
+        let url = remote.as_ref().and_then(|remote| remote.url().ok().map(str::to_owned));
+        if let Some(url) = url.and_then(|url| super::RemoteUrl::parse(&url, Path::new("/")).ok())
+            && !url.name().is_empty()
+        {
+            return url.name().to_owned();
+        }
+        let dir = match self.inner.workdir() {
+            Some(dir) => dir,
+            None => self.inner.path(),
+        };
+        let name = dir.file_name().map(|name| name.to_string_lossy().into_owned());
+        let name = name.unwrap_or_default();
+        name.strip_suffix(".git").map_or(name.clone(), str::to_owned)
+    }
+
     /// The commit that `revision` names: a branch, a tag, a hash or its beginning, `HEAD~2`.
     pub fn resolve(&self, revision: &str) -> Result<Commit, ResolveError> {
         let object = self

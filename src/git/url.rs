@@ -159,6 +159,12 @@ impl RemoteUrl {
         format!("{readable}-{hash}")
     }
 
+    /// The repository's name: the last part of its path, without `.git`.
+    pub fn name(&self) -> &str {
+        let last = self.0.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        last.strip_suffix(".git").unwrap_or(last)
+    }
+
     /// The address with its secrets, for libgit2 alone.
     pub(super) fn text(&self) -> &str {
         &self.0.text

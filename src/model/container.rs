@@ -86,10 +86,11 @@ pub struct ContainerSpec {
     /// The signal that asks it to end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_signal: Option<String>,
-    /// How long it may take to end, in microseconds, before it is killed.
+    /// How long it may take to end, in nanoseconds, before it is killed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_grace_period: Option<u64>,
     /// Limits on CPU, memory and processes.
+    #[serde(skip_serializing_if = "Limits::is_unset")]
     pub limits: Limits,
     /// Limits on block devices.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -306,8 +307,8 @@ pub enum BindSource {
     Repository {
         /// The path in the repository.
         path: String,
-        /// SHA-256 over names and contents.
-        digest: String,
+        /// SHA-256 of each file by its path below `path`; `""` is `path` itself when it is a file.
+        files: BTreeMap<String, String>,
     },
     /// A path relative to the stack that the commit does not have: a directory on the host that
     /// belongs to the stack and outlives its containers.
@@ -375,19 +376,19 @@ pub struct HealthCheck {
     /// `CMD …`, `CMD-SHELL …` or `NONE`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub test: Vec<String>,
-    /// Microseconds between two checks.
+    /// Nanoseconds between two checks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval: Option<u64>,
-    /// Microseconds one check may take.
+    /// Nanoseconds one check may take.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<u64>,
     /// Failures in a row that make it unhealthy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retries: Option<u64>,
-    /// Microseconds at the start in which failures do not count.
+    /// Nanoseconds at the start in which failures do not count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_period: Option<u64>,
-    /// Microseconds between two checks during the start.
+    /// Nanoseconds between two checks during the start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_interval: Option<u64>,
 }
@@ -453,6 +454,13 @@ pub struct Limits {
     /// Per cent of all CPUs, on Windows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_percent: Option<f64>,
+}
+
+impl Limits {
+    /// Whether nothing is limited.
+    fn is_unset(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Limits on block devices; each list pairs a device with bytes or operations a second.

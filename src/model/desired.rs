@@ -9,14 +9,14 @@ use serde::Serialize;
 use super::{ContainerSpec, EnvironmentName, ProjectName, ServiceName, SpecHash, StackName};
 
 /// The desired state of one environment at one commit.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Desired {
     /// What owns everything.
     pub project: ProjectName,
     /// Which environment.
     pub environment: EnvironmentName,
     /// The stacks, by name.
-    pub stacks: BTreeMap<StackName, StackTarget>,
+    pub stacks: BTreeMap<StackName, std::sync::Arc<StackTarget>>,
 }
 
 /// The desired state of one stack.
@@ -117,7 +117,7 @@ pub struct Rollout {
     pub update: Order,
     /// How the old one comes back.
     pub rollback: Order,
-    /// How long a replica that is no longer routed may finish its work, in microseconds.
+    /// How long a replica that is no longer routed may finish its work, in nanoseconds.
     pub drain_timeout: u64,
 }
 
@@ -137,13 +137,13 @@ pub struct Order {
     /// Replicas in one batch; 0 for all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parallelism: Option<u64>,
-    /// Microseconds between two batches.
+    /// Nanoseconds between two batches.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delay: Option<u64>,
     /// What a failed replica means.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure_action: Option<FailureAction>,
-    /// Microseconds a new replica is watched.
+    /// Nanoseconds a new replica is watched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub monitor: Option<u64>,
     /// The share of replicas that may fail.
@@ -181,11 +181,11 @@ pub enum UpdateOrder {
 pub struct Gate {
     /// What is asked from outside the container.
     pub probe: Probe,
-    /// Microseconds between two questions.
+    /// Nanoseconds between two questions.
     pub interval: u64,
-    /// Microseconds one answer may take.
+    /// Nanoseconds one answer may take.
     pub timeout: u64,
-    /// Microseconds after which a replica that is not ready has failed.
+    /// Nanoseconds after which a replica that is not ready has failed.
     pub within: u64,
 }
 
@@ -303,9 +303,40 @@ pub struct NetworkSpec {
     /// Whether it has IPv6 addresses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enable_ipv6: Option<bool>,
-    /// Address ranges, as Compose writes them.
-    #[serde(skip_serializing_if = "serde_json::Value::is_null")]
-    pub ipam: serde_json::Value,
+    /// Where its addresses come from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ipam: Option<Ipam>,
+}
+
+/// Where a network's addresses come from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Ipam {
+    /// The driver that hands them out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub driver: Option<String>,
+    /// Its options.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
+    /// The ranges.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pools: Vec<IpamPool>,
+}
+
+/// A range of addresses.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct IpamPool {
+    /// The range in CIDR notation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subnet: Option<String>,
+    /// The way out of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<String>,
+    /// The part of it that containers get.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip_range: Option<String>,
+    /// Addresses in use by others, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub aux_addresses: BTreeMap<String, String>,
 }
 
 /// A volume of a stack.

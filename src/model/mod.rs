@@ -5,16 +5,16 @@
 mod container;
 mod desired;
 mod ids;
+mod name;
 
 pub use container::{
     BindSource, Blkio, ContainerSpec, DeviceMapping, DeviceRequest, FileMount, FileSource,
     HealthCheck, Limits, Logging, Mount, MountKind, NetworkAttachment, Port, RestartPolicy, Ulimit,
 };
 pub use desired::{
-    Condition, Count, Dependency, Desired, FailureAction, Gate, Hook, HttpProbe, NetworkSpec,
-    Order, Placement, Probe, Reservations, Rollout, Route, ServiceTarget, StackTarget, Strategy,
-    UpdateOrder, VolumeSpec,
+    Condition, Count, Dependency, Desired, FailureAction, Gate, Hook, HttpProbe, Ipam, IpamPool,
+    NetworkSpec, Order, Placement, Probe, Reservations, Rollout, Route, ServiceTarget, StackTarget,
+    Strategy, UpdateOrder, VolumeSpec,
 };
-pub use ids::{
-    CommitId, EnvironmentName, NameError, ProjectName, ServiceName, SpecHash, StackName,
-};
+pub use ids::{CommitId, EnvironmentName, ProjectName, ServiceName, SpecHash, StackName};
+pub use name::Name;

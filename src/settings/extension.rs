@@ -6,10 +6,11 @@
 use std::time::Duration;
 
 use crate::diag::{Diagnostic, Span};
+use crate::model::Name;
 use crate::settings::address::parse_port;
 use crate::settings::formats::parse_duration;
 use crate::settings::placed::{items, parsed, text};
-use crate::settings::{Inventory, Name, Placed, Proxy};
+use crate::settings::{Inventory, Placed, Proxy};
 use crate::shape::{Shape, check};
 use crate::yaml::{Node, Value};
 

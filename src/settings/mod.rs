@@ -33,7 +33,6 @@ pub use inventory::{
     Capacity, Endpoint, Host, Inventory, Jump, Listen, ListenTls, Location, PortRange, Proxy,
     ProxyKind, Runs, SshSettings, Tls, Unreachable,
 };
-pub use names::Name;
 pub use placed::Placed;
 pub use repository::{Environment, Protect, Settings};
 pub use selector::{Constraint, Facts, HostSelector, Operator, Platform, Subject};

@@ -9,12 +9,13 @@ use std::collections::BTreeMap;
 
 use crate::diag::{Diagnostic, Sources, Span};
 use crate::files::Files;
+use crate::model::Name;
 use crate::settings::document::{Document, only_one_of, read_checked, referenced};
 use crate::settings::extension::{DRAIN, HEALTH, ROLLOUT, explain_planned_strategy};
 use crate::settings::names::NAME;
 use crate::settings::placed::{entries, items, number, parsed, text, texts};
 use crate::settings::stacks::{GLOB, Glob};
-use crate::settings::{Defaults, Name, Placed};
+use crate::settings::{Defaults, Placed};
 use crate::shape::{Field, Format, List, MapOf, Record, Shape};
 use crate::yaml::{Item, Node};
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::settings::Name;
+use crate::model::Name;
 
 /// What is known of a host without asking it, and what asking has told.
 #[derive(Debug, Clone, Copy)]

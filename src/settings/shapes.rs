@@ -22,6 +22,21 @@ pub fn extension_schema() -> Value {
     schema("x-gitdeploy of a Compose service", &EXTENSION)
 }
 
+/// The JSON Schema of a Compose file, with `x-gitdeploy` in its services.
+pub fn compose_schema() -> Value {
+    let mut compose = schema("Compose file", &crate::compose::schema::FILE);
+    let extension = extension_schema();
+    if let Some(Value::Object(definitions)) = extension.get("definitions") {
+        for (name, definition) in definitions {
+            compose["definitions"][name.as_str()] = definition.clone();
+        }
+    }
+    let reference = extension.get("$ref").cloned().unwrap_or_default();
+    compose["definitions"]["service"]["properties"]["x-gitdeploy"] =
+        serde_json::json!({ "$ref": reference });
+    compose
+}
+
 fn schema(title: &str, record: &'static Record) -> Value {
     json_schema(title, &Shape::Record(record))
 }

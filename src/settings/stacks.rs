@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use crate::diag::{Diagnostic, Span};
 use crate::files::{EntryKind, FileError, Files, Refusal, file_name, join};
+use crate::model::Name;
 use crate::settings::document::{inside, unreadable};
-use crate::settings::{Name, Placed, Settings};
+use crate::settings::{Placed, Settings};
 
 mod glob;
 

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::diag::Sources;
 use crate::files::Memory;
+use crate::model::Name;
 
 /// Text with the characters that mean something to one of the readers.
 fn text() -> impl proptest::strategy::Strategy<Value = String> {

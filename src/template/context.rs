@@ -4,8 +4,10 @@
 //! however large the values are and however many stacks are rendered.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use minijinja::Value;
+use minijinja::value::{Enumerator, Object, ObjectRepr};
 use serde::Serialize;
 
 use crate::yaml;
@@ -39,22 +41,51 @@ pub struct Context {
 }
 
 impl Context {
-    /// The root of all lookups.
-    pub(super) fn root(&self) -> Value {
+    /// The root of all lookups. `asked` is set once a template looks at `commit`.
+    pub(super) fn root(&self, asked: &Arc<AtomicBool>) -> Value {
         let Self { values, environment, stack, commit, hosts } = self;
-        let commit = Value::from_pairs([
-            ("hash", Value::from(commit.hash.as_str())),
-            ("short", Value::from(commit.short.as_str())),
-            ("subject", Value::from(commit.subject.as_str())),
-            ("reference", Value::from(commit.reference.as_str())),
-        ]);
+        let commit = WatchedCommit { info: Arc::clone(commit), asked: Arc::clone(asked) };
         Value::from_pairs([
             ("values", values.clone()),
             ("environment", Value::from(environment.as_str())),
             ("stack", Value::from(stack.as_str())),
-            ("commit", commit),
+            ("commit", Value::from_object(commit)),
             ("hosts", hosts.clone()),
         ])
+    }
+}
+
+/// `commit`, which takes note of being looked at.
+///
+/// A stack whose templates never ask for the commit comes out the same at the next one.
+#[derive(Debug)]
+struct WatchedCommit {
+    info: Arc<CommitInfo>,
+    asked: Arc<AtomicBool>,
+}
+
+const COMMIT_KEYS: &[&str] = &["hash", "short", "subject", "reference"];
+
+impl Object for WatchedCommit {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Map
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.asked.store(true, Ordering::Relaxed);
+        let CommitInfo { hash, short, subject, reference } = &*self.info;
+        match key.as_str()? {
+            "hash" => Some(Value::from(hash.as_str())),
+            "short" => Some(Value::from(short.as_str())),
+            "subject" => Some(Value::from(subject.as_str())),
+            "reference" => Some(Value::from(reference.as_str())),
+            _ => None,
+        }
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        self.asked.store(true, Ordering::Relaxed);
+        Enumerator::Str(COMMIT_KEYS)
     }
 }
 

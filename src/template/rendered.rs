@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use minijinja::Value;
 
@@ -26,6 +27,7 @@ pub struct Rendered<'a> {
     inner: &'a dyn Files,
     engine: Engine,
     root: Value,
+    asked_for_commit: Arc<AtomicBool>,
     /// What was rendered, by the template's path. Files taken verbatim are not kept here.
     cache: RefCell<BTreeMap<String, Result<Option<File>, FileError>>>,
 }
@@ -33,7 +35,16 @@ pub struct Rendered<'a> {
 impl<'a> Rendered<'a> {
     /// The rendered view of `inner`, for one stack.
     pub fn new(inner: &'a dyn Files, engine: &Engine, context: &Context) -> Self {
-        Self { inner, engine: engine.clone(), root: context.root(), cache: RefCell::default() }
+        let asked_for_commit = Arc::<AtomicBool>::default();
+        let root = context.root(&asked_for_commit);
+        let (engine, cache) = (engine.clone(), RefCell::default());
+        Self { inner, engine, root, asked_for_commit, cache }
+    }
+
+    /// Whether any template looked at `commit`, so that the next commit may come out differently
+    /// even where no file does.
+    pub fn asked_for_commit(&self) -> bool {
+        self.asked_for_commit.load(Ordering::Relaxed)
     }
 
     fn template(&self, path: &str) -> Result<Option<File>, FileError> {

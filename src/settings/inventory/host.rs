@@ -5,10 +5,11 @@ use std::fmt;
 
 use super::endpoint::{Endpoint, Location, Tls};
 use crate::diag::{Diagnostic, Span};
+use crate::model::Name;
+use crate::settings::Placed;
 use crate::settings::address::{Address, Authority};
 use crate::settings::formats::parse_size;
 use crate::settings::placed::{entries, number, parsed};
-use crate::settings::{Name, Placed};
 use crate::shape::Format;
 use crate::yaml::{Node, Value};
 

@@ -9,9 +9,10 @@ use super::proxy::Proxy;
 use super::shape::INVENTORY;
 use crate::diag::{Diagnostic, Sources};
 use crate::files::Files;
+use crate::model::Name;
+use crate::settings::Placed;
 use crate::settings::document::{Document, inside, missing, only_one_of, read_checked, unreadable};
 use crate::settings::placed::{entries, text};
-use crate::settings::{Name, Placed};
 use crate::yaml::Node;
 
 /// The hosts and proxies of one environment.

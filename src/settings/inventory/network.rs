@@ -7,7 +7,7 @@ use super::endpoint::{Endpoint, SOCKET};
 use super::host::Host;
 use super::proxy::{Listen, Proxy, Runs};
 use crate::diag::Diagnostic;
-use crate::settings::Name;
+use crate::model::Name;
 
 /// All clashes, in the order of the names.
 pub(super) fn check(

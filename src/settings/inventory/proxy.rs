@@ -6,9 +6,10 @@ use std::net::IpAddr;
 
 use super::host::Host;
 use crate::diag::{Diagnostic, Span};
+use crate::model::Name;
 use crate::settings::address::{parse_port, split_port};
 use crate::settings::placed::{items, parsed, text, texts};
-use crate::settings::{HostSelector, Name, Placed};
+use crate::settings::{HostSelector, Placed};
 use crate::shape::Format;
 use crate::yaml::{Item, Node, Value};
 

@@ -3,8 +3,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::*;
 use crate::diag::{Diagnostic, Sources};
 use crate::files::Memory;
+use crate::model::Name;
+use crate::settings::shapes;
 use crate::settings::testing::told;
-use crate::settings::{Name, shapes};
 
 fn load_with(files: Memory, text: &str) -> (Inventory, String) {
     let sources = Sources::default();

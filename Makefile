@@ -1,0 +1,34 @@
+# On a machine with only Rust and git, each of these does all its own set-up.
+.PHONY: help demo test check bench fuzz docs
+
+help:
+	@echo "make demo    a small repository: validate, render, change, diff, a mistake"
+	@echo "make test    all tests"
+	@echo "make check   format, lints, documentation and all tests, as CI does"
+	@echo "make bench   how fast, with how much memory"
+	@echo "make fuzz    a minute of random input for each reader (SECONDS=60)"
+	@echo "make docs    write the generated parts of docs/ anew"
+
+demo:
+	@.ci/setup
+	@cargo build --locked --quiet
+	@GITDEPLOY=$(CURDIR)/target/debug/gitdeploy fixtures/demo/run
+
+test:
+	@.ci/setup
+	cargo test --locked
+
+check:
+	@.ci/run
+
+bench:
+	@.ci/setup
+	cargo bench --locked
+
+fuzz:
+	@.ci/setup
+	@fuzz/run $(or $(SECONDS),60)
+
+docs:
+	@.ci/setup
+	UPDATE_DOCS=1 cargo test --locked --test project

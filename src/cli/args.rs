@@ -1,0 +1,206 @@
+//! What the user types.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Plans and applies Compose stacks from Git to plain Docker hosts, without losing a request.
+#[derive(Debug, Parser)]
+#[command(name = "gitdeploy", version, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Use the repository that this folder belongs to.
+    #[arg(short = 'C', long = "directory", value_name = "DIR", global = true, default_value = ".")]
+    pub directory: PathBuf,
+    /// Use the repository at this URL; a bare mirror is kept in the user's cache folder.
+    #[arg(long, value_name = "URL", global = true, conflicts_with = "directory")]
+    pub repo: Option<String>,
+    /// Use this revision: a branch, tag, hash or `HEAD~2` [default: HEAD, or the environment's branch with --repo].
+    #[arg(long, value_name = "REV", global = true)]
+    pub rev: Option<String>,
+    /// Use this environment of gitdeploy.yaml.
+    #[arg(long, value_name = "NAME", global = true, env = "GITDEPLOY_ENV")]
+    pub env: Option<String>,
+    /// Print events as JSON, one a line.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print no colour, whatever the terminal can do.
+    #[arg(long, global = true)]
+    pub no_color: bool,
+    /// Say more about what is done.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Print results and errors only.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check everything that can be checked without a host.
+    Validate(Validate),
+    /// Print stacks as they are after templates, interpolation and merges.
+    Render(Render),
+    /// Show what differs between the desired states of two commits.
+    Diff(Diff),
+    /// Write a small repository that works.
+    Init(Init),
+    /// Print the JSON Schema of a file.
+    Schema(Schema),
+    /// Print the completions of a shell.
+    Completions(Completions),
+    /// Print the manual page, or write one for each command.
+    Man(Man),
+}
+
+/// Arguments of `validate`.
+#[derive(Debug, Args)]
+pub struct Validate {
+    /// Only these stacks [default: all].
+    #[arg(value_name = "STACK")]
+    pub stacks: Vec<String>,
+    /// Check the uncommitted files instead of a commit.
+    #[arg(long, conflicts_with = "rev")]
+    pub worktree: bool,
+}
+
+/// Arguments of `render`.
+#[derive(Debug, Args)]
+pub struct Render {
+    /// Only these stacks; with -f, only these services [default: all].
+    #[arg(value_name = "STACK")]
+    pub names: Vec<String>,
+    /// Render the uncommitted files instead of a commit.
+    #[arg(long, conflicts_with = "rev")]
+    pub worktree: bool,
+    /// The form of the result.
+    #[arg(long, value_enum, default_value_t = ModelFormat::Yaml)]
+    pub format: ModelFormat,
+    /// Read this Compose file from disk, outside any repository; `-` is standard input. May be
+    /// given several times, later ones are merged over earlier ones.
+    #[arg(short, long = "file", value_name = "FILE")]
+    pub files: Vec<String>,
+    /// Read variables from this file instead of `.env`. May be given several times.
+    #[arg(long = "env-file", value_name = "FILE")]
+    pub env_files: Vec<String>,
+    /// Enable this profile. May be given several times; `*` enables all.
+    #[arg(long = "profile", value_name = "NAME")]
+    pub profiles: Vec<String>,
+    /// The project's name, with -f.
+    #[arg(short, long, value_name = "NAME", requires = "files")]
+    pub project_name: Option<String>,
+    /// What relative paths start from, with -f [default: the folder of the first file].
+    #[arg(long, value_name = "DIR", requires = "files")]
+    pub project_directory: Option<String>,
+    /// Leave `${…}` as it is.
+    #[arg(long)]
+    pub no_interpolate: bool,
+    /// Leave out what Compose adds: default network, names, implied dependencies.
+    #[arg(long)]
+    pub no_normalize: bool,
+    /// Leave relative paths as they are.
+    #[arg(long)]
+    pub no_path_resolution: bool,
+    /// Leave out the check that everything named is defined.
+    #[arg(long)]
+    pub no_consistency: bool,
+    /// Leave `env_file` unread.
+    #[arg(long)]
+    pub no_env_resolution: bool,
+    /// Write the result to this file.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// The forms of a Compose model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ModelFormat {
+    /// YAML.
+    Yaml,
+    /// JSON, in the shape of `docker compose config --format json`.
+    Json,
+}
+
+/// Arguments of `diff`.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// The commit to compare from.
+    #[arg(value_name = "BASE")]
+    pub base: String,
+    /// The commit to compare to.
+    #[arg(value_name = "HEAD")]
+    pub head: String,
+    /// Only these stacks [default: all].
+    #[arg(value_name = "STACK")]
+    pub stacks: Vec<String>,
+    /// The form of the result.
+    #[arg(long, value_enum, default_value_t = DiffFormat::Text)]
+    pub format: DiffFormat,
+}
+
+/// The forms of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DiffFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// For reviews.
+    Markdown,
+}
+
+/// Arguments of `init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Where; nothing that is there is overwritten.
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub folder: PathBuf,
+}
+
+/// Arguments of `schema`.
+#[derive(Debug, Args)]
+pub struct Schema {
+    /// Which file.
+    #[arg(value_enum, value_name = "FILE")]
+    pub file: SchemaFile,
+}
+
+/// The files that have a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaFile {
+    /// gitdeploy.yaml
+    Gitdeploy,
+    /// inventory.yaml
+    Inventory,
+    /// The `x-gitdeploy` key of a service.
+    Extension,
+    /// A Compose file, `x-gitdeploy` included.
+    Compose,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// Which shell.
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// Arguments of `man`.
+#[derive(Debug, Args)]
+pub struct Man {
+    /// Write `gitdeploy.1` and one page for each command into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}

@@ -1,0 +1,17 @@
+//! `schema`: what editors need to complete and check our files.
+
+use super::Run;
+use crate::cli::args::{Schema, SchemaFile};
+use crate::cli::{Exit, Failure};
+use crate::settings::shapes;
+
+pub(super) fn run(run: &Run<'_>, args: &Schema) -> Result<Exit, Failure> {
+    let schema = match args.file {
+        SchemaFile::Gitdeploy => shapes::settings_schema(),
+        SchemaFile::Inventory => shapes::inventory_schema(),
+        SchemaFile::Extension => shapes::extension_schema(),
+        SchemaFile::Compose => shapes::compose_schema(),
+    };
+    run.screen.result(&format!("{schema:#}\n"))?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,62 @@
+//! `validate`: everything that can be checked without a host.
+
+use serde_json::json;
+
+use super::Run;
+use crate::cli::args::Validate;
+use crate::cli::{Exit, Failure, repository};
+use crate::diag::Sources;
+use crate::pipeline::{Cache, Choice, Outcome, Snapshot};
+
+pub(super) fn run(run: &Run<'_>, args: &Validate) -> Result<Exit, Failure> {
+    let global = &run.cli.global;
+    let choice = Choice {
+        environment: global.env.clone(),
+        variables: run.world.variables.clone(),
+        stacks: args.stacks.clone(),
+        ..Choice::default()
+    };
+    let snapshot = repository::snapshot(global, run.world, run.screen, args.worktree, choice)?;
+    let outcome = snapshot.resolve(&mut Cache::default());
+    for stack in &outcome.stacks {
+        run.screen.findings(&stack.report.diagnostics, &stack.report.sources);
+    }
+    run.screen.findings(&outcome.conflicts, &Sources::default());
+    summary(run, &snapshot, &outcome)?;
+    Ok(if outcome.has_errors() { Exit::Failed } else { Exit::Done })
+}
+
+fn summary(run: &Run<'_>, snapshot: &Snapshot, outcome: &Outcome) -> Result<(), Failure> {
+    let bad = outcome.stacks.iter().filter(|stack| stack.target.is_none()).count();
+    let services: usize = outcome.desired.stacks.values().map(|stack| stack.services.len()).sum();
+    let stacks = outcome.stacks.len();
+    let line = if outcome.has_errors() {
+        format!("Invalid: {bad} of {} {}.", plural(stacks, "stack"), has_errors(bad))
+    } else {
+        format!(
+            "Valid: {}, {}, environment {}, {}.",
+            plural(stacks, "stack"),
+            plural(services, "service"),
+            snapshot.environment.name.as_str(),
+            snapshot.tree().label()
+        )
+    };
+    if run.screen.wants_events() {
+        let more = json!({"valid": !outcome.has_errors(), "stacks": stacks, "services": services});
+        run.screen.event("info", &line, "validate_summary", &more);
+        return Ok(());
+    }
+    run.screen.result(&format!("{line}\n"))
+}
+
+fn has_errors(bad: usize) -> &'static str {
+    match bad {
+        0 => "is wrong alone, but together they clash",
+        1 => "has errors",
+        _ => "have errors",
+    }
+}
+
+fn plural(count: usize, word: &str) -> String {
+    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
+}

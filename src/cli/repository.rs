@@ -1,0 +1,142 @@
+//! Finds the repository that the options name, and the tree in it.
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{Failure, Global, Screen, World};
+use crate::git::{Access, FetchProgress, Mirror, RemoteUrl, Repository, Timeouts, Token};
+use crate::pipeline::{Choice, Snapshot, Tree};
+
+/// An opened repository and the name it is known by.
+pub(super) struct Opened {
+    repository: Repository,
+    name: String,
+}
+
+impl Opened {
+    /// Opens the repository of `-C` or brings the mirror of `--repo` up to date.
+    pub(super) fn new(global: &Global, world: &World, screen: &Screen) -> Result<Self, Failure> {
+        match &global.repo {
+            Some(url) => mirror(url, world, screen),
+            None => {
+                let folder = world.folder.join(&global.directory);
+                let repository = Repository::open(&folder).map_err(|error| {
+                    Failure::because("could not open the repository", &error).hint(error.hint())
+                })?;
+                let name = repository.name();
+                Ok(Self { repository, name })
+            }
+        }
+    }
+
+    /// The tree of a revision.
+    pub(super) fn tree(&self, revision: &str) -> Result<Tree, Failure> {
+        let commit = self.repository.resolve(revision).map_err(|error| {
+            Failure::because(&format!("could not use revision `{revision}`"), &error)
+                .hint(error.hint())
+        })?;
+        let repository = self.reopen()?;
+        Ok(Tree::of_commit(repository, commit, revision, &self.name))
+    }
+
+    /// The uncommitted work tree.
+    pub(super) fn worktree(&self) -> Result<Tree, Failure> {
+        Ok(Tree::uncommitted(self.reopen()?, &self.name))
+    }
+
+    fn reopen(&self) -> Result<Repository, Failure> {
+        self.repository
+            .reopen()
+            .map_err(|error| Failure::because("could not open the repository", &error))
+    }
+}
+
+/// Opens the repository and reads its settings.
+///
+/// Without `--rev`, the commit is `HEAD`; with `--repo`, the branch of the environment.
+pub(super) fn snapshot(
+    global: &Global,
+    world: &World,
+    screen: &Screen,
+    is_worktree: bool,
+    choice: Choice,
+) -> Result<Snapshot, Failure> {
+    let opened = Opened::new(global, world, screen)?;
+    if is_worktree {
+        if global.repo.is_some() {
+            return Err(Failure::new("could not read uncommitted files: `--repo` has none")
+                .hint("gitdeploy validate --repo URL"));
+        }
+        return open(opened.worktree()?, choice, screen);
+    }
+    let tree = opened.tree(global.rev.as_deref().unwrap_or("HEAD"))?;
+    let snapshot = open(tree, choice.clone(), screen)?;
+    match (&global.repo, &global.rev, &snapshot.environment.branch) {
+        (Some(_), None, Some(branch)) => open(opened.tree(&branch.value)?, choice, screen),
+        _ => Ok(snapshot),
+    }
+}
+
+/// Reads the settings of a tree and shows what is odd about them.
+pub(super) fn open(tree: Tree, choice: Choice, screen: &Screen) -> Result<Snapshot, Failure> {
+    let snapshot = Snapshot::open(tree, choice)?;
+    screen.findings(&snapshot.warnings.diagnostics, &snapshot.warnings.sources);
+    Ok(snapshot)
+}
+
+fn mirror(url: &str, world: &World, screen: &Screen) -> Result<Opened, Failure> {
+    let url = RemoteUrl::parse(url, &world.folder)
+        .map_err(|error| Failure::because("could not use the address of the repository", &error))?;
+    let cache = world.cache_folder().ok_or_else(|| {
+        Failure::new("could not find a folder for mirrors: neither HOME nor XDG_CACHE_HOME is set")
+            .hint("HOME=/root gitdeploy …")
+    })?;
+    let folder = cache.join("repos").join(url.folder_name());
+    let access = Access {
+        home: world.home().map(PathBuf::from),
+        has_ssh_agent: world.variable("SSH_AUTH_SOCK").is_some(),
+        identity: world.variable("GITDEPLOY_GIT_IDENTITY").map(PathBuf::from),
+        known_hosts: world.variable("GITDEPLOY_KNOWN_HOSTS").map(PathBuf::from),
+        user: None,
+        asks_credential_helper: true,
+        token: world.variable("GITDEPLOY_GIT_TOKEN").and_then(Token::new),
+        timeouts: Timeouts::default(),
+    };
+    let bar = progress(screen, &url);
+    let cancel = AtomicBool::new(false);
+    let updated =
+        Mirror::update(&url, &folder, &access, &cancel, &mut |progress| show(&bar, progress));
+    bar.finish_and_clear();
+    let failed = |error: &dyn std::error::Error, hint: String| {
+        Failure::because(&format!("could not fetch {url}"), error).hint(hint)
+    };
+    let mirror = updated.map_err(|error| failed(&error, error.hint()))?;
+    let repository = mirror.repository().map_err(|error| failed(&error, error.hint()))?;
+    Ok(Opened { repository, name: url.name().to_owned() })
+}
+
+fn progress(screen: &Screen, url: &RemoteUrl) -> ProgressBar {
+    if !screen.draws_progress() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}  {msg}") {
+        bar.set_style(style);
+    }
+    bar.set_prefix(url.to_string());
+    bar
+}
+
+fn show(bar: &ProgressBar, progress: FetchProgress) {
+    bar.set_message(match progress {
+        FetchProgress::Waiting => "waiting for another run".to_owned(),
+        FetchProgress::Connecting => "connecting".to_owned(),
+        FetchProgress::Receiving { objects, total, bytes } => {
+            format!("{objects} of {total} objects, {} KiB", bytes / 1024)
+        }
+        FetchProgress::Resolving { deltas, total } => format!("unpacking {deltas} of {total}"),
+    });
+    bar.tick();
+}

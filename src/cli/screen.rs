@@ -1,0 +1,176 @@
+//! The two streams: results to standard output, everything else to standard error.
+
+use std::io::{self, Write as _};
+
+use serde_json::{Value, json};
+
+use super::{Failure, Global, World};
+use crate::diag::{Diagnostic, Severity, Sources, Style, render};
+use crate::files::Report;
+
+/// Where a command writes, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Screen {
+    events: bool,
+    quiet: bool,
+    color_out: bool,
+    color_err: bool,
+    progress: bool,
+    width: usize,
+}
+
+impl Screen {
+    /// What the options and the terminal allow.
+    pub fn new(global: &Global, world: &World) -> Self {
+        let is_plain = global.no_color
+            || world.variable("NO_COLOR").is_some()
+            || world.variable("TERM") == Some("dumb");
+        let width = world.variable("COLUMNS").and_then(|columns| columns.parse().ok());
+        Self {
+            events: global.json,
+            quiet: global.quiet,
+            color_out: world.stdout_is_terminal && !is_plain,
+            color_err: world.stderr_is_terminal && !is_plain,
+            progress: world.stderr_is_terminal && !global.quiet && !global.json,
+            width: width.unwrap_or(0),
+        }
+    }
+
+    /// Whether results may be coloured.
+    pub fn color(&self) -> bool {
+        self.color_out
+    }
+
+    /// Whether progress may be drawn on standard error.
+    pub fn draws_progress(&self) -> bool {
+        self.progress
+    }
+
+    /// Whether `--json` asks for events.
+    pub fn wants_events(&self) -> bool {
+        self.events
+    }
+
+    /// Prints a result. A reader that went away, as `head` does, is no failure.
+    pub fn result(&self, text: &str) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Failure::because("could not write the result", &error))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Says something about the work, unless `--quiet`.
+    pub fn note(&self, text: &str) {
+        if self.quiet {
+            return;
+        }
+        if self.events {
+            self.event("info", text, "log", &json!({}));
+        } else {
+            self.line(text);
+        }
+    }
+
+    /// Shows findings.
+    pub fn findings(&self, diagnostics: &[Diagnostic], sources: &Sources) {
+        for diagnostic in diagnostics {
+            if self.quiet && diagnostic.severity == Severity::Warning {
+                continue;
+            }
+            if self.events {
+                self.diagnostic_event(diagnostic, sources);
+            } else {
+                let style = Style { color: self.color_err, width: self.width };
+                self.line(&render(diagnostic, sources, style));
+            }
+        }
+    }
+
+    /// Shows why a command failed.
+    pub fn failure(&self, failure: &Failure) {
+        for Report { diagnostics, sources } in &failure.reports {
+            self.findings(diagnostics, sources);
+        }
+        if !failure.message.is_empty() {
+            if self.events {
+                let detail = json!({"diagnostic": {
+                    "severity": "error",
+                    "summary": failure.message,
+                    "detail": failure.hint.clone().unwrap_or_default(),
+                }});
+                self.event("error", &failure.message, "diagnostic", &detail);
+                return;
+            }
+            let word = if self.color_err { "\u{1b}[1;31merror\u{1b}[0m" } else { "error" };
+            self.line(&format!("{word}: {}", failure.message));
+        }
+        if let Some(hint) = failure.hint.as_ref().filter(|_| !self.events) {
+            self.line(&format!("hint: {hint}"));
+        }
+    }
+
+    /// Prints one event. The envelope is that of OpenTofu's machine-readable output.
+    pub fn event(&self, level: &str, message: &str, kind: &str, more: &Value) {
+        let mut event = json!({
+            "@level": level,
+            "@message": message,
+            "@module": "gitdeploy.ui",
+            "@timestamp": jiff::Timestamp::now().to_string(),
+            "type": kind,
+        });
+        if let (Some(event), Some(more)) = (event.as_object_mut(), more.as_object()) {
+            event.extend(more.clone());
+        }
+        // Nobody is left to tell when standard output is gone.
+        drop(self.result(&format!("{event}\n")));
+    }
+
+    fn diagnostic_event(&self, diagnostic: &Diagnostic, sources: &Sources) {
+        let severity = match diagnostic.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        let mut body = json!({
+            "severity": severity,
+            "rule": diagnostic.rule,
+            "summary": diagnostic.message,
+            "detail": diagnostic.help.join("\n"),
+        });
+        if let Some(label) = &diagnostic.primary {
+            let at = sources.locate(label.span);
+            let line = at.source.text.lines().nth(at.line - 1).unwrap_or_default();
+            let (end_line, end_column) = end_of(&at.source.text, &at.range, at.line, at.column);
+            body["range"] = json!({
+                "filename": &*at.source.name,
+                "start": {"line": at.line, "column": at.column, "byte": at.range.start},
+                "end": {"line": end_line, "column": end_column, "byte": at.range.end},
+            });
+            body["snippet"] = json!({"code": line, "start_line": at.line});
+        }
+        let message = format!("{severity}: {}", diagnostic.message);
+        let level = if severity == "warning" { "warn" } else { severity };
+        self.event(level, &message, "diagnostic", &json!({ "diagnostic": body }));
+    }
+
+    fn line(&self, text: &str) {
+        let mut err = io::stderr().lock();
+        // Nobody is left to tell when standard error is gone.
+        drop(writeln!(err, "{}", text.trim_end_matches('\n')));
+    }
+}
+
+fn end_of(
+    text: &str,
+    range: &std::ops::Range<usize>,
+    line: usize,
+    column: usize,
+) -> (usize, usize) {
+    let inside = text.get(range.clone()).unwrap_or_default();
+    match inside.rsplit_once('\n') {
+        Some((before, last)) => (line + before.matches('\n').count() + 1, last.chars().count() + 1),
+        None => (line, column + inside.chars().count()),
+    }
+}

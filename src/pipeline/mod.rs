@@ -1,0 +1,17 @@
+//! The one road from a commit to its desired state.
+//!
+//! ```text
+//! Tree ─► Snapshot (settings, environment, inventory, values, stack folders) ─► stacks ─► Desired
+//! ```
+//!
+//! Every command walks it; none has a way of its own.
+
+mod cache;
+mod snapshot;
+mod stack;
+mod tree;
+
+pub use cache::Cache;
+pub use snapshot::{Choice, Outcome, Snapshot};
+pub use stack::StackOutcome;
+pub use tree::{Tree, TreeError};

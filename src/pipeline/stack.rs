@@ -1,0 +1,193 @@
+//! One stack: rendered, loaded, resolved.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::snapshot::{Choice, stack_name};
+use super::tree::{TreeError, words};
+use crate::compose::dotenv_files::Loaded;
+use crate::compose::{self, Project};
+use crate::diag::{Diagnostic, Sources};
+use crate::files::{Files, Reads, Report, Tracked, join};
+use crate::model::{StackName, StackTarget};
+use crate::resolve::{Surroundings, resolve};
+use crate::settings::{Inventory, Settings, StackFolder};
+use crate::template::{CommitInfo, Context, Engine, Rendered};
+
+/// What a stack came to.
+#[derive(Debug)]
+pub struct StackOutcome {
+    /// Its name.
+    pub name: StackName,
+    /// Its desired state; `None` when it has errors.
+    pub target: Option<Arc<StackTarget>>,
+    /// What is wrong or odd about it.
+    pub report: Report,
+}
+
+impl StackOutcome {
+    /// A stack whose tree cannot be read.
+    pub(super) fn unreadable(folder: &StackFolder, error: &TreeError) -> Self {
+        Self { name: stack_name(folder), target: None, report: unreadable(error) }
+    }
+}
+
+/// A stack's Compose model, for showing.
+pub struct StackModel {
+    /// The stack.
+    pub name: StackName,
+    /// Its model; `None` when it has errors.
+    pub project: Option<Project>,
+    /// What is wrong or odd about it.
+    pub report: Report,
+}
+
+impl StackModel {
+    /// A stack whose tree cannot be read.
+    pub(super) fn unreadable(folder: &StackFolder, error: &TreeError) -> Self {
+        Self { name: stack_name(folder), project: None, report: unreadable(error) }
+    }
+}
+
+fn unreadable(error: &TreeError) -> Report {
+    let problem = Diagnostic::error("repository/unreadable", words(error));
+    Report::new(vec![problem], Sources::default())
+}
+
+/// What all stacks of a snapshot share.
+pub(super) struct Stacks<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) inventory: &'a Inventory,
+    pub(super) environment: &'a str,
+    pub(super) values: &'a minijinja::Value,
+    pub(super) hosts: &'a minijinja::Value,
+    pub(super) engine: &'a Engine,
+    pub(super) commit: &'a Arc<CommitInfo>,
+    pub(super) choice: &'a Choice,
+}
+
+impl Stacks<'_> {
+    /// A stack's desired state, what it read, and whether its templates asked for the commit.
+    pub(super) fn resolve(
+        &self,
+        files: &dyn Files,
+        folder: &StackFolder,
+    ) -> (StackOutcome, Reads, bool) {
+        let tracked = Tracked::new(files);
+        let context = self.context(folder);
+        let rendered = Rendered::new(&tracked, self.engine, &context);
+        let sources = Sources::default();
+        let (target, problems) =
+            match self.load(&rendered, &sources, folder, compose::Options::default()) {
+                Ok(project) => {
+                    let surroundings = Surroundings {
+                        files: &rendered,
+                        sources: &sources,
+                        settings: self.settings,
+                        inventory: self.inventory,
+                    };
+                    let (target, problems) = resolve(&project, &surroundings);
+                    let problems: Vec<_> = project.warnings.into_iter().chain(problems).collect();
+                    let has_errors = problems.iter().any(Diagnostic::is_error);
+                    ((!has_errors).then(|| Arc::new(target)), problems)
+                }
+                Err(problems) => (None, problems),
+            };
+        let asked_for_commit = rendered.asked_for_commit();
+        drop(rendered);
+        let report = Report::new(problems, sources);
+        let outcome = StackOutcome { name: stack_name(folder), target, report };
+        (outcome, tracked.into_reads(), asked_for_commit)
+    }
+
+    /// A stack's Compose model.
+    pub(super) fn model(
+        &self,
+        files: &dyn Files,
+        folder: &StackFolder,
+        options: compose::Options,
+    ) -> StackModel {
+        let context = self.context(folder);
+        let rendered = Rendered::new(files, self.engine, &context);
+        let sources = Sources::default();
+        let name = stack_name(folder);
+        match self.load(&rendered, &sources, folder, options) {
+            Ok(mut project) => {
+                let warnings = std::mem::take(&mut project.warnings);
+                StackModel { name, project: Some(project), report: Report::new(warnings, sources) }
+            }
+            Err(problems) => {
+                StackModel { name, project: None, report: Report::new(problems, sources) }
+            }
+        }
+    }
+
+    fn context(&self, folder: &StackFolder) -> Context {
+        Context {
+            values: self.values.clone(),
+            environment: self.environment.to_owned(),
+            stack: folder.name.as_str().to_owned(),
+            commit: Arc::clone(self.commit),
+            hosts: self.hosts.clone(),
+        }
+    }
+
+    fn load(
+        &self,
+        files: &dyn Files,
+        sources: &Sources,
+        folder: &StackFolder,
+        options: compose::Options,
+    ) -> Result<Project, Vec<Diagnostic>> {
+        let Loaded { variables, warnings } = self.variables(files, sources, folder)?;
+        let profiles = self.profiles(&variables);
+        let mut project = compose::load(&compose::Request {
+            files,
+            sources,
+            compose_files: &folder.compose_files,
+            project_dir: &folder.dir,
+            name: compose::ProjectName::Fallback(folder.name.as_str()),
+            variables: &variables,
+            home: None,
+            profiles: &profiles,
+            services: &[],
+            options,
+        })?;
+        project.warnings.splice(0..0, warnings);
+        Ok(project)
+    }
+
+    /// Variables for `${…}`: the stack's `.env`, then `--env-file`, then what `pass_env` lets in;
+    /// later ones win.
+    fn variables(
+        &self,
+        files: &dyn Files,
+        sources: &Sources,
+        folder: &StackFolder,
+    ) -> Result<Loaded, Vec<Diagnostic>> {
+        let passed: BTreeMap<String, String> = self
+            .settings
+            .pass_env
+            .iter()
+            .filter_map(|name| {
+                Some((name.value.clone(), self.choice.variables.get(&name.value)?.clone()))
+            })
+            .collect();
+        let usual = join(&folder.dir, ".env");
+        let mut paths = self.choice.env_files.clone();
+        if paths.is_empty() && files.is_file(&usual).unwrap_or(false) {
+            paths.push(usual);
+        }
+        let mut loaded = compose::dotenv_files::load(files, sources, &paths, &passed)?;
+        loaded.variables.extend(passed);
+        Ok(loaded)
+    }
+
+    fn profiles(&self, variables: &BTreeMap<String, String>) -> Vec<String> {
+        if !self.choice.profiles.is_empty() {
+            return self.choice.profiles.clone();
+        }
+        let named = variables.get("COMPOSE_PROFILES").map(String::as_str).unwrap_or_default();
+        named.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    }
+}

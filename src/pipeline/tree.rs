@@ -1,0 +1,85 @@
+//! Where files come from: a commit, or the uncommitted work tree.
+
+use thiserror::Error;
+
+use crate::files::Files;
+use crate::git::{Commit, OpenError, Repository};
+
+/// A state of a repository's files.
+pub struct Tree {
+    repository: Repository,
+    commit: Option<Commit>,
+    /// What the user called it, for templates: a branch or tag.
+    reference: String,
+    name: String,
+}
+
+/// A tree could not be read.
+#[derive(Debug, Error)]
+pub enum TreeError {
+    /// The object database or the work tree could not be opened.
+    #[error("open the repository's files")]
+    Open(#[from] OpenError),
+}
+
+impl Tree {
+    /// The files of `commit`, which `reference` led to. `name` is the repository's name.
+    pub fn of_commit(repository: Repository, commit: Commit, reference: &str, name: &str) -> Self {
+        let reference = reference.to_owned();
+        Self { repository, commit: Some(commit), reference, name: name.to_owned() }
+    }
+
+    /// The files of the work tree, committed or not.
+    pub fn uncommitted(repository: Repository, name: &str) -> Self {
+        Self { repository, commit: None, reference: String::new(), name: name.to_owned() }
+    }
+
+    /// The repository's name: the last part of its folder or URL.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The commit; `None` for the work tree.
+    pub fn commit(&self) -> Option<&Commit> {
+        self.commit.as_ref()
+    }
+
+    /// What led to the commit.
+    pub fn reference(&self) -> &str {
+        &self.reference
+    }
+
+    /// A short name for headings: the commit's, or `uncommitted`.
+    pub fn label(&self) -> &str {
+        self.commit.as_ref().map_or("uncommitted", |commit| commit.id.short())
+    }
+
+    /// The files. Each thread takes its own.
+    pub fn files(&self) -> Result<Box<dyn Files>, TreeError> {
+        Ok(match &self.commit {
+            Some(commit) => Box::new(self.repository.files(commit)?),
+            None => Box::new(self.repository.worktree()?),
+        })
+    }
+
+    /// A second handle on the same tree, for another thread.
+    pub fn reopen(&self) -> Result<Self, TreeError> {
+        Ok(Self {
+            repository: self.repository.reopen()?,
+            commit: self.commit.clone(),
+            reference: self.reference.clone(),
+            name: self.name.clone(),
+        })
+    }
+}
+
+/// An error with all its causes in one sentence.
+pub(super) fn words(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        words = format!("{words}: {cause}");
+        source = cause.source();
+    }
+    words
+}

@@ -1,0 +1,6 @@
+//! How results look: text for people, JSON for programs, Markdown for reviews.
+//!
+//! Results go to standard output, everything else to standard error. Colour only repeats what the
+//! words say.
+
+pub mod diff;

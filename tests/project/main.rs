@@ -1,0 +1,4 @@
+//! The project about itself: layers, sizes, documents.
+
+mod architecture;
+mod documents;
