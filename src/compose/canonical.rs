@@ -221,7 +221,7 @@ impl Canonicalizer<'_> {
             return self.wrong_kind(node, place, "a list");
         };
         let mut ports = Vec::with_capacity(items.len());
-        if self.is_raw && items.iter().any(|item| is_unreadable_port(item)) {
+        if self.is_raw && items.iter().any(is_unreadable_port) {
             return;
         }
         for (index, item) in std::mem::take(items).into_iter().enumerate() {
@@ -239,7 +239,7 @@ impl Canonicalizer<'_> {
             };
             match forms::ports(&text) {
                 Ok(parsed) => {
-                    ports.extend(parsed.into_iter().map(|port| port_node(port, item.span)))
+                    ports.extend(parsed.into_iter().map(|port| port_node(port, item.span)));
                 }
                 Err(fault) => {
                     let at = substitute::inside(self.sources, item.span, &text, &fault.range);

@@ -128,7 +128,7 @@ impl<'a> Checker<'a> {
             let span = item.node.span;
             match self.selection.enabled.get(target) {
                 None => {
-                    self.no_service(target, span, &format!("build.additional_contexts.{context}"))
+                    self.no_service(target, span, &format!("build.additional_contexts.{context}"));
                 }
                 Some(other) if other.get("build").is_none() => {
                     let message = format!(

@@ -151,7 +151,8 @@ fn read(
     } else {
         files::join(request.project_dir, path)
     };
-    let file = match request.files.read(&place) {
+    let found = if path.is_empty() { Ok(None) } else { request.files.read(&place) };
+    let file = match found {
         Ok(Some(file)) => file,
         Ok(None) if !is_required => return Vec::new(),
         Ok(None) => {

@@ -195,12 +195,10 @@ fn base_file(loader: &mut Loader<'_>, scope: &Scope, path: &str, span: Span) -> 
     let base = Base { dir: &dir, style: PathStyle::Joined, home: loader.request.home };
     base.resolve(&mut document, &Place::root(), &mut loader.problems);
     loader.checked()?;
-    let services = match document.as_map_mut().and_then(|map| map.remove("services")) {
-        Some(Node { value: Value::Map(services), .. }) => services,
-        _ => {
-            let message = format!("`{path}` has no services that could be extended");
-            return loader.stop(Diagnostic::error("compose/extends", message).at(span));
-        }
+    let services = document.as_map_mut().and_then(|map| map.remove("services"));
+    let Some(Node { value: Value::Map(services), .. }) = services else {
+        let message = format!("`{path}` has no services that could be extended");
+        return loader.stop(Diagnostic::error("compose/extends", message).at(span));
     };
     let file = Rc::new(BaseFile { path: full, services, resets });
     loader.base_files.insert(key, Rc::clone(&file));

@@ -115,7 +115,9 @@ fn run(loader: &mut Loader<'_>) -> Step<Project> {
     let request = loader.request;
     let options = request.options;
     let name = name::determine(loader)?;
-    let mut variables = request.variables.clone();
+    // A project whose variables stay unreplaced is shown without the environment.
+    let mut variables =
+        if options.interpolate { request.variables.clone() } else { BTreeMap::new() };
     variables.insert("COMPOSE_PROJECT_NAME".to_owned(), name.clone());
     let variables = Rc::new(variables);
     let scope = Scope {

@@ -19,7 +19,7 @@ use super::merge::merge;
 use super::paths::{Base, PathStyle};
 use super::reset::Resets;
 use super::substitute::Substitution;
-use super::{defaults, include, schema, unique};
+use super::{defaults, include, plain, schema, unique};
 
 /// How deep files may include, and services extend, each other.
 pub(super) const DEPTH_MAX: usize = 50;
@@ -212,7 +212,7 @@ impl<'a> Loader<'a> {
         self.problems.extend(shape::check(&merged, &schema::PROJECT, ""));
         self.checked()?;
         self.drop_version(&mut merged);
-        self.to_long_form(&mut merged)?;
+        self.lengthen(&mut merged)?;
         Ok(merged)
     }
 
@@ -240,7 +240,7 @@ impl<'a> Loader<'a> {
             };
             unique::enforce(&mut whole, &root, &mut self.problems);
             self.checked()?;
-            self.to_long_form(&mut whole)?;
+            self.lengthen(&mut whole)?;
             merged = Some(whole);
         }
         let empty = || Node::new(span, Value::Map(Map::default()));
@@ -254,6 +254,8 @@ impl<'a> Loader<'a> {
             return self.stop(Diagnostic::error("compose/wrong-kind", message).at(document.span));
         }
         let resets = Resets::take(document);
+        plain::read(document, "", self.request.sources, &mut self.problems);
+        self.checked()?;
         if self.request.options.interpolate {
             let mut substitution = Substitution {
                 sources: self.request.sources,
@@ -268,7 +270,7 @@ impl<'a> Loader<'a> {
         Ok(resets)
     }
 
-    fn to_long_form(&mut self, document: &mut Node) -> Step {
+    fn lengthen(&mut self, document: &mut Node) -> Step {
         let root = Place::root();
         let mut canonicalizer = Canonicalizer {
             sources: self.request.sources,

@@ -35,6 +35,7 @@ mod name;
 mod normalize;
 mod output;
 mod paths;
+mod plain;
 mod remote;
 mod reset;
 pub mod schema;

@@ -167,11 +167,7 @@ fn is_elsewhere(context: &str) -> bool {
 
 /// Whether a path is absolute on Windows: `C:\x`, `\\host\share`.
 fn is_windows_absolute(path: &str) -> bool {
-    match path.as_bytes() {
-        [b'\\', b'\\', ..] => true,
-        [_, b':', b'\\' | b'/', ..] => true,
-        _ => false,
-    }
+    matches!(path.as_bytes(), [b'\\', b'\\', ..] | [_, b':', b'\\' | b'/', ..])
 }
 
 #[cfg(test)]

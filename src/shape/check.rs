@@ -29,9 +29,16 @@ impl Checker {
             | (Shape::Bool, Value::Bool(_))
             | (Shape::Number, Value::Int(_) | Value::Float(_))
             | (Shape::Str, Value::Str(_)) => {}
-            (Shape::Int { min, max }, Value::Int(number)) => {
+            (Shape::Int { min, max } | Shape::Integral { min, max }, Value::Int(number)) => {
                 if number < min || number > max {
                     self.out_of_range(node, *number, *min, *max);
+                }
+            }
+            (Shape::Integral { min, max }, Value::Float(number)) if number.fract() == 0.0 => {
+                #[expect(clippy::cast_possible_truncation, reason = "a cast saturates")]
+                let number = *number as i64;
+                if number < *min || number > *max {
+                    self.out_of_range(node, number, *min, *max);
                 }
             }
             (Shape::Text(format), Value::Str(text)) => {
@@ -209,11 +216,12 @@ fn takes(shape: &Shape, value: &Value) -> bool {
         (Shape::Any, _)
         | (Shape::Null, Value::Null)
         | (Shape::Bool, Value::Bool(_))
-        | (Shape::Int { .. }, Value::Int(_))
+        | (Shape::Int { .. } | Shape::Integral { .. }, Value::Int(_))
         | (Shape::Number, Value::Int(_) | Value::Float(_))
         | (Shape::Str | Shape::Text(_) | Shape::Enum(_), Value::Str(_))
         | (Shape::List(_), Value::Seq(_))
         | (Shape::Map(_) | Shape::Record(_), Value::Map(_)) => true,
+        (Shape::Integral { .. }, Value::Float(number)) => number.fract() == 0.0,
         (Shape::OneOf(shapes), value) => shapes.iter().any(|shape| takes(shape, value)),
         _ => false,
     }

@@ -28,6 +28,13 @@ pub enum Shape {
         /// The largest that is allowed.
         max: i64,
     },
+    /// A whole number from `min` to `max`, which may be written as `2.0` or `1e3`.
+    Integral {
+        /// The smallest that is allowed.
+        min: i64,
+        /// The largest that is allowed.
+        max: i64,
+    },
     /// Any number.
     Number,
     /// Any string.
@@ -144,8 +151,10 @@ impl Shape {
             Self::Any => "any value".into(),
             Self::Null => "null".into(),
             Self::Bool => "`true` or `false`".into(),
-            Self::Int { min: 0.., .. } => "a whole number of 0 or more".into(),
-            Self::Int { .. } => "a whole number".into(),
+            Self::Int { min: 0.., .. } | Self::Integral { min: 0.., .. } => {
+                "a whole number of 0 or more".into()
+            }
+            Self::Int { .. } | Self::Integral { .. } => "a whole number".into(),
             Self::Number => "a number".into(),
             Self::Str => "a string".into(),
             Self::Text(format) => format!("a {}", format.name),

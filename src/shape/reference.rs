@@ -54,6 +54,7 @@ fn collect(shape: &Shape, found: &mut impl FnMut(&'static Record)) {
         | Shape::Null
         | Shape::Bool
         | Shape::Int { .. }
+        | Shape::Integral { .. }
         | Shape::Number
         | Shape::Str
         | Shape::Text(_)

@@ -28,7 +28,7 @@ fn schema(shape: &Shape, definitions: &mut BTreeMap<String, Value>) -> Value {
         Shape::Any => json!({}),
         Shape::Null => json!({"type": "null"}),
         Shape::Bool => json!({"type": "boolean"}),
-        Shape::Int { min, max } => {
+        Shape::Int { min, max } | Shape::Integral { min, max } => {
             let mut int = json!({"type": "integer"});
             if *min != i64::MIN {
                 int["minimum"] = json!(min);

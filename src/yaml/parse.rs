@@ -332,7 +332,11 @@ impl<'a> Reader<'a> {
         tag: Option<&YamlTag>,
         span: Span,
     ) -> Node {
-        let value = match tag.and_then(YamlTag::core_suffix) {
+        let suffix = tag.and_then(|tag| match tag.parts() {
+            ("tag:yaml.org,2002:", "binary") => Some("binary"),
+            _ => tag.core_suffix(),
+        });
+        let value = match suffix {
             Some(suffix) => scalar::tagged(suffix, text).unwrap_or_else(|| {
                 self.problems.push(
                     Diagnostic::error("yaml/tag", format!("`{text}` is no `!!{suffix}`")).at(span),

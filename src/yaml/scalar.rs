@@ -4,6 +4,8 @@
 //! variable must not change its value by changing the tool: `yes` and `on` are strings, `0o17`,
 //! `017`, `0x1f` and `1_000` are numbers, dates are strings.
 
+use base64::Engine as _;
+
 use super::Value;
 
 /// The value of a plain scalar without a tag.
@@ -25,6 +27,15 @@ pub(super) fn plain(text: &str) -> Value {
         return Value::Str(text.to_owned());
     }
     let digits = text.replace('_', "");
+    // Negative zero is only told from zero by a number with a point.
+    if digits == "-0" {
+        return Value::Float(-0.0);
+    }
+    // A number that only fits without a sign is kept as its digits: nothing counts that far, and
+    // as a label or variable it keeps all of them.
+    if digits.parse::<u64>().is_ok_and(|number| i64::try_from(number).is_err()) {
+        return Value::Str(digits.trim_start_matches('+').to_owned());
+    }
     integer(&digits)
         .map(Value::Int)
         .or_else(|| float(&digits).map(Value::Float))
@@ -78,6 +89,11 @@ pub(super) fn tagged(suffix: &str, text: &str) -> Option<Value> {
             Value::Float(number) => Some(Value::Float(number)),
             _ => None,
         },
+        "binary" => {
+            let packed: String = text.split_ascii_whitespace().collect();
+            let bytes = base64::engine::general_purpose::STANDARD.decode(packed).ok()?;
+            String::from_utf8(bytes).ok().map(Value::Str)
+        }
         _ => Some(Value::Str(text.to_owned())),
     }
 }

@@ -1,11 +1,14 @@
 //! Shapes that several attributes share.
 
-use crate::shape::{Field, Format, INT, List, MapOf, Record, Shape};
+use crate::shape::{Field, Format, List, MapOf, Record, Shape};
 
 /// An attribute that may be left out.
 pub(super) const fn key(name: &'static str, shape: Shape, doc: &'static str) -> Field {
     Field::optional(name, shape, doc)
 }
+
+/// A whole number of any size.
+pub(super) const INT: Shape = Shape::Integral { min: i64::MIN, max: i64::MAX };
 
 pub(super) const BOOL: Shape = Shape::OneOf(&[Shape::Bool, Shape::Str]);
 pub(super) const INTEGER: Shape = Shape::OneOf(&[INT, Shape::Str]);

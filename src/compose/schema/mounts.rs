@@ -1,8 +1,8 @@
 //! `volumes` and `ports` of a service.
 
-use crate::shape::{Field, INT, List, Record, Shape};
+use crate::shape::{Field, List, Record, Shape};
 
-use super::common::{BOOL, ENTRIES, INTEGER, NUMBER, key};
+use super::common::{BOOL, ENTRIES, INT, INTEGER, NUMBER, key};
 
 pub(super) const VOLUMES: Shape = Shape::List(&List {
     item: Shape::OneOf(&[Shape::Str, Shape::Record(&MOUNT)]),
@@ -60,7 +60,7 @@ static TMPFS: Record = Record {
     fields: &[
         key(
             "size",
-            Shape::OneOf(&[Shape::Int { min: 0, max: i64::MAX }, Shape::Str]),
+            Shape::OneOf(&[Shape::Integral { min: 0, max: i64::MAX }, Shape::Str]),
             "How large it may grow.",
         ),
         key("mode", NUMBER, "Who may use it, in octal."),

@@ -1,10 +1,17 @@
 //! Networks, volumes, secrets, configs and models.
 
-use crate::shape::{Field, INT, List, MapOf, Record, Shape};
+use crate::shape::{Field, List, MapOf, Record, Shape};
 
-use super::common::{BOOL, DRIVER_OPTIONS, ENTRIES, TEXTS, key};
+use super::common::{BOOL, DRIVER_OPTIONS, ENTRIES, INT, TEXTS, key};
 
 const EXTERNAL: Shape = Shape::OneOf(&[Shape::Bool, Shape::Str, Shape::Record(&EXTERNAL_NAME)]);
+
+/// The same where the specification asks for less.
+const OPEN_EXTERNAL: Shape = Shape::OneOf(&[
+    Shape::Bool,
+    Shape::Str,
+    Shape::Map(&MapOf { key: None, value: Shape::Any, extensions: false }),
+]);
 
 static EXTERNAL_NAME: Record = Record {
     name: "external",
@@ -86,7 +93,7 @@ pub(super) static SECRET: Record = Record {
         key("name", Shape::Str, "Its name where it is kept."),
         key("environment", Shape::Str, "The variable that has it."),
         key("file", Shape::Str, "The file that has it."),
-        key("external", EXTERNAL, "Whether somebody else makes and removes it."),
+        key("external", OPEN_EXTERNAL, "Whether somebody else makes and removes it."),
         key("labels", ENTRIES, "Labels of the secret."),
         key("driver", Shape::Str, "What keeps it."),
         key("driver_opts", DRIVER_OPTIONS, "Options of the driver."),
@@ -102,7 +109,7 @@ pub(super) static CONFIG: Record = Record {
         key("content", Shape::Str, "Its text."),
         key("environment", Shape::Str, "The variable that has its text."),
         key("file", Shape::Str, "The file that has its text."),
-        key("external", EXTERNAL, "Whether somebody else makes and removes it."),
+        key("external", OPEN_EXTERNAL, "Whether somebody else makes and removes it."),
         key("labels", ENTRIES, "Labels of the config."),
         key("template_driver", Shape::Str, "What fills in its text."),
     ],

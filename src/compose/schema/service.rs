@@ -123,9 +123,9 @@ const fn limited(shapes: &'static [Shape; 2]) -> Shape {
     Shape::OneOf(shapes)
 }
 
-static OOM_SCORE: [Shape; 2] = [Shape::Str, Shape::Int { min: -1000, max: 1000 }];
-static CPU_COUNT: [Shape; 2] = [Shape::Str, Shape::Int { min: 0, max: i64::MAX }];
-static CPU_PERCENT: [Shape; 2] = [Shape::Str, Shape::Int { min: 0, max: 100 }];
+static OOM_SCORE: [Shape; 2] = [Shape::Str, Shape::Integral { min: -1000, max: 1000 }];
+static CPU_COUNT: [Shape; 2] = [Shape::Str, Shape::Integral { min: 0, max: i64::MAX }];
+static CPU_PERCENT: [Shape; 2] = [Shape::Str, Shape::Integral { min: 0, max: 100 }];
 
 static CONTAINER_NAME: Format = Format {
     name: "container name",
