@@ -383,6 +383,54 @@ mod tests {
         assert!(root.key("x-any").is_plain());
     }
 
+    fn cast_at(path: &str) -> Option<Cast> {
+        let mut branch = Some(&*TREE);
+        for part in path.split('.') {
+            branch = branch.and_then(|branch| branch.keys.get(part).or(branch.any.as_deref()));
+        }
+        branch?.attribute?.cast
+    }
+
+    #[test]
+    fn typed_positions_have_their_cast() {
+        for (path, cast) in [
+            ("services.web.cpu_count", Some(Cast::Int)),
+            ("services.web.cpu_percent", Some(Cast::Float)),
+            ("services.web.cpus", Some(Cast::Float32)),
+            ("services.web.scale", Some(Cast::Int)),
+            ("services.web.tty", Some(Cast::Bool)),
+            ("services.web.depends_on.db.required", Some(Cast::Bool)),
+            ("services.web.depends_on.db.condition", None),
+            ("services.web.deploy.replicas", Some(Cast::Int)),
+            ("services.web.deploy.update_config.parallelism", Some(Cast::Int)),
+            ("services.web.deploy.rollback_config.max_failure_ratio", Some(Cast::Float)),
+            ("services.web.deploy.resources.limits.cpus", None),
+            ("services.web.deploy.restart_policy.max_attempts", Some(Cast::Int)),
+            ("services.web.healthcheck.retries", Some(Cast::Int)),
+            ("services.web.healthcheck.disable", Some(Cast::Bool)),
+            ("services.web.healthcheck.interval", None),
+            ("services.web.ports.*.target", Some(Cast::Int)),
+            ("services.web.ports.*.published", None),
+            ("services.web.ulimits.nofile", Some(Cast::Int)),
+            ("services.web.ulimits.nofile.soft", Some(Cast::Int)),
+            ("services.web.volumes.*.read_only", Some(Cast::Bool)),
+            ("services.web.volumes.*.volume.nocopy", Some(Cast::Bool)),
+            ("services.web.volumes.*.bind.create_host_path", None),
+            ("services.web", None),
+            ("services.web.mem_limit", None),
+            ("networks.front.external", Some(Cast::Bool)),
+            ("networks.front.enable_ipv6", Some(Cast::Bool)),
+            ("networks.front.driver", None),
+            ("volumes.data.external", Some(Cast::Bool)),
+            ("secrets.key.external", Some(Cast::Bool)),
+            ("configs.app.external", Some(Cast::Bool)),
+            ("configs.app.file", None),
+            ("x-web.cpus", None),
+        ] {
+            assert_eq!(cast_at(path), cast, "{path}");
+        }
+    }
+
     #[test]
     fn the_table_is_sorted_and_has_no_pattern_twice() {
         let patterns: Vec<&str> = ATTRIBUTES.iter().map(|attribute| attribute.pattern).collect();

@@ -87,10 +87,14 @@ fn resolve(
 ) -> Step<Node> {
     let Some(extends) = extends_of(loader, service, name)? else { return Ok(service.clone()) };
     let link = (home.path.to_owned(), name.to_owned());
-    if chain.contains(&link) || chain.len() > DEPTH_MAX {
+    if chain.contains(&link) {
         let names: Vec<String> =
             chain.iter().chain([&link]).map(|(file, name)| format!("{name} ({file})")).collect();
         let message = format!("services extend each other in a circle: {}", names.join(" → "));
+        return loader.stop(Diagnostic::error("compose/extends-cycle", message).at(extends.span));
+    }
+    if chain.len() > DEPTH_MAX {
+        let message = format!("services extend each other more than {DEPTH_MAX} levels deep");
         return loader.stop(Diagnostic::error("compose/extends-cycle", message).at(extends.span));
     }
     chain.push(link);

@@ -37,8 +37,8 @@ pub(super) fn apply(
 ) -> Step {
     let Some(map) = document.as_map_mut() else { return Ok(()) };
     let Some(include) = map.remove("include") else { return Ok(()) };
-    for entry in entries(loader, include)? {
-        let included = load_entry(loader, scope, &entry)?;
+    for entry in entries(loader, include)?.iter().filter(|entry| !entry.paths.is_empty()) {
+        let included = load_entry(loader, scope, entry)?;
         import(loader, included, document, resets)?;
     }
     Ok(())
@@ -94,8 +94,8 @@ fn entry(loader: &mut Loader<'_>, item: Node, index: usize) -> Step<Entry> {
         }
     }
     if entry.paths.is_empty() {
-        let message = format!("`include[{index}]` needs `path`");
-        return loader.stop(Diagnostic::error("compose/missing-key", message).at(span));
+        let message = format!("`include[{index}]` has no `path`, so nothing is included");
+        loader.warnings.push(Diagnostic::warning("compose/no-path", message).at(span));
     }
     Ok(entry)
 }

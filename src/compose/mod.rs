@@ -43,6 +43,9 @@ mod select;
 mod substitute;
 mod unique;
 
+#[cfg(test)]
+mod tests;
+
 pub use find::{ComposeFiles, find_compose_files};
 pub use load::{Options, Project, ProjectName, Request, load};
 pub use name::normalize_name;

@@ -1,7 +1,7 @@
-//! Positions in which a string means a number or a boolean once its variables are replaced.
+//! Strings that mean a number or a boolean once their variables are replaced.
 //!
-//! YAML's types are read before interpolation, so `replicas: ${N}` is a string. In the positions
-//! listed here every string is cast; in all others it stays one.
+//! YAML's types are read before interpolation, so `replicas: ${N}` is a string. Which attributes
+//! are cast is for the table of attributes to say.
 
 use thiserror::Error;
 
@@ -61,90 +61,9 @@ impl Cast {
     }
 }
 
-/// The cast for a path of keys, in which `[]` stands for any place in a list.
-pub fn cast_of(path: &[&str]) -> Option<Cast> {
-    match path {
-        ["services", _, rest @ ..] => service(rest),
-        ["networks", _, "external" | "internal" | "attachable" | "enable_ipv4" | "enable_ipv6"]
-        | ["volumes" | "secrets" | "configs", _, "external"] => Some(Cast::Bool),
-        _ => None,
-    }
-}
-
-fn service(path: &[&str]) -> Option<Cast> {
-    Some(match path {
-        ["cpu_count" | "cpu_period" | "cpu_quota" | "cpu_rt_period" | "cpu_rt_runtime"]
-        | ["cpu_shares" | "oom_score_adj" | "pids_limit" | "scale"]
-        | ["healthcheck", "retries"]
-        | ["ports", "[]", "target"]
-        | ["ulimits", _]
-        | ["ulimits", _, "hard" | "soft"] => Cast::Int,
-        ["cpu_percent"] => Cast::Float,
-        ["cpus"] => Cast::Float32,
-        ["init" | "oom_kill_disable" | "privileged" | "read_only" | "stdin_open" | "tty"]
-        | ["depends_on", _, "required" | "restart"]
-        | ["healthcheck", "disable"]
-        | ["volumes", "[]", "read_only"]
-        | ["volumes", "[]", "volume", "nocopy"] => Cast::Bool,
-        ["deploy", rest @ ..] => return deploy(rest),
-        _ => return None,
-    })
-}
-
-fn deploy(path: &[&str]) -> Option<Cast> {
-    match path {
-        ["replicas"]
-        | ["update_config" | "rollback_config", "parallelism"]
-        | ["restart_policy", "max_attempts"]
-        | ["placement", "max_replicas_per_node"] => Some(Cast::Int),
-        ["update_config" | "rollback_config", "max_failure_ratio"] => Some(Cast::Float),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn typed_positions_have_their_cast() {
-        for (path, cast) in [
-            ("services.web.cpu_count", Some(Cast::Int)),
-            ("services.web.cpu_percent", Some(Cast::Float)),
-            ("services.web.cpus", Some(Cast::Float32)),
-            ("services.web.scale", Some(Cast::Int)),
-            ("services.web.tty", Some(Cast::Bool)),
-            ("services.web.depends_on.db.required", Some(Cast::Bool)),
-            ("services.web.depends_on.db.condition", None),
-            ("services.web.deploy.replicas", Some(Cast::Int)),
-            ("services.web.deploy.update_config.parallelism", Some(Cast::Int)),
-            ("services.web.deploy.rollback_config.max_failure_ratio", Some(Cast::Float)),
-            ("services.web.deploy.resources.limits.cpus", None),
-            ("services.web.deploy.restart_policy.max_attempts", Some(Cast::Int)),
-            ("services.web.healthcheck.retries", Some(Cast::Int)),
-            ("services.web.healthcheck.disable", Some(Cast::Bool)),
-            ("services.web.healthcheck.interval", None),
-            ("services.web.ports.[].target", Some(Cast::Int)),
-            ("services.web.ports.[].published", None),
-            ("services.web.ulimits.nofile", Some(Cast::Int)),
-            ("services.web.ulimits.nofile.soft", Some(Cast::Int)),
-            ("services.web.volumes.[].read_only", Some(Cast::Bool)),
-            ("services.web.volumes.[].volume.nocopy", Some(Cast::Bool)),
-            ("services.web.volumes.[].bind.create_host_path", None),
-            ("services.web", None),
-            ("services.web.mem_limit", None),
-            ("networks.front.external", Some(Cast::Bool)),
-            ("networks.front.enable_ipv6", Some(Cast::Bool)),
-            ("networks.front.driver", None),
-            ("volumes.data.external", Some(Cast::Bool)),
-            ("secrets.key.external", Some(Cast::Bool)),
-            ("configs.app.external", Some(Cast::Bool)),
-            ("configs.app.file", None),
-            ("x-web.cpus", None),
-        ] {
-            assert_eq!(cast_of(&path.split('.').collect::<Vec<_>>()), cast, "{path}");
-        }
-    }
 
     #[test]
     fn a_cast_reads_what_its_position_needs() {

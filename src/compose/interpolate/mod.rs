@@ -12,7 +12,7 @@ mod variables;
 #[cfg(test)]
 mod tests;
 
-pub use cast::{Cast, CastProblem, Scalar, cast_of};
+pub use cast::{Cast, CastProblem, Scalar};
 pub use expand::{
     Interpolated, InterpolationError, InterpolationProblem, Lookup, Reference, interpolate,
 };
