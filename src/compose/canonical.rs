@@ -131,7 +131,8 @@ impl Canonicalizer<'_> {
                 Err(_) if self.is_raw => {}
                 Err(fault) => {
                     let at = substitute::inside(self.sources, node.span, text, &fault.range);
-                    self.problem(at, place, fault);
+                    let text = substitute::excerpt(text).to_owned();
+                    self.problem(at, place, format!("`{text}`: {fault}"));
                 }
             },
             _ => self.wrong_kind(node, place, "a string or a mapping"),
@@ -243,7 +244,8 @@ impl Canonicalizer<'_> {
                 }
                 Err(fault) => {
                     let at = substitute::inside(self.sources, item.span, &text, &fault.range);
-                    self.problem(at, &place.item(index), fault);
+                    let text = substitute::excerpt(&text);
+                    self.problem(at, &place.item(index), format!("`{text}`: {fault}"));
                 }
             }
         }
@@ -292,7 +294,8 @@ impl Canonicalizer<'_> {
                 Err(_) if self.is_raw => {}
                 Err(fault) => {
                     let at = substitute::inside(self.sources, node.span, text, &fault.range);
-                    self.problem(at, place, fault);
+                    let text = substitute::excerpt(text).to_owned();
+                    self.problem(at, place, format!("`{text}`: {fault}"));
                 }
             },
             _ => self.wrong_kind(node, place, "a string or a mapping"),

@@ -16,7 +16,8 @@ use super::select::Selection;
 /// Checks all services and resources. Where `scale` is given, `deploy.replicas` follows it.
 pub(super) fn check(project: &Map, selection: &mut Selection, problems: &mut Vec<Diagnostic>) {
     for (name, item) in selection.enabled.iter() {
-        let mut checker = Checker { project, selection, name, service: &item.node, problems };
+        let mut checker =
+            Checker { project, selection, name, key: item.key, service: &item.node, problems };
         checker.service();
     }
     for (name, item) in resources(project, "secrets") {
@@ -70,6 +71,7 @@ struct Checker<'a> {
     project: &'a Map,
     selection: &'a Selection,
     name: &'a str,
+    key: Span,
     service: &'a Node,
     problems: &'a mut Vec<Diagnostic>,
 }
@@ -107,7 +109,7 @@ impl<'a> Checker<'a> {
         let is_given = ["build", "image", "provider"].iter().any(|key| self.get(key).is_some());
         if !is_given {
             let message = format!("`services.{}` has neither `image` nor `build`", self.name);
-            self.problem("compose/no-image", self.service.span, message);
+            self.problem("compose/no-image", self.key, message);
         }
     }
 
@@ -146,9 +148,10 @@ impl<'a> Checker<'a> {
             && !platforms.iter().any(|other| other.value == platform.value)
         {
             let wanted = platform.as_str().unwrap_or_default();
+            let place = build.get("platforms").map_or(platform.span, |list| list.span);
             let message =
                 format!("`services.{name}.build.platforms` lacks the `platform` `{wanted}`");
-            self.problem("compose/platform", platform.span, message);
+            self.problem("compose/platform", place, message);
         }
     }
 

@@ -7,6 +7,7 @@ use crate::files::Files;
 use crate::yaml::text_of;
 
 use super::dotenv::{Assignment, DotenvError, parse_after, values};
+use super::substitute::excerpt;
 
 /// The variables of some files.
 #[derive(Debug, Default)]
@@ -48,8 +49,8 @@ pub fn load(
         });
         let whole = Span::new(id, 0, 0);
         let lookup = |name: &str| environment.get(name).cloned();
-        let assignments =
-            parse_after(&text, &lookup, &earlier).map_err(|error| vec![fault(&error, whole)])?;
+        let assignments = parse_after(&text, &lookup, &earlier)
+            .map_err(|error| vec![fault(&error, &text, whole)])?;
         loaded.warnings.extend(unset(&assignments, whole));
         earlier.extend(values(&assignments));
     }
@@ -58,8 +59,12 @@ pub fn load(
 }
 
 /// What is wrong in the file that starts at `whole`.
-pub(super) fn fault(error: &DotenvError, whole: Span) -> Diagnostic {
-    Diagnostic::error("compose/env-file", error.to_string()).at(whole.slice(error.range.clone()))
+pub(super) fn fault(error: &DotenvError, text: &str, whole: Span) -> Diagnostic {
+    let line = text.lines().nth(error.line.saturating_sub(1)).unwrap_or_default();
+    // Only the name: what stands after it may be a secret.
+    let name = line.split(['=', ':']).next().unwrap_or_default().trim();
+    Diagnostic::error("compose/env-file", format!("`{}`: {error}", excerpt(name)))
+        .at(whole.slice(error.range.clone()))
 }
 
 /// A warning for each variable that is named and not set.

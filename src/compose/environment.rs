@@ -189,7 +189,7 @@ fn read(
                 .collect()
         }
         Err(error) => {
-            loader.problems.push(fault(&error, whole));
+            loader.problems.push(fault(&error, &text, whole));
             Vec::new()
         }
     }

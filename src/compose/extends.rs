@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use crate::diag::{Diagnostic, Span};
 use crate::files;
-use crate::yaml::{Map, Node, Value};
+use crate::yaml::{Item, Map, Node, Value};
 
 use super::attribute::Place;
 use super::include::relative;
@@ -38,6 +38,8 @@ struct Extends {
     service: String,
     file: Option<(String, Span)>,
     span: Span,
+    /// Where the name of the base stands.
+    service_span: Span,
 }
 
 /// Replaces every service of `document` that extends another by the outcome.
@@ -48,12 +50,12 @@ pub(super) fn apply(
     document: &mut Node,
     resets: &Resets,
 ) -> Step {
-    let services = match document.as_map().and_then(|map| map.get("services")) {
+    let services = match document.as_map().and_then(|map| map.0.get("services")) {
         None => return Ok(()),
-        Some(Node { value: Value::Map(services), .. }) => services,
-        Some(other) => {
-            let message = format!("`services` must be a mapping, not {}", other.kind());
-            return loader.stop(Diagnostic::error("compose/wrong-kind", message).at(other.span));
+        Some(Item { node: Node { value: Value::Map(services), .. }, .. }) => services,
+        Some(Item { key, node }) => {
+            let message = format!("`services` must be a mapping, not {}", node.kind());
+            return loader.stop(Diagnostic::error("compose/wrong-kind", message).at(*key));
         }
     };
     let home = Home { path, services, resets };
@@ -142,9 +144,12 @@ fn extends_of(loader: &mut Loader<'_>, service: &Node, name: &str) -> Step<Optio
     let Some(extends) = map.get("extends") else { return Ok(None) };
     let span = extends.span;
     match &extends.value {
-        Value::Str(base) => Ok(Some(Extends { service: base.clone(), file: None, span })),
+        Value::Str(base) => {
+            Ok(Some(Extends { service: base.clone(), file: None, span, service_span: span }))
+        }
         Value::Map(map) => {
-            let Some(base) = map.get("service").and_then(Node::as_str) else {
+            let Some(Node { value: Value::Str(base), span: service_span, .. }) = map.get("service")
+            else {
                 let message = format!("`services.{name}.extends` needs the key `service`");
                 return loader.stop(Diagnostic::error("compose/missing-key", message).at(span));
             };
@@ -158,7 +163,7 @@ fn extends_of(loader: &mut Loader<'_>, service: &Node, name: &str) -> Step<Optio
                         .stop(Diagnostic::error("compose/wrong-kind", message).at(other.span));
                 }
             };
-            Ok(Some(Extends { service: base.to_owned(), file, span }))
+            Ok(Some(Extends { service: base.clone(), file, span, service_span: *service_span }))
         }
         _ => {
             let message = format!("`services.{name}.extends` must be a string or a mapping");
@@ -181,7 +186,7 @@ fn base_service<'a>(
     let message = format!("`{name}` extends `{base}`, which is no service of `{path}`");
     loader.stop(
         Diagnostic::error("compose/extends", message)
-            .at(extends.span)
+            .at(extends.service_span)
             .did_you_mean(base, services.keys()),
     )
 }

@@ -41,7 +41,15 @@ pub(super) fn determine(loader: &mut Loader<'_>) -> Step<String> {
     }
     let named = in_files(loader)?;
     match named {
-        Some(named) => named_in_file(loader, &named),
+        Some(named) => {
+            let name = named_in_file(loader, &named)?;
+            if !name.is_empty() {
+                return Ok(name);
+            }
+            let text = named.as_str().unwrap_or_default();
+            let message = format!("nothing of `name: {text}` can stand in the name of a project");
+            loader.stop(Diagnostic::error("compose/name", message).at(named.span))
+        }
         None => Ok(match request.name {
             ProjectName::Fallback(name) => normalize_name(name),
             ProjectName::Set(_) => String::new(),

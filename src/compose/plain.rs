@@ -24,7 +24,7 @@ pub(super) fn read(node: &mut Node, key: &str, sources: &Sources, problems: &mut
         Value::Map(map) => {
             for (inner, item) in &mut map.0 {
                 // A date is one only where its owner is printed.
-                let owner = if item.node.as_str().is_some() { key } else { inner };
+                let owner = if item.node.as_str().is_some() { key } else { inner.as_str() };
                 read(&mut item.node, owner, sources, problems);
             }
         }
@@ -43,9 +43,12 @@ pub(super) fn read(node: &mut Node, key: &str, sources: &Sources, problems: &mut
             }
         }
         Value::Float(number) if !number.is_finite() => problems.push(
-            Diagnostic::error("compose/number", "an infinite number has no meaning here")
-                .at(node.span)
-                .help("put it in quotes if it is meant as text"),
+            Diagnostic::error(
+                "compose/number",
+                format!("`{key}`: an infinite number has no meaning"),
+            )
+            .at(node.span)
+            .help("put it in quotes if it is meant as text"),
         ),
         Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) => {}
     }

@@ -73,8 +73,11 @@ impl Substitution<'_> {
             Err(fault) => {
                 let at = self.inside(span, text, &fault.range);
                 self.problems.push(
-                    Diagnostic::error("compose/interpolation", format!("`{place}`: {fault}"))
-                        .at(at),
+                    Diagnostic::error(
+                        "compose/interpolation",
+                        format!("`{place}`: `{}`: {fault}", excerpt(text)),
+                    )
+                    .at(at),
                 );
             }
         }
@@ -99,7 +102,7 @@ impl Substitution<'_> {
                 Value::Bool(flag.value)
             }
             Err(fault) => {
-                let message = format!("`{place}`: {fault}");
+                let message = format!("`{place}`: `{}`: {fault}", excerpt(&text));
                 self.problems.push(Diagnostic::error("compose/wrong-kind", message).at(span));
                 Value::Str(text)
             }
@@ -110,6 +113,14 @@ impl Substitution<'_> {
     fn inside(&self, span: Span, text: &str, range: &Range<usize>) -> Span {
         inside(self.sources, span, text, range)
     }
+}
+
+/// The first line of `text`, if it is short enough to be repeated in a message.
+pub(super) fn excerpt(text: &str) -> &str {
+    const BYTES_MAX: usize = 80;
+    let line = text.lines().next().unwrap_or_default();
+    let end = (0..=BYTES_MAX.min(line.len())).rev().find(|end| line.is_char_boundary(*end));
+    &line[..end.unwrap_or(0)]
 }
 
 /// The place of `range` of a scalar with value `text` at `span`; all of it when the scalar is

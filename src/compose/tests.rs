@@ -372,7 +372,10 @@ fn dollar_signs_are_doubled_on_the_way_out() {
 #[test]
 fn names_are_brought_into_form_or_refused() {
     assert_eq!(case("name: My App\nservices: {}\n").json()["name"], "myapp");
-    assert_eq!(case("name: '!'\nservices: {}\n").problems(), ["the project has no name"]);
+    assert_eq!(
+        case("name: '!'\nservices: {}\n").problems(),
+        ["/p/compose.yaml:1:7: nothing of `name: !` can stand in the name of a project"]
+    );
 }
 
 #[test]

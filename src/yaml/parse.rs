@@ -128,6 +128,14 @@ impl<'a> Reader<'a> {
 
     fn syntax_error(&self, error: &ScanError) -> Fatal {
         let at = error.marker().byte_offset().unwrap_or(0).min(self.text.len());
+        if let Some(alias) = self.text[at..].strip_prefix('*').filter(|_| is_unknown_anchor(error))
+        {
+            let ends = |c: char| c.is_whitespace() || matches!(c, ',' | ']' | '}');
+            let name = alias.split(ends).next().unwrap_or_default();
+            let span = Span::new(self.source, at, at + 1 + name.len());
+            let message = format!("the alias `*{name}` has no anchor before it");
+            return Diagnostic::error("yaml/alias", message).at(span);
+        }
         let end = self.text[at..].chars().next().map_or(at, |c| at + c.len_utf8());
         Diagnostic::error("yaml/syntax", error.info()).at(Span::new(self.source, at, end))
     }
@@ -350,6 +358,10 @@ impl<'a> Reader<'a> {
         };
         Node { span, tag: meaning(tag), value }
     }
+}
+
+fn is_unknown_anchor(error: &ScanError) -> bool {
+    error.info().contains("unknown anchor")
 }
 
 fn meaning(tag: Option<&YamlTag>) -> Tag {

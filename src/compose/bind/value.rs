@@ -41,8 +41,9 @@ impl Binder<'_> {
     }
 
     pub(super) fn unsigned(&mut self, node: &Node, bits: u32) -> Value {
-        if let Value::Str(_) = node.value {
-            self.wrong_kind(node, "a whole number");
+        if let Value::Str(text) = &node.value {
+            let text = super::super::substitute::excerpt(text);
+            self.bad_value(node.span, format!("`{text}` must be a whole number without quotes"));
             return Value::Null;
         }
         let number = self.integer(node);

@@ -45,13 +45,15 @@ fn scale(name: &str, service: &Node, problems: &mut Vec<Diagnostic>) {
         let message = format!("`services.{name}`: `scale` and `deploy.replicas` differ");
         problems.push(
             Diagnostic::error("compose/contradiction", message)
-                .at(scale.span)
-                .related(replicas.span, "the other value"),
+                // What was said later is more likely to be the slip.
+                .at(scale.span.max(replicas.span))
+                .related(scale.span.min(replicas.span), "the other value"),
         );
     }
-    for node in [scale, replicas].into_iter().flatten() {
+    for (key, node) in [("scale", scale), ("deploy.replicas", replicas)] {
+        let Some(node) = node else { continue };
         if matches!(node.value, Value::Int(..0)) {
-            let message = format!("`services.{name}`: a number of containers is below 0");
+            let message = format!("`services.{name}.{key}` is below 0");
             problems.push(Diagnostic::error("compose/out-of-range", message).at(node.span));
         }
     }
