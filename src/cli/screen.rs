@@ -74,6 +74,13 @@ impl Screen {
         }
     }
 
+    /// Offers a next command.
+    pub fn hint(&self, hint: &str) {
+        if !self.events && !self.quiet {
+            self.line(&format!("hint: {hint}"));
+        }
+    }
+
     /// Shows findings.
     pub fn findings(&self, diagnostics: &[Diagnostic], sources: &Sources) {
         for diagnostic in diagnostics {
@@ -84,7 +91,8 @@ impl Screen {
                 self.diagnostic_event(diagnostic, sources);
             } else {
                 let style = Style { color: self.color_err, width: self.width };
-                self.line(&render(diagnostic, sources, style));
+                // A blank line keeps neighbours apart.
+                self.line(&format!("{}\n\n", render(diagnostic, sources, style).trim_end()));
             }
         }
     }
@@ -158,7 +166,7 @@ impl Screen {
     fn line(&self, text: &str) {
         let mut err = io::stderr().lock();
         // Nobody is left to tell when standard error is gone.
-        drop(writeln!(err, "{}", text.trim_end_matches('\n')));
+        drop(err.write_all(format!("{}\n", text.strip_suffix('\n').unwrap_or(text)).as_bytes()));
     }
 }
 

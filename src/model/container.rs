@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::{Bytes, NanoCpus, Nanos};
+
 /// Everything that makes a container behave as it does.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct ContainerSpec {
@@ -86,9 +88,9 @@ pub struct ContainerSpec {
     /// The signal that asks it to end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_signal: Option<String>,
-    /// How long it may take to end, in nanoseconds, before it is killed.
+    /// How long it may take to end before it is killed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub stop_grace_period: Option<u64>,
+    pub stop_grace_period: Option<Nanos>,
     /// Limits on CPU, memory and processes.
     #[serde(skip_serializing_if = "Limits::is_unset")]
     pub limits: Limits,
@@ -181,7 +183,7 @@ pub struct ContainerSpec {
     pub cgroup_parent: Option<String>,
     /// Bytes of shared memory.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub shm_size: Option<i64>,
+    pub shm_size: Option<Bytes>,
     /// Options of the storage driver.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub storage_opt: BTreeMap<String, String>,
@@ -376,21 +378,21 @@ pub struct HealthCheck {
     /// `CMD …`, `CMD-SHELL …` or `NONE`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub test: Vec<String>,
-    /// Nanoseconds between two checks.
+    /// The time between two checks.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub interval: Option<u64>,
-    /// Nanoseconds one check may take.
+    pub interval: Option<Nanos>,
+    /// How long one check may take.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub timeout: Option<u64>,
+    pub timeout: Option<Nanos>,
     /// Failures in a row that make it unhealthy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retries: Option<u64>,
-    /// Nanoseconds at the start in which failures do not count.
+    /// The time at the start in which failures do not count.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub start_period: Option<u64>,
-    /// Nanoseconds between two checks during the start.
+    pub start_period: Option<Nanos>,
+    /// The time between two checks during the start.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub start_interval: Option<u64>,
+    pub start_interval: Option<Nanos>,
 }
 
 /// What the engine does when a container's process ends.
@@ -406,18 +408,18 @@ pub struct RestartPolicy {
 /// Limits on CPU, memory and processes, whichever of Compose's two places they were written in.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Limits {
-    /// Billionths of a CPU.
+    /// Processors.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub nano_cpus: Option<i64>,
+    pub cpus: Option<NanoCpus>,
     /// Bytes of memory.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub memory: Option<i64>,
+    pub memory: Option<Bytes>,
     /// Bytes of memory that stay when memory gets short.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub memory_reservation: Option<i64>,
+    pub memory_reservation: Option<Bytes>,
     /// Bytes of memory and swap; -1 for no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub memory_swap: Option<i64>,
+    pub memory_swap: Option<Bytes>,
     /// Readiness to swap, 0 to 100.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_swappiness: Option<i64>,

@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{ContainerSpec, EnvironmentName, ProjectName, ServiceName, SpecHash, StackName};
+use super::{
+    Bytes, ContainerSpec, EnvironmentName, NanoCpus, Nanos, ProjectName, ServiceName, SpecHash,
+    StackName,
+};
 
 /// The desired state of one environment at one commit.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,12 +49,15 @@ pub struct ServiceTarget {
     /// How many.
     pub replicas: Count,
     /// Where they may live.
+    #[serde(skip_serializing_if = "is_default")]
     pub placement: Placement,
     /// What each needs to be free on its host.
+    #[serde(skip_serializing_if = "is_default")]
     pub reservations: Reservations,
     /// How they are replaced.
     pub rollout: Rollout,
-    /// When a new one counts as ready.
+    /// When a new one counts as ready; `None` when nothing is asked from outside.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub health: Option<Gate>,
     /// What is routed to them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -73,14 +79,27 @@ pub struct ServiceTarget {
     pub pre_stop: Vec<Hook>,
 }
 
+/// What was not set says nothing when two states are compared.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// How many replicas a service has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Count {
     /// That many over all hosts.
     Replicas(u32),
     /// One on each host that its constraints allow.
     Global,
+}
+
+impl Serialize for Count {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Replicas(count) => serializer.serialize_u32(*count),
+            Self::Global => serializer.serialize_str("one on each host"),
+        }
+    }
 }
 
 /// Where replicas may live.
@@ -100,12 +119,12 @@ pub struct Placement {
 /// What a replica needs to be free on its host.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Reservations {
-    /// Billionths of a CPU.
+    /// Processors.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub nano_cpus: Option<i64>,
-    /// Bytes of memory.
+    pub cpus: Option<NanoCpus>,
+    /// Memory.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub memory: Option<i64>,
+    pub memory: Option<Bytes>,
 }
 
 /// How a service's replicas are replaced.
@@ -114,11 +133,13 @@ pub struct Rollout {
     /// All at once or in batches.
     pub strategy: Strategy,
     /// How a new release comes.
+    #[serde(skip_serializing_if = "is_default")]
     pub update: Order,
     /// How the old one comes back.
+    #[serde(skip_serializing_if = "is_default")]
     pub rollback: Order,
-    /// How long a replica that is no longer routed may finish its work, in nanoseconds.
-    pub drain_timeout: u64,
+    /// How long a replica that is no longer routed may finish its work.
+    pub drain_timeout: Nanos,
 }
 
 /// Whether replicas are replaced together.
@@ -137,15 +158,15 @@ pub struct Order {
     /// Replicas in one batch; 0 for all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parallelism: Option<u64>,
-    /// Nanoseconds between two batches.
+    /// The time between two batches.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub delay: Option<u64>,
+    pub delay: Option<Nanos>,
     /// What a failed replica means.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure_action: Option<FailureAction>,
-    /// Nanoseconds a new replica is watched.
+    /// How long a new replica is watched.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub monitor: Option<u64>,
+    pub monitor: Option<Nanos>,
     /// The share of replicas that may fail.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_failure_ratio: Option<f64>,
@@ -181,12 +202,12 @@ pub enum UpdateOrder {
 pub struct Gate {
     /// What is asked from outside the container.
     pub probe: Probe,
-    /// Nanoseconds between two questions.
-    pub interval: u64,
-    /// Nanoseconds one answer may take.
-    pub timeout: u64,
-    /// Nanoseconds after which a replica that is not ready has failed.
-    pub within: u64,
+    /// The time between two questions.
+    pub interval: Nanos,
+    /// How long one answer may take.
+    pub timeout: Nanos,
+    /// The time after which a replica that is not ready has failed.
+    pub within: Nanos,
 }
 
 /// A question that a ready replica answers.

@@ -6,6 +6,7 @@ mod container;
 mod desired;
 mod ids;
 mod name;
+mod quantity;
 
 pub use container::{
     BindSource, Blkio, ContainerSpec, DeviceMapping, DeviceRequest, FileMount, FileSource,
@@ -18,3 +19,4 @@ pub use desired::{
 };
 pub use ids::{CommitId, EnvironmentName, ProjectName, ServiceName, SpecHash, StackName};
 pub use name::Name;
+pub use quantity::{Bytes, NanoCpus, Nanos};

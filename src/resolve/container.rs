@@ -74,7 +74,7 @@ pub(super) fn container(service: Fields<'_>) -> ContainerSpec {
         userns_mode: service.text("userns_mode"),
         cgroup: service.text("cgroup"),
         cgroup_parent: service.text("cgroup_parent"),
-        shm_size: service.int("shm_size"),
+        shm_size: service.bytes("shm_size"),
         storage_opt: service.pairs("storage_opt"),
         runtime: service.text("runtime"),
         isolation: service.text("isolation"),
@@ -148,15 +148,15 @@ fn restart(short: Option<String>, policy: Fields<'_>) -> Option<RestartPolicy> {
 /// Compose has two places for most limits and makes sure they agree; here they become one.
 fn limits(service: Fields<'_>, deploy: Fields<'_>) -> Limits {
     Limits {
-        nano_cpus: deploy.nano_cpus("cpus").or_else(|| service.nano_cpus("cpus")),
-        memory: deploy.int("memory").or_else(|| service.int("mem_limit")),
+        cpus: deploy.cpus("cpus").or_else(|| service.cpus("cpus")),
+        memory: deploy.bytes("memory").or_else(|| service.bytes("mem_limit")),
         memory_reservation: service
             .fields("deploy")
             .fields("resources")
             .fields("reservations")
-            .int("memory")
-            .or_else(|| service.int("mem_reservation")),
-        memory_swap: service.int("memswap_limit"),
+            .bytes("memory")
+            .or_else(|| service.bytes("mem_reservation")),
+        memory_swap: service.bytes("memswap_limit"),
         memory_swappiness: service.int("mem_swappiness"),
         pids: deploy.int("pids").or_else(|| service.int("pids_limit")),
         oom_kill_disable: service.flag("oom_kill_disable"),

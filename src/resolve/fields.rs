@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::compose::forms;
+use crate::model::{Bytes, NanoCpus, Nanos};
 
 /// A mapping of the canonical model.
 #[derive(Clone, Copy)]
@@ -55,18 +56,23 @@ impl<'a> Fields<'a> {
         value.as_f64().or_else(|| value.as_str()?.parse().ok())
     }
 
-    /// Nanoseconds of a duration such as `1m30s`.
-    pub(super) fn nanos(self, key: &str) -> Option<u64> {
+    /// A duration such as `1m30s`.
+    pub(super) fn nanos(self, key: &str) -> Option<Nanos> {
         let duration = forms::duration(self.get(key)?.as_str()?).ok()?;
-        u64::try_from(duration.nanos()).ok()
+        u64::try_from(duration.nanos()).ok().map(Nanos)
     }
 
-    /// Billionths of a CPU of a number such as `0.5`.
-    pub(super) fn nano_cpus(self, key: &str) -> Option<i64> {
+    /// A share of processors such as `0.5`; 0 means that nothing is said.
+    pub(super) fn cpus(self, key: &str) -> Option<NanoCpus> {
         let cpus = self.float(key)?;
         #[expect(clippy::cast_possible_truncation, reason = "float to int casts saturate")]
         let nano = (cpus * 1e9).round() as i64;
-        (nano != 0).then_some(nano)
+        (nano != 0).then_some(NanoCpus(nano))
+    }
+
+    /// An amount of memory.
+    pub(super) fn bytes(self, key: &str) -> Option<Bytes> {
+        self.int(key).map(Bytes)
     }
 
     pub(super) fn texts(self, key: &str) -> Vec<String> {

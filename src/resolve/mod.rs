@@ -20,6 +20,8 @@ use crate::model::{ServiceName, StackTarget};
 use crate::settings::{Inventory, Settings};
 use fields::Fields;
 
+#[cfg(test)]
+pub(crate) use hash::spec_hash;
 pub(crate) use hash::tree;
 pub use routes::{RouteUse, conflicting_routes};
 

@@ -12,8 +12,8 @@ use super::hash::spec_hash;
 use super::{Place, Surroundings};
 use crate::diag::Diagnostic;
 use crate::model::{
-    Condition, Count, Dependency, FailureAction, Gate, Hook, HttpProbe, Order, Placement, Probe,
-    Reservations, Rollout, Route, ServiceName, ServiceTarget, Strategy, UpdateOrder,
+    Condition, Count, Dependency, FailureAction, Gate, Hook, HttpProbe, Nanos, Order, Placement,
+    Probe, Reservations, Rollout, Route, ServiceName, ServiceTarget, Strategy, UpdateOrder,
 };
 use crate::settings::{self, Cutover, Extension};
 
@@ -157,8 +157,8 @@ fn placement(
 
 fn reservations(reservations: Fields<'_>) -> Reservations {
     Reservations {
-        nano_cpus: reservations.nano_cpus("cpus"),
-        memory: reservations.int("memory").filter(|bytes| *bytes != 0),
+        cpus: reservations.cpus("cpus"),
+        memory: reservations.bytes("memory").filter(|bytes| bytes.0 != 0),
     }
 }
 
@@ -177,14 +177,14 @@ fn rollout(deploy: Fields<'_>, cutover: &Cutover) -> Rollout {
 fn order(config: Fields<'_>) -> Order {
     Order {
         parallelism: config.count("parallelism"),
-        delay: config.nanos("delay").filter(|delay| *delay != 0),
+        delay: config.nanos("delay").filter(|delay| delay.0 != 0),
         failure_action: match config.text("failure_action").as_deref() {
             Some("continue") => Some(FailureAction::Continue),
             Some("pause") => Some(FailureAction::Pause),
             Some("rollback") => Some(FailureAction::Rollback),
             _ => None,
         },
-        monitor: config.nanos("monitor").filter(|monitor| *monitor != 0),
+        monitor: config.nanos("monitor").filter(|monitor| monitor.0 != 0),
         max_failure_ratio: config.float("max_failure_ratio").filter(|ratio| *ratio != 0.0),
         order: match config.text("order").as_deref() {
             Some("start-first") => Some(UpdateOrder::StartFirst),
@@ -212,8 +212,8 @@ fn gate(extension: &Extension, cutover: &Cutover) -> Option<Gate> {
     })
 }
 
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+fn nanos(duration: Duration) -> Nanos {
+    Nanos(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
 }
 
 fn dependency((name, value): (&str, &Value)) -> (ServiceName, Dependency) {

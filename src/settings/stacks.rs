@@ -250,6 +250,14 @@ impl Search<'_> {
                 return None;
             }
         };
+        for entry in entries.iter().flatten() {
+            let is_ours = |name: &&str| *name == entry.name.trim_end_matches(".j2");
+            if let EntryKind::Refused(why) = entry.kind
+                && BASE.iter().chain(&OVERRIDE).any(is_ours)
+            {
+                self.problems.push(at(not_read(&join(dir, &entry.name), why), span));
+            }
+        }
         let names: Vec<&str> = entries
             .iter()
             .flatten()

@@ -22,11 +22,16 @@ pub(super) fn run(run: &Run<'_>, args: &Validate) -> Result<Exit, Failure> {
         run.screen.findings(&stack.report.diagnostics, &stack.report.sources);
     }
     run.screen.findings(&outcome.conflicts, &Sources::default());
-    summary(run, &snapshot, &outcome)?;
+    summary(run, &snapshot, &outcome, args.worktree)?;
     Ok(if outcome.has_errors() { Exit::Failed } else { Exit::Done })
 }
 
-fn summary(run: &Run<'_>, snapshot: &Snapshot, outcome: &Outcome) -> Result<(), Failure> {
+fn summary(
+    run: &Run<'_>,
+    snapshot: &Snapshot,
+    outcome: &Outcome,
+    is_worktree: bool,
+) -> Result<(), Failure> {
     let bad = outcome.stacks.iter().filter(|stack| stack.target.is_none()).count();
     let services: usize = outcome.desired.stacks.values().map(|stack| stack.services.len()).sum();
     let stacks = outcome.stacks.len();
@@ -46,7 +51,11 @@ fn summary(run: &Run<'_>, snapshot: &Snapshot, outcome: &Outcome) -> Result<(), 
         run.screen.event("info", &line, "validate_summary", &more);
         return Ok(());
     }
-    run.screen.result(&format!("{line}\n"))
+    run.screen.result(&format!("{line}\n"))?;
+    if outcome.has_errors() && !is_worktree {
+        run.screen.hint("mend the files, then: gitdeploy validate --worktree");
+    }
+    Ok(())
 }
 
 fn has_errors(bad: usize) -> &'static str {

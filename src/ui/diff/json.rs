@@ -40,10 +40,6 @@ fn actions(action: Action) -> [&'static str; 1] {
 }
 
 fn resource_change(stack: &StackDifference, item: &ItemDifference) -> Value {
-    let actions = match (item.action, item.replaces) {
-        (Action::Update, true) => json!(["create", "delete"]),
-        (action, _) => json!(actions(action)),
-    };
     let files: Vec<Value> = item
         .files
         .iter()
@@ -55,12 +51,13 @@ fn resource_change(stack: &StackDifference, item: &ItemDifference) -> Value {
         "type": item.kind,
         "name": item.name,
         "change": {
-            "actions": actions,
+            "actions": actions(item.action),
             "before": side(&item.fields, |field| field.old.as_ref()),
             "after": side(&item.fields, |field| field.new.as_ref()),
             "before_sensitive": hidden(&item.fields, |field| field.old.as_ref()),
             "after_sensitive": hidden(&item.fields, |field| field.new.as_ref()),
         },
+        "replaces_containers": item.replaces,
         "files": files,
     })
 }

@@ -34,13 +34,6 @@ pub fn markdown(differences: &Differences, heading: &Heading) -> String {
     page
 }
 
-fn symbol(item: &ItemDifference) -> &'static str {
-    match (item.action, item.replaces) {
-        (Action::Update, true) => "+/-",
-        (action, _) => action.symbol(),
-    }
-}
-
 fn table_rows(page: &mut String, stack: &StackDifference) {
     if stack.items.is_empty() {
         let _ =
@@ -48,6 +41,9 @@ fn table_rows(page: &mut String, stack: &StackDifference) {
     }
     for item in &stack.items {
         let what = match item.action {
+            Action::Update if item.replaces => {
+                format!("new containers: {}", code(summary(item).trim_matches(['(', ')'])))
+            }
             Action::Update => code(summary(item).trim_matches(['(', ')'])),
             Action::Create | Action::Delete => String::new(),
         };
@@ -55,7 +51,7 @@ fn table_rows(page: &mut String, stack: &StackDifference) {
         let _ = writeln!(
             page,
             "| `{}` | {} | {} | {what} |",
-            symbol(item),
+            item.action.symbol(),
             code(stack.name.as_str()),
             code(&name)
         );

@@ -105,6 +105,9 @@ fn shown(value: Option<&Shown>) -> String {
     match value {
         None => "(unset)".into(),
         Some(Shown::Hidden) => "(sensitive)".into(),
+        Some(Shown::Value(value)) if value.as_object().is_some_and(serde_json::Map::is_empty) => {
+            "(with default settings)".into()
+        }
         Some(Shown::Value(value)) => printable(&value.to_string()),
     }
 }

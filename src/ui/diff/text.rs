@@ -28,14 +28,11 @@ pub fn text(differences: &Differences, heading: &Heading, color: bool) -> String
 }
 
 fn write_item(page: &mut String, item: &ItemDifference, color: bool) {
-    let symbol = match (item.action, item.replaces) {
-        (Action::Update, true) => "+/-",
-        (action, _) => action.symbol(),
-    };
     let kind = if item.kind == ItemKind::Service { "" } else { item.kind.word() };
     let name = format!("{kind} {}", printable(&item.name));
-    let line = format!("  {symbol:<3} {}", name.trim_start());
+    let line = format!("  {} {}", item.action.symbol(), name.trim_start());
     let line = match item.action {
+        Action::Update if item.replaces => format!("{line}  {}  new containers", summary(item)),
         Action::Update => format!("{line}  {}", summary(item)),
         Action::Create | Action::Delete => line,
     };
@@ -51,7 +48,7 @@ fn write_item(page: &mut String, item: &ItemDifference, color: bool) {
             Action::Create => new,
             Action::Update | Action::Delete => format!("{old} → {new}"),
         };
-        let _ = writeln!(page, "        {path:<width$}  {change}");
+        let _ = writeln!(page, "      {path:<width$}  {change}");
     }
     for file in &item.files {
         for line in unified(file) {
@@ -60,7 +57,7 @@ fn write_item(page: &mut String, item: &ItemDifference, color: bool) {
                 Some(b'-') => Some(Action::Delete),
                 _ => None,
             };
-            let line = format!("        {}", printable(&line));
+            let line = format!("      {}", printable(&line));
             let line = action.map_or_else(|| line.clone(), |action| paint(action, &line, color));
             let _ = writeln!(page, "{line}");
         }
