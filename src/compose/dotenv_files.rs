@@ -38,7 +38,7 @@ pub fn load(
                 return Err(vec![Diagnostic::error("compose/no-file", message)]);
             }
             Err(error) => {
-                return Err(vec![Diagnostic::error("compose/read", error.to_string())]);
+                return Err(error.findings("compose/read", sources));
             }
         };
         let text = text_of(&file.content, &file.name).map_err(|problem| vec![problem])?;

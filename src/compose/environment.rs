@@ -161,7 +161,11 @@ fn read(
             return Vec::new();
         }
         Err(error) => {
-            loader.problems.push(Diagnostic::error("compose/read", error.to_string()).at(span));
+            let findings = error.findings("compose/read", request.sources);
+            loader.problems.extend(findings.into_iter().map(|finding| match finding.primary {
+                Some(_) => finding,
+                None => finding.at(span),
+            }));
             return Vec::new();
         }
     };

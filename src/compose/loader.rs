@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::diag::{Diagnostic, Source, Span};
+use crate::files::FileError;
 use crate::shape;
 use crate::yaml::{self, Map, Node, Value};
 
@@ -87,9 +88,17 @@ impl<'a> Loader<'a> {
 
     /// Whether `path` is a file.
     pub(super) fn is_file(&mut self, path: &str, span: Span) -> Step<bool> {
-        self.request.files.is_file(path).or_else(|error| {
-            self.stop(Diagnostic::error("compose/read", error.to_string()).at(span))
-        })
+        self.request.files.is_file(path).or_else(|error| self.unreadable(&error, Some(span)))
+    }
+
+    /// Gives up because a file cannot be read; what is wrong in a template is shown there.
+    fn unreadable<T>(&mut self, error: &FileError, span: Option<Span>) -> Step<T> {
+        let findings = error.findings("compose/read", self.request.sources);
+        self.problems.extend(findings.into_iter().map(|finding| match span {
+            Some(span) if finding.primary.is_none() => finding.at(span),
+            _ => finding,
+        }));
+        Err(Stop)
     }
 
     /// Whether `path` is a directory; one that cannot be listed is none.
@@ -174,7 +183,7 @@ impl<'a> Loader<'a> {
                 let message = format!("there is no file `{path}`");
                 self.stop(place(Diagnostic::error("compose/no-file", message)))
             }
-            Err(error) => self.stop(place(Diagnostic::error("compose/read", error.to_string()))),
+            Err(error) => self.unreadable(&error, span),
         }
     }
 

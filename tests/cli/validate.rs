@@ -80,7 +80,13 @@ fn a_mistake_in_rendered_text_is_shown_in_the_template() {
     5 |     ports: ['{{ values.port }}:80']
       |              ^^^^^^^^^^^^^^^^^
 
-    error[compose/read]: render `stacks/b/compose.yaml.j2`
+    error[template/undefined]: `values.imags` is not defined
+     --> stacks/b/compose.yaml.j2:3:15
+      |
+    3 |     image: {{ values.imags[0] }}
+      |               ^^^^^^^^^^^^
+      |
+      = help: did you mean `values.images`?
 
     hint: mend the files, then: gitdeploy validate --worktree
     ");
