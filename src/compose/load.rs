@@ -99,6 +99,11 @@ impl Project {
         if self.is_raw { output::raw(&self.root) } else { output::canonical(&self.root) }
     }
 
+    /// The project as `docker compose config` shows it in YAML, to be read again.
+    pub fn to_yaml(&self) -> serde_json::Value {
+        if self.is_raw { output::raw(&self.root) } else { output::readable(&self.root) }
+    }
+
     /// The same as values to work with: a `$` is one `$`.
     pub fn model(&self) -> serde_json::Value {
         output::unescaped(&self.root)

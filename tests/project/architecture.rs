@@ -39,7 +39,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("indicatif", &["cli"]),
     ("jiff", &["cli"]),
     ("minijinja", &["template", "pipeline"]),
-    ("serde_yaml", &["cli", "template"]),
+    ("serde_yaml", &["yaml"]),
     ("similar", &["ui"]),
 ];
 

@@ -15,6 +15,7 @@ use crate::compose::{self, Project};
 use crate::diag::{Diagnostic, Sources};
 use crate::files::{Disk, Files, Memory, Overlay, Report, clean, file_name, join, parent};
 use crate::pipeline::Choice;
+use crate::yaml;
 
 /// The name under which standard input is read.
 const STDIN: &str = "-";
@@ -71,11 +72,9 @@ fn stacks(run: &Run<'_>, args: &Render) -> Result<String, Failure> {
 }
 
 fn one(project: &Project, format: ModelFormat) -> String {
-    let model = project.to_json();
     match format {
-        ModelFormat::Json => format!("{model:#}\n"),
-        // Strings and numbers only: writing them cannot fail.
-        ModelFormat::Yaml => serde_yaml::to_string(&model).unwrap_or_default(),
+        ModelFormat::Json => format!("{:#}\n", project.to_json()),
+        ModelFormat::Yaml => yaml::to_text(&project.to_yaml()),
     }
 }
 

@@ -83,7 +83,8 @@ fn pretty_json(value: &Value, columns: usize) -> Result<String, Error> {
 /// Without the last newline, so that the text can stand at the end of a line and be indented.
 fn to_yaml(value: Value) -> Result<String, Error> {
     data(&value)?;
-    let text = serde_yaml::to_string(&value).map_err(|error| wrong(error.to_string()))?;
+    let value = serde_json::to_value(&value).map_err(|error| wrong(error.to_string()))?;
+    let text = yaml::to_text(&value);
     Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned())
 }
 
