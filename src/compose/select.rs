@@ -201,3 +201,15 @@ fn matches(pattern: &str, name: &str) -> bool {
         c => name.strip_prefix(c).is_some_and(|name| matches(rest, name)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_stand_for_names() {
+        assert!(matches("web", "web"));
+        assert!(matches("w*", "web") && matches("*", "") && matches("?e?", "web"));
+        assert!(!matches("w?", "web") && !matches("", "web") && !matches("*x", "web"));
+    }
+}
