@@ -29,6 +29,18 @@ impl Repository {
         Ok(Self { inner })
     }
 
+    /// Makes an empty repository in `dir`, unless `dir` lies in one already.
+    pub fn init(dir: &Path) -> Result<(), OpenError> {
+        if git2::Repository::discover(dir).is_ok() {
+            return Ok(());
+        }
+        let dir = dir.to_owned();
+        match git2::Repository::init(&dir) {
+            Ok(_) => Ok(()),
+            Err(source) => Err(OpenError::Broken { dir, source }),
+        }
+    }
+
     /// The repository at exactly `dir`, without looking further up.
     pub(super) fn at(dir: &Path) -> Result<Self, OpenError> {
         Ok(Self { inner: open_exactly(dir)? })

@@ -33,11 +33,30 @@ fn table(record: &Record, page: &mut String) {
             "" => String::new(),
             default => format!("`{default}`"),
         };
-        let value = field.shape.words().replace('|', "\\|");
+        let value = words(&field.shape).replace('|', "\\|");
         let _ =
             writeln!(page, "| {name} | {value} | {default} | {} |", field.doc.replace('|', "\\|"));
     }
     page.push('\n');
+}
+
+/// The kind of value, with links to the tables of records.
+fn words(shape: &Shape) -> String {
+    let link = |record: &Record| {
+        format!("[{}](#{})", record.name, record.name.to_lowercase().replace(' ', "-"))
+    };
+    match shape {
+        Shape::Record(record) => link(record),
+        Shape::List(list) => format!("list: {}", words(&list.item)),
+        Shape::Map(of) => format!("mapping of names: {}", words(&of.value)),
+        Shape::OneOf(shapes) => {
+            let mut all: Vec<String> =
+                shapes.iter().filter(|shape| !matches!(shape, Shape::Null)).map(words).collect();
+            all.dedup();
+            all.join(" or ")
+        }
+        other => other.words(),
+    }
 }
 
 fn collect(shape: &Shape, found: &mut impl FnMut(&'static Record)) {

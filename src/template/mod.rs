@@ -33,7 +33,7 @@ mod tests;
 
 pub use context::{CommitInfo, Context, node_value};
 pub use engine::Engine;
-pub use filters::{Entry, Kind, REFERENCE};
+pub use filters::{Entry, Kind, reference};
 pub use limits::{
     DEPTH_MAX, FUEL_MAX, OUTPUT_BYTES_MAX, RECURSION_MAX, TEMPLATES_MAX, VALUE_BYTES_MAX,
 };

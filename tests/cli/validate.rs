@@ -38,7 +38,7 @@ fn all_mistakes_of_all_stacks_are_shown() {
       |
       = help: did you mean `ports`?
 
-    error[compose/bad-value]: `services.web.ports[0]`: `nope` is not a port number
+    error[compose/bad-value]: `services.web.ports[0]`: `80:nope`: `nope` is not a port number
      --> stacks/b/compose.yaml:4:17
       |
     4 |     ports: ['80:nope']
@@ -68,13 +68,13 @@ fn a_mistake_in_rendered_text_is_shown_in_the_template() {
     let run = repo.run(&["validate"]);
     assert_eq!(run.code, 1);
     insta::assert_snapshot!(run.stderr, @r"
-    error[compose/bad-value]: `services.nginx.ports[0]`: `eighty` is not a port number
+    error[compose/bad-value]: `services.nginx.ports[0]`: `eighty:80`: `eighty` is not a port number
      --> stacks/a/compose.yaml.j2:5:14
       |
     5 |     ports: ['{{ values.port }}:80']
       |              ^^^^^^^^^^^^^^^^^
 
-    error[compose/bad-value]: `services.redis.ports[0]`: `eighty` is not a port number
+    error[compose/bad-value]: `services.redis.ports[0]`: `eighty:80`: `eighty` is not a port number
      --> stacks/a/compose.yaml.j2:5:14
       |
     5 |     ports: ['{{ values.port }}:80']

@@ -23,7 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "compose", "diag", "diff", "files", "git", "model", "pipeline", "settings", "shape",
-            "ui",
+            "ui", "yaml",
         ],
     ),
 ];
@@ -158,7 +158,8 @@ fn crates_stay_where_they_belong() {
 fn every_file_says_what_it_is_for_and_stays_small() {
     let mut wrong = Vec::new();
     for (path, text) in sources() {
-        if !text.starts_with("//!") {
+        let is_test = path.file_name().is_some_and(|name| name == "tests.rs");
+        if !is_test && !text.starts_with("//!") {
             wrong.push(format!("{}: no module documentation", path.display()));
         }
         let code = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or(&text);

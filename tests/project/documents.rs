@@ -9,7 +9,7 @@ use std::path::Path;
 use gitdeploy::cli::command_reference;
 use gitdeploy::settings::shapes;
 use gitdeploy::shape::{Record, reference};
-use gitdeploy::template::REFERENCE;
+use gitdeploy::template;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -46,7 +46,7 @@ fn the_reference_of_files_is_up_to_date() {
 fn the_reference_of_templates_is_up_to_date() {
     let mut table =
         String::from("| name | use | meaning | example | gives |\n|---|---|---|---|---|\n");
-    for entry in REFERENCE {
+    for entry in template::reference() {
         let cell = |text: &str| text.replace('|', "\\|").replace('\n', "⏎");
         let names: Vec<String> =
             [entry.name].iter().chain(entry.aliases).map(|name| format!("`{name}`")).collect();

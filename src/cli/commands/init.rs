@@ -6,6 +6,7 @@ use std::path::Path;
 use super::Run;
 use crate::cli::args::Init;
 use crate::cli::{Exit, Failure};
+use crate::git::Repository;
 
 /// The files, as they are written. The text of each says what it is for.
 const FILES: &[(&str, &str)] = &[
@@ -34,12 +35,8 @@ pub(super) fn run(run: &Run<'_>, args: &Init) -> Result<Exit, Failure> {
     for (name, text) in FILES {
         write(&folder.join(name), text)?;
     }
-    let is_new = git2::Repository::discover(&folder).is_err();
-    if is_new {
-        git2::Repository::init(&folder).map_err(|error| {
-            Failure::new(format!("could not make a Git repository: {}", error.message()))
-        })?;
-    }
+    Repository::init(&folder)
+        .map_err(|error| Failure::because("could not make a Git repository", &error))?;
     for (name, _) in FILES {
         run.screen.note(&format!("wrote {name}"));
     }

@@ -1,3 +1,5 @@
+//! Conversations with servers that misbehave.
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;

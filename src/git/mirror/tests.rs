@@ -1,3 +1,5 @@
+//! Mirrors of repositories on this machine.
+
 use tempfile::TempDir;
 
 use super::super::fixture::Fixture;

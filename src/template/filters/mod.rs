@@ -1,7 +1,7 @@
 //! The filters, tests and functions of templates: those of the engine, held to the limits, and
 //! those that people know from Ansible and Helm.
 //!
-//! [`REFERENCE`] describes each; the reference documentation is made from it and every example
+//! [`reference`](reference()) describes each; the reference documentation is made from it and every example
 //! in it is a test.
 
 mod collections;
@@ -20,7 +20,7 @@ use minijinja::{Environment, Error, ErrorKind, State, Value, filters, functions}
 
 use super::limits::{limit, spend_value};
 
-pub use reference::{Entry, Kind, REFERENCE};
+pub use reference::{Entry, Kind, reference};
 
 /// An error in what a filter was given.
 fn wrong(message: impl Into<Cow<'static, str>>) -> Error {
@@ -118,7 +118,7 @@ pub(super) fn test_names() -> Vec<&'static str> {
 }
 
 fn names(kind: Kind) -> Vec<&'static str> {
-    let entries = REFERENCE.iter().filter(|entry| entry.kind == kind);
+    let entries = reference().filter(|entry| entry.kind == kind);
     entries
         .flat_map(|entry| std::iter::once(entry.name).chain(entry.aliases.iter().copied()))
         .collect()

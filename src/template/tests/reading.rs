@@ -1,3 +1,5 @@
+//! Files as templates see and leave them.
+
 use super::*;
 use crate::diag::Sources;
 use crate::files::Tracked;
