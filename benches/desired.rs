@@ -8,6 +8,13 @@
 //! * the next commit, which touches one stack, when the caller still holds the rest,
 //! * `gitdeploy render -f` of one file, as a whole process.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    reason = "a benchmark runs the program and reads the clock"
+)]
+
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -21,17 +28,14 @@ const SERVICES: usize = 10;
 const RUNS: usize = 5;
 
 fn main() {
-    // `cargo test` runs benches too, to see that they work; that takes one small run.
-    let is_test = !std::env::args().any(|argument| argument == "--bench");
-    let (stacks, runs) = if is_test { (20, 1) } else { (STACKS, RUNS) };
     let folder = tempfile::tempdir().expect("a temporary folder");
-    println!("{stacks} stacks, {SERVICES} services each; median of {runs}\n");
-    let commit = repository(&folder.path().join("all"), stacks);
-    let tenth = repository(&folder.path().join("tenth"), stacks / 10);
-    let all = median(runs, || resolve(&folder.path().join("all"), &commit, &mut Cache::default()));
+    println!("{STACKS} stacks, {SERVICES} services each; median of {RUNS}\n");
+    let commit = repository(&folder.path().join("all"), STACKS);
+    let tenth = repository(&folder.path().join("tenth"), STACKS / 10);
+    let all = median(RUNS, || resolve(&folder.path().join("all"), &commit, &mut Cache::default()));
     row("commit to desired state, all", all);
     let part =
-        median(runs, || resolve(&folder.path().join("tenth"), &tenth, &mut Cache::default()));
+        median(RUNS, || resolve(&folder.path().join("tenth"), &tenth, &mut Cache::default()));
     row("commit to desired state, a tenth", part);
     println!("  all / a tenth: {:.1} times", all.as_secs_f64() / part.as_secs_f64());
     let mut cache = Cache::default();
@@ -39,13 +43,13 @@ fn main() {
     let next = change_one(&folder.path().join("all"));
     let mut commits = [&commit, &next].into_iter().cycle();
     commits.next();
-    let one = median(runs, || {
+    let one = median(RUNS, || {
         let commit = commits.next().expect("an endless circle");
         resolve(&folder.path().join("all"), commit, &mut cache)
     });
     row("the next commit, one stack changed", one);
     println!("  peak memory of this process: {} MiB", peak_mib());
-    render(folder.path(), if is_test { 1 } else { 21 });
+    render(folder.path());
 }
 
 /// Resolves a commit; panics when anything in it is wrong, since then the figure says nothing.
@@ -58,9 +62,8 @@ fn resolve(folder: &Path, commit: &str, cache: &mut Cache) -> Duration {
     let Ok(snapshot) = Snapshot::open(tree, choice) else { panic!("the settings are wrong") };
     let outcome = snapshot.resolve(cache);
     let time = start.elapsed();
-    for stack in outcome.stacks.iter().filter(|stack| stack.target.is_none()) {
-        panic!("{}: {:?}", stack.name, stack.report.diagnostics);
-    }
+    let wrong = outcome.stacks.iter().find(|stack| stack.target.is_none());
+    assert!(wrong.is_none(), "{:?}", wrong.map(|stack| &stack.report.diagnostics));
     time
 }
 
@@ -109,10 +112,10 @@ fn commit(repository: &git2::Repository) -> String {
     id.expect("a commit").to_string()
 }
 
-fn render(folder: &Path, runs: usize) {
+fn render(folder: &Path) {
     let file = folder.join("compose.yaml");
     std::fs::write(&file, include_str!("../fixtures/bench/compose.yaml")).expect("a file");
-    let time = median(runs, || {
+    let time = median(21, || {
         let start = Instant::now();
         let status = Command::new(env!("CARGO_BIN_EXE_gitdeploy"))
             .args(["render", "-f"])

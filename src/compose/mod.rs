@@ -10,8 +10,8 @@
 //!                    ─► environment ─► output
 //! ```
 //!
-//! What is special about single attributes is said once, in the table of [`attribute`]; what they
-//! may contain in [`schema`]; of which type they are in [`bind`]. The outcome is that of the
+//! What is special about single attributes is said once, in the table of `attribute`; what they
+//! may contain in `schema`; of which type they are in `bind`. The outcome is that of the
 //! reference implementation, for a project must not change its meaning by changing the tool.
 
 mod attribute;

@@ -1,5 +1,7 @@
 //! The program as a user runs it: arguments, streams, exit codes.
 
+#![expect(clippy::disallowed_methods, reason = "tests run the program")]
+
 mod environment;
 
 mod diff;
