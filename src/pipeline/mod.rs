@@ -10,8 +10,13 @@ mod cache;
 mod snapshot;
 mod stack;
 mod tree;
+mod whence;
 
 pub use cache::Cache;
 pub use snapshot::{Choice, Outcome, Snapshot};
-pub use stack::StackOutcome;
+pub use stack::{StackModel, StackOutcome};
 pub use tree::{Tree, TreeError};
+pub use whence::Whence;
+
+#[cfg(test)]
+mod tests;

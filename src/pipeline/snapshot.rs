@@ -46,6 +46,8 @@ pub struct Snapshot {
     pub folders: Vec<StackFolder>,
     /// What is odd about the settings.
     pub warnings: Report,
+    /// Where each value was written.
+    pub(super) value_places: Values,
     values: minijinja::Value,
     hosts: minijinja::Value,
     choice: Choice,
@@ -88,6 +90,7 @@ impl Snapshot {
                 environment: read.environment,
                 inventory: read.inventory,
                 folders: read.folders,
+                value_places: read.value_places,
                 values: read.values,
                 hosts: read.hosts,
                 inputs: read.inputs,
@@ -255,6 +258,7 @@ struct Read {
     environment: Environment,
     inventory: Inventory,
     folders: Vec<StackFolder>,
+    value_places: Values,
     values: minijinja::Value,
     hosts: minijinja::Value,
     inputs: Arc<str>,
@@ -281,6 +285,7 @@ fn read(
         values: minijinja::Value::from_pairs(
             values.as_map().iter().map(|(key, item)| (key, node_value(&item.node))),
         ),
+        value_places: values,
         hosts: hosts(&inventory),
         settings,
         environment,
