@@ -5,8 +5,12 @@ use std::io::{self, Write as _};
 use serde_json::{Value, json};
 
 use super::{Failure, Global, World};
-use crate::diag::{Diagnostic, Severity, Sources, Style, render};
+use crate::diag::{Diagnostic, Severity, Sources, Style, printable, render};
 use crate::files::Report;
+
+/// The most findings of one stack that people are shown: nobody reads the hundredth, and the last
+/// lines of a log should be the summary.
+const FINDINGS_MAX: usize = 50;
 
 /// Where a command writes, and how.
 #[derive(Debug, Clone, Copy)]
@@ -77,16 +81,20 @@ impl Screen {
     /// Offers a next command.
     pub fn hint(&self, hint: &str) {
         if !self.events && !self.quiet {
-            self.line(&format!("hint: {hint}"));
+            self.line(&format!("hint: {}", printable(hint)));
         }
     }
 
-    /// Shows findings.
+    /// Shows findings; people get the first [`FINDINGS_MAX`] of them, errors before warnings.
     pub fn findings(&self, diagnostics: &[Diagnostic], sources: &Sources) {
-        for diagnostic in diagnostics {
-            if self.quiet && diagnostic.severity == Severity::Warning {
-                continue;
-            }
+        let is_shown = |diagnostic: &&Diagnostic| diagnostic.is_error() || !self.quiet;
+        let mut shown: Vec<&Diagnostic> = diagnostics.iter().filter(is_shown).collect();
+        let all = shown.len();
+        if !self.events && all > FINDINGS_MAX {
+            shown.sort_by_key(|diagnostic| diagnostic.severity);
+            shown.truncate(FINDINGS_MAX);
+        }
+        for diagnostic in &shown {
             if self.events {
                 self.diagnostic_event(diagnostic, sources);
             } else {
@@ -94,6 +102,13 @@ impl Screen {
                 // A blank line keeps neighbours apart.
                 self.line(&format!("{}\n\n", render(diagnostic, sources, style).trim_end()));
             }
+        }
+        self.more(all - shown.len());
+    }
+
+    fn more(&self, count: usize) {
+        if count > 0 {
+            self.line(&format!("… and {count} more\n"));
         }
     }
 
@@ -113,10 +128,10 @@ impl Screen {
                 return;
             }
             let word = if self.color_err { "\u{1b}[1;31merror\u{1b}[0m" } else { "error" };
-            self.line(&format!("{word}: {}", failure.message));
+            self.line(&format!("{word}: {}", printable(&failure.message)));
         }
-        if let Some(hint) = failure.hint.as_ref().filter(|_| !self.events) {
-            self.line(&format!("hint: {hint}"));
+        if let Some(hint) = &failure.hint {
+            self.hint(hint);
         }
     }
 

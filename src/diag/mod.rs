@@ -7,7 +7,7 @@
 mod render;
 mod source;
 
-pub use render::{Style, render, render_all};
+pub use render::{Style, printable, render};
 pub use source::{Located, Moved, Origin, Source, SourceId, Sources, Span};
 
 /// How bad a [`Diagnostic`] is.

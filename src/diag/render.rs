@@ -15,6 +15,28 @@ pub struct Style {
     pub width: usize,
 }
 
+/// The longest line that is shown whole, in bytes; of a longer one, the part around the marker.
+const LINE_MAX: usize = 240;
+
+/// How much of a long line is shown before and after the first marked byte.
+const BEFORE: usize = 60;
+const AFTER: usize = 120;
+
+/// Text of a repository that must not move the cursor or colour what follows: control characters
+/// are shown as escapes.
+pub fn printable(text: &str) -> String {
+    let show = |c: char| match c {
+        '\n' => c.to_string(),
+        c if c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
+        {
+            c.escape_unicode().to_string()
+        }
+        c => c.to_string(),
+    };
+    text.chars().map(show).collect()
+}
+
 /// One finding as text, with a trailing newline.
 pub fn render(diagnostic: &Diagnostic, sources: &Sources, style: Style) -> String {
     let renderer = if style.color { Renderer::styled() } else { Renderer::plain() };
@@ -26,37 +48,39 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources, style: Style) -> Strin
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let places: Vec<(AnnotationKind, Located, &str)> = diagnostic
+    let places: Vec<(AnnotationKind, Located, String)> = diagnostic
         .primary
         .iter()
         .map(|label| (AnnotationKind::Primary, label))
         .chain(diagnostic.related.iter().map(|label| (AnnotationKind::Context, label)))
-        .map(|(kind, Label { span, text })| (kind, sources.locate(*span), text.as_str()))
+        .map(|(kind, Label { span, text })| (kind, sources.locate(*span), printable(text)))
         .collect();
-    let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.rule);
+    let title = level.primary_title(printable(&diagnostic.message)).id(diagnostic.rule);
     let mut group = Group::with_title(title);
-    for snippet in snippets(&places) {
-        group = group.element(snippet);
+    let excerpts = excerpts(&places);
+    for excerpt in &excerpts {
+        group = excerpt.add_to(group);
     }
     for help in &diagnostic.help {
-        group = group.element(Element::from(Level::HELP.message(help.as_str())));
+        group = group.element(Element::from(Level::HELP.message(printable(help))));
     }
-    let mut text = renderer.render(&[group]);
-    text.push('\n');
-    text
+    let text = renderer.render(&[group]);
+    excerpts.iter().fold(text, |text, excerpt| excerpt.correct(&text)) + "\n"
 }
 
-/// All findings, in the order given, with a blank line between.
-pub fn render_all(diagnostics: &[Diagnostic], sources: &Sources, style: Style) -> String {
-    let texts: Vec<String> =
-        diagnostics.iter().map(|diagnostic| render(diagnostic, sources, style)).collect();
-    texts.join("\n")
+/// What is shown of one file: some of its lines, long ones cut.
+struct Excerpt {
+    name: String,
+    /// Line and column of the first label.
+    at: (usize, usize),
+    first_line: usize,
+    text: String,
+    labels: Vec<(AnnotationKind, Range<usize>, String)>,
+    is_cut: bool,
 }
 
-/// One snippet a file, in the order the files are first named.
-fn snippets<'a>(
-    places: &'a [(AnnotationKind, Located, &'a str)],
-) -> Vec<Snippet<'a, annotate_snippets::Annotation<'a>>> {
+/// One excerpt a file, in the order the files are first named.
+fn excerpts(places: &[(AnnotationKind, Located, String)]) -> Vec<Excerpt> {
     let mut names: Vec<&str> = Vec::new();
     for (_, at, _) in places {
         if !names.contains(&&*at.source.name) {
@@ -66,23 +90,87 @@ fn snippets<'a>(
     names
         .into_iter()
         .map(|name| {
-            let here: Vec<_> =
-                places.iter().filter(|(_, at, _)| &*at.source.name == name).collect();
-            let text = &*here[0].1.source.text;
-            let window = window(text, here.iter().map(|(_, at, _)| at.range.clone()));
-            let first_line = text[..window.start].bytes().filter(|byte| *byte == b'\n').count() + 1;
-            let annotations = here.iter().map(|(kind, at, label)| {
-                let range = first_line_of(text, at.range.clone());
-                let inner = range.start - window.start..range.end - window.start;
-                let annotation = kind.span(inner);
-                if label.is_empty() { annotation } else { annotation.label(*label) }
-            });
-            Snippet::source(&text[window.clone()])
-                .path(name)
-                .line_start(first_line)
-                .annotations(annotations)
+            let here = places.iter().filter(|(_, at, _)| &*at.source.name == name);
+            Excerpt::of(name, &here.collect::<Vec<_>>())
         })
         .collect()
+}
+
+impl Excerpt {
+    fn of(name: &str, places: &[&(AnnotationKind, Located, String)]) -> Self {
+        let first = &places[0].1;
+        let text = &*first.source.text;
+        let window = window(text, places.iter().map(|(_, at, _)| at.range.clone()));
+        let first_line = text[..window.start].bytes().filter(|byte| *byte == b'\n').count() + 1;
+        let labels = places.iter().map(|(kind, at, label)| {
+            let range = first_line_of(text, at.range.clone());
+            (*kind, range.start - window.start..range.end - window.start, label.clone())
+        });
+        let mut excerpt = Self {
+            name: printable(name),
+            at: (first.line, first.column),
+            first_line,
+            text: text[window.clone()].to_owned(),
+            labels: labels.collect(),
+            is_cut: false,
+        };
+        if excerpt.text.lines().any(|line| line.len() > LINE_MAX) {
+            excerpt.cut();
+        }
+        excerpt
+    }
+
+    /// Keeps of a long line the part around its first marker, or its beginning.
+    fn cut(&mut self) {
+        let (mut text, mut labels) = (String::new(), Vec::new());
+        let mut start = 0;
+        for line in self.text.split_inclusive('\n') {
+            let end = start + line.len();
+            let of_line =
+                |range: &Range<usize>| range.start >= start && range.start < end.max(start + 1);
+            let here: Vec<_> = self.labels.iter().filter(|(_, range, _)| of_line(range)).collect();
+            let marked = here.iter().map(|(_, range, _)| range.start - start).min().unwrap_or(0);
+            let is_long = line.len() > LINE_MAX;
+            let from = if is_long { floor(line, marked.saturating_sub(BEFORE)) } else { 0 };
+            let to = if is_long { floor(line, marked + AFTER) } else { line.len() };
+            let dots = if from > 0 { "…" } else { "" };
+            let base = text.len() + dots.len();
+            text.push_str(dots);
+            text.push_str(line[from..to].trim_end_matches('\n'));
+            text.push_str(if to < line.trim_end().len() { "…" } else { "" });
+            if line.ends_with('\n') {
+                text.push('\n');
+            }
+            for (kind, range, label) in here {
+                let inside = |offset: usize| base + (offset - start).clamp(from, to) - from;
+                labels.push((*kind, inside(range.start)..inside(range.end), label.clone()));
+            }
+            start = end;
+        }
+        (self.text, self.labels, self.is_cut) = (text, labels, true);
+    }
+
+    fn add_to<'a>(&'a self, group: Group<'a>) -> Group<'a> {
+        let annotations = self.labels.iter().map(|(kind, range, label)| {
+            let annotation = kind.span(range.clone());
+            if label.is_empty() { annotation } else { annotation.label(label.as_str()) }
+        });
+        let snippet = Snippet::source(&self.text).line_start(self.first_line);
+        group.element(snippet.annotations(annotations.collect::<Vec<_>>()).path(self.name.as_str()))
+    }
+
+    /// Puts the column in the file where the column in a cut line was counted.
+    fn correct(&self, text: &str) -> String {
+        let primary = self.labels.iter().find(|(kind, ..)| *kind == AnnotationKind::Primary);
+        let Some((_, range, _)) = primary.or(self.labels.first()).filter(|_| self.is_cut) else {
+            return text.to_owned();
+        };
+        let before = &self.text[..range.start];
+        let shown = before.rsplit('\n').next().unwrap_or(before).chars().count() + 1;
+        let (line, column) = self.at;
+        let counted = format!("{}:{line}:{shown}", self.name);
+        text.replacen(&counted, &format!("{}:{line}:{column}", self.name), 1)
+    }
 }
 
 /// The part of a range on its first line, at least one character wide where there is one.
@@ -160,6 +248,32 @@ mod tests {
         3 |   x: 1
           |   ^^^^
         ");
+    }
+
+    #[test]
+    fn long_lines_are_cut_around_the_marker() {
+        let sources = Sources::default();
+        let text = format!("a: [{}wrong{}]\n", "x, ".repeat(200), ", y".repeat(200));
+        let id = sources.add(Source::verbatim("f.yaml", text));
+        let finding = Diagnostic::error("x/y", "it is wrong").at(Span::new(id, 604, 609));
+        insta::assert_snapshot!(render(&finding, &sources, Style::default()), @r"
+        error[x/y]: it is wrong
+         --> f.yaml:1:605
+          |
+        1 | …x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, wrong, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y, y,…
+          |                                                              ^^^^^
+        ");
+    }
+
+    #[test]
+    fn control_characters_are_shown_not_sent() {
+        let sources = Sources::default();
+        let id = sources.add(Source::verbatim("a\u{1b}[2J", "k\u{1b}[31m: 1\n"));
+        let finding = Diagnostic::error("x/y", "`\u{1b}[31m` is \u{202e}odd")
+            .at_with(Span::new(id, 0, 1), "\u{7}")
+            .help("\u{9b}0m");
+        let text = render(&finding, &sources, Style::default());
+        assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
     }
 
     #[test]

@@ -18,7 +18,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("resolve", &["compose", "diag", "files", "model", "settings", "yaml"]),
     ("diff", &["files", "model", "resolve"]),
     ("pipeline", &["compose", "diag", "files", "git", "model", "resolve", "settings", "template"]),
-    ("ui", &["diff"]),
+    ("ui", &["diag", "diff"]),
     (
         "cli",
         &[

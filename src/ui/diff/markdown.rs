@@ -5,7 +5,8 @@
 
 use std::fmt::Write as _;
 
-use super::{Heading, Totals, printable, summary, unified, values};
+use super::{Heading, Totals, summary, unified, values};
+use crate::diag::printable;
 use crate::diff::{Action, Differences, ItemDifference, StackDifference};
 
 /// The whole comparison.

@@ -6,6 +6,7 @@ mod text;
 
 use similar::TextDiff;
 
+use crate::diag::printable;
 use crate::diff::{Action, Differences, FieldChange, FileChange, ItemDifference, Shown};
 
 pub use json::json;
@@ -110,13 +111,4 @@ fn shown(value: Option<&Shown>) -> String {
         }
         Some(Shown::Value(value)) => printable(&value.to_string()),
     }
-}
-
-/// Text of a repository must not move the cursor or colour the log it ends up in.
-fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(
-            |c| if c.is_control() && c != '\n' { c.escape_default().collect() } else { vec![c] },
-        )
-        .collect()
 }

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{Heading, Totals, printable, summary, unified, values};
+use super::{Heading, Totals, summary, unified, values};
+use crate::diag::printable;
 use crate::diff::{Action, Differences, ItemDifference, ItemKind};
 
 /// The whole comparison. With `color`, added and removed lines are coloured too.
