@@ -187,14 +187,21 @@ impl Library {
                 continue;
             }
             for token in tokens(text, rest) {
-                let string = &text[token.span];
-                if token.kind == TokenKind::Str && string.len() >= 2 && !string.contains('\\') {
-                    names.push(self.name(&string[1..string.len() - 1], name));
+                if token.kind == TokenKind::Str
+                    && let Some(plain) = plain_string(&text[token.span])
+                {
+                    names.push(self.name(plain, name));
                 }
             }
         }
         names
     }
+}
+
+/// What stands between the quotes of a string without escapes; `None` for one that is never closed.
+fn plain_string(string: &str) -> Option<&str> {
+    let quote = string.chars().next()?;
+    string[quote.len_utf8()..].strip_suffix(quote).filter(|inner| !inner.contains('\\'))
 }
 
 fn climbs(path: &str) -> bool {

@@ -194,3 +194,9 @@ fn errors_of_other_files_are_shown_there() {
     template/unreadable: `../x` leads out of the repository
     "#);
 }
+
+#[test]
+fn a_string_that_is_never_closed_may_end_in_any_character() {
+    let told = render("{% include 'é").expect_err("unclosed");
+    assert!(told.ends_with("this string is never closed"), "{told}");
+}
