@@ -17,6 +17,9 @@ pub const DEPTH_MAX: usize = 100;
 /// The most values a document may have once its aliases are expanded.
 pub const NODES_MAX: usize = 300_000;
 
+/// The most text that aliases may repeat in a document, in bytes.
+const REPEATED_MAX: usize = 32 * 1024 * 1024;
+
 /// The largest YAML text that is read, in bytes.
 pub const TEXT_MAX: usize = 8 * 1024 * 1024;
 
@@ -71,15 +74,33 @@ struct Reader<'a> {
     source: SourceId,
     anchors: BTreeMap<usize, Anchored>,
     nodes: usize,
-    copies: usize,
+    /// Bytes of text in them.
+    bytes: usize,
+    copies: Size,
     problems: Vec<Diagnostic>,
 }
 
 /// A value that an alias may repeat; `node` is missing while the value is still being read.
 struct Anchored {
     span: Span,
-    size: usize,
+    size: Size,
     node: Option<Node>,
+}
+
+/// How much there is of something.
+#[derive(Debug, Clone, Copy, Default)]
+struct Size {
+    nodes: usize,
+    bytes: usize,
+}
+
+impl Size {
+    fn saturating_add(self, more: Self) -> Self {
+        Self {
+            nodes: self.nodes.saturating_add(more.nodes),
+            bytes: self.bytes.saturating_add(more.bytes),
+        }
+    }
 }
 
 type Fatal = Diagnostic;
@@ -97,7 +118,8 @@ impl<'a> Reader<'a> {
             source,
             anchors: BTreeMap::new(),
             nodes: 0,
-            copies: 0,
+            bytes: 0,
+            copies: Size::default(),
             problems: Vec::new(),
         }
     }
@@ -161,10 +183,11 @@ impl<'a> Reader<'a> {
             )
             .at(span));
         }
-        let before = self.nodes - 1;
+        let before = Size { nodes: self.nodes - 1, bytes: self.bytes };
         match event {
             Event::Alias(id) => self.alias(id, span),
             Event::Scalar(text, style, anchor, tag) => {
+                self.bytes = self.bytes.saturating_add(text.len());
                 let node = self.scalar(&text, style, tag.as_deref(), span);
                 self.keep(anchor, before, &node)?;
                 Ok(node)
@@ -305,32 +328,40 @@ impl<'a> Reader<'a> {
                 .related(anchored.span, "the anchored value"));
         };
         let size = anchored.size;
-        self.count(size, span)?;
+        self.count(size.nodes, span)?;
+        self.bytes = self.bytes.saturating_add(size.bytes);
+        self.repeat(size, span)?;
         Ok(node)
     }
 
     fn announce(&mut self, anchor: usize, span: Span) {
         if anchor != 0 {
-            self.anchors.insert(anchor, Anchored { span, size: 0, node: None });
+            self.anchors.insert(anchor, Anchored { span, size: Size::default(), node: None });
         }
     }
 
-    fn keep(&mut self, anchor: usize, nodes_before: usize, node: &Node) -> Result<(), Fatal> {
+    fn keep(&mut self, anchor: usize, before: Size, node: &Node) -> Result<(), Fatal> {
         if anchor != 0 {
-            let size = self.nodes - nodes_before;
+            let size = Size { nodes: self.nodes - before.nodes, bytes: self.bytes - before.bytes };
             // Anchors inside anchored values are copied once a level.
-            self.copies = self.copies.saturating_add(size);
-            if self.copies > NODES_MAX {
-                return Err(Diagnostic::error(
-                    "yaml/too-many-values",
-                    "too much of the document is anchored",
-                )
-                .at(node.span));
-            }
+            self.repeat(size, node.span)?;
             let anchored = Anchored { span: node.span, size, node: Some(node.clone()) };
             self.anchors.insert(anchor, anchored);
         }
         Ok(())
+    }
+
+    /// Counts what is about to be copied.
+    fn repeat(&mut self, size: Size, span: Span) -> Result<(), Fatal> {
+        self.copies = self.copies.saturating_add(size);
+        let message = if self.copies.nodes > 2 * NODES_MAX {
+            "too much of the document is anchored".to_owned()
+        } else if self.copies.bytes > REPEATED_MAX {
+            format!("anchors and aliases repeat more than {} MiB of text", REPEATED_MAX >> 20)
+        } else {
+            return Ok(());
+        };
+        Err(Diagnostic::error("yaml/too-many-values", message).at(span))
     }
 
     fn scalar(
@@ -471,6 +502,18 @@ mod tests {
         assert!(read("a: &a [*a]\n").expect_err("a loop")[0].contains("inside its own anchor"));
         assert!(read("a: b\0c\n").expect_err("a NUL")[0].contains("U+0000"));
         assert!(text_of(b"a: \xff\n", "x").is_err());
+    }
+
+    #[test]
+    fn aliases_repeat_only_so_much_text() {
+        let long = "x".repeat(1_000_000);
+        let aliases = |count| vec!["*a"; count].join(", ");
+        assert!(read(&format!("a: &a {long}\nb: [{}]\n", aliases(20))).is_ok());
+        let problems = read(&format!("a: &a {long}\nb: [{}]\n", aliases(1_000)));
+        assert_eq!(
+            problems.expect_err("a bomb"),
+            ["t.yaml:2:133: anchors and aliases repeat more than 32 MiB of text"]
+        );
     }
 
     #[test]
