@@ -6,7 +6,7 @@ help:
 	@echo "make test    all tests"
 	@echo "make check   format, lints, documentation and all tests, as CI does"
 	@echo "make bench   how fast, with how much memory"
-	@echo "make fuzz    a minute of random input for each reader (SECONDS=60)"
+	@echo "make fuzz    a minute of random input for each reader (FOR=60)"
 	@echo "make docs    write the generated parts of docs/ anew"
 
 demo:
@@ -27,7 +27,7 @@ bench:
 
 fuzz:
 	@.ci/setup
-	@fuzz/run $(or $(SECONDS),60)
+	@fuzz/run $(or $(FOR),60)
 
 docs:
 	@.ci/setup
