@@ -6,7 +6,9 @@ use std::sync::atomic::AtomicBool;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Failure, Global, Screen, World};
-use crate::git::{Access, FetchProgress, Mirror, RemoteUrl, Repository, Timeouts, Token};
+use crate::git::{
+    Access, FetchProgress, Freshness, Mirror, RemoteUrl, Repository, Timeouts, Token,
+};
 use crate::pipeline::{Choice, Snapshot, Tree};
 
 /// An opened repository and the name it is known by.
@@ -83,6 +85,14 @@ pub(super) fn snapshot(
 pub(super) fn open(tree: Tree, choice: Choice, screen: &Screen) -> Result<Snapshot, Failure> {
     let snapshot = Snapshot::open(tree, choice)?;
     screen.findings(&snapshot.warnings.diagnostics, &snapshot.warnings.sources);
+    let commit = snapshot.tree().commit();
+    screen.detail(&format!(
+        "project {}, environment {}, {} {}",
+        snapshot.project,
+        snapshot.environment.name,
+        snapshot.tree().label(),
+        commit.map_or("", |commit| commit.summary.as_str())
+    ));
     Ok(snapshot)
 }
 
@@ -113,6 +123,11 @@ fn mirror(url: &str, world: &World, screen: &Screen) -> Result<Opened, Failure> 
         Failure::because(&format!("could not fetch {url}"), error).hint(hint)
     };
     let mirror = updated.map_err(|error| failed(&error, error.hint()))?;
+    screen.detail(&match mirror.freshness() {
+        Freshness::Cloned => format!("mirrored {url} in {}", folder.display()),
+        Freshness::Updated { references } => format!("{url}: {references} references are new"),
+        Freshness::Unchanged => format!("{url}: nothing new"),
+    });
     let repository = mirror.repository().map_err(|error| failed(&error, error.hint()))?;
     Ok(Opened { repository, name: url.name().to_owned() })
 }

@@ -17,6 +17,7 @@ const FINDINGS_MAX: usize = 50;
 pub struct Screen {
     events: bool,
     quiet: bool,
+    verbose: bool,
     color_out: bool,
     color_err: bool,
     progress: bool,
@@ -33,6 +34,7 @@ impl Screen {
         Self {
             events: global.json,
             quiet: global.quiet,
+            verbose: global.verbose > 0,
             color_out: world.stdout_is_terminal && !is_plain,
             color_err: world.stderr_is_terminal && !is_plain,
             progress: world.stderr_is_terminal && !global.quiet && !global.json,
@@ -74,7 +76,14 @@ impl Screen {
         if self.events {
             self.event("info", text, "log", &json!({}));
         } else {
-            self.line(text);
+            self.line(&printable(text));
+        }
+    }
+
+    /// Says something only `--verbose` asks for.
+    pub fn detail(&self, text: &str) {
+        if self.verbose {
+            self.note(text);
         }
     }
 

@@ -19,6 +19,8 @@ pub(super) fn run(run: &Run<'_>, args: &Validate) -> Result<Exit, Failure> {
     let snapshot = repository::snapshot(global, run.world, run.screen, args.worktree, choice)?;
     let outcome = snapshot.resolve(&mut Cache::default());
     for stack in &outcome.stacks {
+        let services = stack.target.as_ref().map_or(0, |target| target.services.len());
+        run.screen.detail(&format!("stack {}: {}", stack.name, plural(services, "service")));
         run.screen.findings(&stack.report.diagnostics, &stack.report.sources);
     }
     run.screen.findings(&outcome.conflicts, &Sources::default());
