@@ -82,21 +82,30 @@ pub(super) fn report(job: &Job, error: &Error) -> Report {
 
 /// A report on what can be told before rendering, if there is anything.
 pub(super) fn refused_before(job: &Job) -> Option<Report> {
-    let (template, range) = job
-        .library
-        .templates()
-        .iter()
-        .find_map(|template| template.overlong.clone().map(|range| (template, range)))?;
+    let templates = job.library.templates();
+    let overlong = || {
+        let (template, range) = templates
+            .iter()
+            .find_map(|template| template.overlong.clone().map(|range| (template, range)))?;
+        let message =
+            format!("this tag has more than {OPERATORS_MAX} operators that join or repeat text");
+        let finding = Diagnostic::error("template/limit", message)
+            .help("`*` counts for eight; use `{% set %}` for parts of it, or the filter `join`");
+        Some((template, range, finding))
+    };
+    let misnamed = || {
+        let (template, range) = templates
+            .iter()
+            .find_map(|template| template.misnamed.clone().map(|range| (template, range)))?;
+        let finding = Diagnostic::error("template/syntax", "`as` is followed by no single name")
+            .help("write `{% import 'file' as name %}`");
+        Some((template, range, finding))
+    };
+    let (template, range, finding) = overlong().or_else(misnamed)?;
     let sources = Sources::default();
     let source = Source::verbatim(Arc::clone(&template.path), Arc::clone(&template.text));
     let span = Span::new(sources.add(source), range.start, range.end);
-    let diagnostic = Diagnostic::error(
-        "template/limit",
-        format!("this tag has more than {OPERATORS_MAX} operators that join or repeat text"),
-    )
-    .at(span)
-    .help("`*` counts for eight; use `{% set %}` for parts of it, or the filter `join`");
-    Some(Report::new(vec![diagnostic], sources))
+    Some(Report::new(vec![finding.at(span)], sources))
 }
 
 /// A report on a template that is not text.

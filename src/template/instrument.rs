@@ -287,6 +287,34 @@ pub(super) fn overlong_tag(source: &str) -> Option<Range<usize>> {
     })
 }
 
+/// The first `import` whose `as` is followed by anything but a name.
+///
+/// The engine reads any expression there, and panics on those that it cannot assign to.
+pub(super) fn misnamed_import(source: &str) -> Option<Range<usize>> {
+    pieces(source).into_iter().find_map(|piece| {
+        let PieceKind::Statement { keyword, rest, .. } = &piece.kind else { return None };
+        if &source[keyword.clone()] != "import" {
+            return None;
+        }
+        let words = tokens(source, rest.clone());
+        let text = |token: &Token| &source[token.span.clone()];
+        let after = words.iter().position(|word| word.depth == 0 && text(word) == "as")? + 1;
+        let is_named = words.get(after).is_some_and(|word| {
+            let is_value =
+                matches!(text(word), "true" | "True" | "false" | "False" | "none" | "None" | "not");
+            word.kind == TokenKind::Word && !is_value
+        });
+        let is_alone = match words.get(after + 1..) {
+            None | Some([]) => true,
+            Some([with, context]) => {
+                matches!(text(with), "with" | "without") && text(context) == "context"
+            }
+            Some(_) => false,
+        };
+        (!(is_named && is_alone)).then_some(piece.span)
+    })
+}
+
 /// What a marker says about the text behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mark {

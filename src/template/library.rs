@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::instrument::overlong_tag;
+use super::instrument::{misnamed_import, overlong_tag};
 use super::lexer::{PieceKind, TokenKind, pieces, tokens};
 use super::limits::TEMPLATES_MAX;
 use crate::files::{Files, clean, join, parent};
@@ -29,6 +29,8 @@ pub(super) struct Template {
     pub(super) text: Arc<str>,
     /// A tag with more operators than are allowed.
     pub(super) overlong: Option<Range<usize>>,
+    /// A tag that imports a file under something other than a name.
+    pub(super) misnamed: Option<Range<usize>>,
 }
 
 /// What stands behind a name.
@@ -110,8 +112,9 @@ impl Library {
             self.names.insert(fixed_name(path), Found::Template(index, template));
             return;
         }
-        let overlong = overlong_tag(text);
-        let template = Arc::new(Template { path: path.into(), text: text.into(), overlong });
+        let (overlong, misnamed) = (overlong_tag(text), misnamed_import(text));
+        let template =
+            Arc::new(Template { path: path.into(), text: text.into(), overlong, misnamed });
         self.templates.push(Arc::clone(&template));
         let found = Found::Template(self.templates.len() - 1, template);
         self.names.insert(fixed_name(path), found);

@@ -200,3 +200,16 @@ fn a_string_that_is_never_closed_may_end_in_any_character() {
     let told = render("{% include 'é").expect_err("unclosed");
     assert!(told.ends_with("this string is never closed"), "{told}");
 }
+
+#[test]
+fn an_import_takes_a_name_and_nothing_else() {
+    for import in ["as b is safe", "as b.c", "as true", "as 1", "as b | upper", "as"] {
+        let told = render(&format!("{{% import 'a' {import} %}}")).expect_err("no name");
+        assert!(told.contains("`as` is followed by no single name"), "{import}: {told}");
+    }
+    let tree = Memory::new().with("a", "{% macro m() %}x{% endmacro %}");
+    for import in ["as b", "as b with context"] {
+        let tree = tree.clone().with("t.j2", format!("{{% import 'a' {import} %}}{{{{ b.m() }}}}"));
+        assert_eq!(read(&tree, "t"), Ok("x".to_owned()), "{import}");
+    }
+}
