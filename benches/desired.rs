@@ -57,7 +57,7 @@ fn resolve(folder: &Path, commit: &str, cache: &mut Cache) -> Duration {
     let start = Instant::now();
     let repository = Repository::open(folder).expect("a repository");
     let commit = repository.resolve(commit).expect("a commit");
-    let tree = Tree::of_commit(repository, commit, "HEAD", "bench");
+    let tree = Tree::of_commit(repository, commit, "bench");
     let choice = Choice { environment: Some("production".into()), ..Choice::default() };
     let Ok(snapshot) = Snapshot::open(tree, choice) else { panic!("the settings are wrong") };
     let outcome = snapshot.resolve(cache);

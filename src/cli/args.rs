@@ -45,6 +45,27 @@ pub struct Global {
     pub quiet: bool,
 }
 
+impl Global {
+    /// The environment, when it was said; an empty variable says nothing.
+    pub fn environment(&self) -> Option<String> {
+        self.env.clone().filter(|name| !name.is_empty())
+    }
+
+    /// A command to run next, on the same repository and environment.
+    pub fn next_command(&self, command: &str) -> String {
+        let mut words = vec!["gitdeploy".to_owned(), command.to_owned()];
+        if let Some(url) = &self.repo {
+            words.push(format!("--repo {url}"));
+        } else if self.directory != std::path::Path::new(".") {
+            words.push(format!("-C {}", self.directory.display()));
+        }
+        if let Some(environment) = self.environment() {
+            words.push(format!("--env {environment}"));
+        }
+        words.join(" ")
+    }
+}
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -64,12 +85,26 @@ pub enum Command {
     Man(Man),
 }
 
+/// What Compose files are read with, beside the repository.
+#[derive(Debug, Clone, Args)]
+pub struct Inputs {
+    /// Read variables from this file instead of `.env`. May be given several times.
+    #[arg(long = "env-file", value_name = "FILE")]
+    pub env_files: Vec<String>,
+    /// Enable this profile. May be given several times; `*` enables all.
+    #[arg(long = "profile", value_name = "NAME")]
+    pub profiles: Vec<String>,
+}
+
 /// Arguments of `validate`.
 #[derive(Debug, Args)]
 pub struct Validate {
     /// Only these stacks [default: all].
     #[arg(value_name = "STACK")]
     pub stacks: Vec<String>,
+    /// Variables and profiles.
+    #[command(flatten)]
+    pub inputs: Inputs,
     /// Check the uncommitted files instead of a commit.
     #[arg(long, conflicts_with = "rev")]
     pub worktree: bool,
@@ -89,14 +124,11 @@ pub struct Render {
     pub format: ModelFormat,
     /// Read this Compose file from disk, outside any repository; `-` is standard input. May be
     /// given several times, later ones are merged over earlier ones.
-    #[arg(short, long = "file", value_name = "FILE")]
+    #[arg(short, long = "file", value_name = "FILE", conflicts_with_all = ["rev", "repo", "worktree"])]
     pub files: Vec<String>,
-    /// Read variables from this file instead of `.env`. May be given several times.
-    #[arg(long = "env-file", value_name = "FILE")]
-    pub env_files: Vec<String>,
-    /// Enable this profile. May be given several times; `*` enables all.
-    #[arg(long = "profile", value_name = "NAME")]
-    pub profiles: Vec<String>,
+    /// Variables and profiles.
+    #[command(flatten)]
+    pub inputs: Inputs,
     /// The project's name, with -f.
     #[arg(short, long, value_name = "NAME", requires = "files")]
     pub project_name: Option<String>,
@@ -144,6 +176,9 @@ pub struct Diff {
     /// Only these stacks [default: all].
     #[arg(value_name = "STACK")]
     pub stacks: Vec<String>,
+    /// Variables and profiles.
+    #[command(flatten)]
+    pub inputs: Inputs,
     /// The form of the result.
     #[arg(long, value_enum, default_value_t = DiffFormat::Text)]
     pub format: DiffFormat,

@@ -23,9 +23,10 @@ pub use world::World;
 
 /// Runs one command and gives the exit code.
 pub fn run(arguments: impl Iterator<Item = OsString>, world: &World) -> u8 {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.collect();
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&error, &arguments, world),
     };
     let screen = Screen::new(&cli.global, world);
     if screen.wants_events() {
@@ -35,20 +36,40 @@ pub fn run(arguments: impl Iterator<Item = OsString>, world: &World) -> u8 {
     }
     let is_diff = matches!(cli.command, Command::Diff(_));
     match commands::run(&cli, world, &screen) {
-        Ok(exit) => exit.code(),
+        Ok(exit) if !screen.is_broken() => exit.code(),
+        Ok(_) => failed(is_diff),
         Err(failure) => {
             screen.failure(&failure);
-            // `diff` follows kubectl: 1 says that there are differences, so failing needs another.
-            if is_diff { Exit::Trouble.code() } else { Exit::Failed.code() }
+            failed(is_diff)
         }
     }
 }
 
-/// Help and version are results; wrong usage is exit code 1, not the parser's 2.
-fn usage(error: &clap::Error) -> u8 {
-    // Nobody is left to tell when the stream is gone.
-    drop(error.print());
-    if error.use_stderr() { Exit::Failed.code() } else { Exit::Done.code() }
+/// Help and version are results; wrong usage is exit code 1, not the parser's 2, but for `diff`,
+/// where 1 says that there are differences.
+fn usage(error: &clap::Error, arguments: &[OsString], world: &World) -> u8 {
+    let has = |word: &str| arguments.iter().skip(1).any(|argument| argument == word);
+    let text = error.render();
+    if !error.use_stderr() {
+        let shown =
+            if world.stdout_is_terminal { text.ansi().to_string() } else { text.to_string() };
+        return match Screen::write(&shown) {
+            Ok(()) => Exit::Done.code(),
+            Err(_) => Exit::Failed.code(),
+        };
+    }
+    if has("--json") {
+        Screen::for_events().failure(&Failure::new(text.to_string().trim_end()));
+    } else {
+        // Nobody is left to tell when the stream is gone.
+        drop(error.print());
+    }
+    failed(has("diff"))
+}
+
+/// `diff` follows kubectl: 1 says that there are differences, so failing needs another code.
+fn failed(is_diff: bool) -> u8 {
+    if is_diff { Exit::Trouble.code() } else { Exit::Failed.code() }
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ impl Opened {
                 .hint(error.hint())
         })?;
         let repository = self.reopen()?;
-        Ok(Tree::of_commit(repository, commit, revision, &self.name))
+        Ok(Tree::of_commit(repository, commit, &self.name))
     }
 
     /// The uncommitted work tree.

@@ -1,5 +1,6 @@
 //! The two streams: results to standard output, everything else to standard error.
 
+use std::cell::Cell;
 use std::io::{self, Write as _};
 
 use serde_json::{Value, json};
@@ -12,8 +13,11 @@ use crate::files::Report;
 /// lines of a log should be the summary.
 const FINDINGS_MAX: usize = 50;
 
+/// The most characters of a line that an event carries.
+const LINE_MAX: usize = 500;
+
 /// Where a command writes, and how.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Default)]
 pub struct Screen {
     events: bool,
     quiet: bool,
@@ -22,6 +26,8 @@ pub struct Screen {
     color_err: bool,
     progress: bool,
     width: usize,
+    /// Whether standard output took less than it was given.
+    is_broken: Cell<bool>,
 }
 
 impl Screen {
@@ -39,7 +45,18 @@ impl Screen {
             color_err: world.stderr_is_terminal && !is_plain,
             progress: world.stderr_is_terminal && !global.quiet && !global.json,
             width: width.unwrap_or(0),
+            is_broken: Cell::new(false),
         }
+    }
+
+    /// A screen for events alone, before the options are known.
+    pub fn for_events() -> Self {
+        Self { events: true, ..Self::default() }
+    }
+
+    /// Whether an event could not be written.
+    pub fn is_broken(&self) -> bool {
+        self.is_broken.get()
     }
 
     /// Whether results may be coloured.
@@ -57,8 +74,18 @@ impl Screen {
         self.events
     }
 
-    /// Prints a result. A reader that went away, as `head` does, is no failure.
+    /// Prints a result; with `--json`, as an event that carries it.
     pub fn result(&self, text: &str) -> Result<(), Failure> {
+        if !self.events {
+            return Self::write(text);
+        }
+        let result: Value = serde_json::from_str(text).unwrap_or_else(|_| text.into());
+        self.event("info", "result", "result", &json!({ "result": result }));
+        Ok(())
+    }
+
+    /// Writes to standard output. A reader that went away, as `head` does, is no failure.
+    pub(super) fn write(text: &str) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -156,8 +183,9 @@ impl Screen {
         if let (Some(event), Some(more)) = (event.as_object_mut(), more.as_object()) {
             event.extend(more.clone());
         }
-        // Nobody is left to tell when standard output is gone.
-        drop(self.result(&format!("{event}\n")));
+        if Self::write(&format!("{event}\n")).is_err() {
+            self.is_broken.set(true);
+        }
     }
 
     fn diagnostic_event(&self, diagnostic: &Diagnostic, sources: &Sources) {
@@ -180,7 +208,9 @@ impl Screen {
                 "start": {"line": at.line, "column": at.column, "byte": at.range.start},
                 "end": {"line": end_line, "column": end_column, "byte": at.range.end},
             });
-            body["snippet"] = json!({"code": line, "start_line": at.line});
+            // A line may be the whole file.
+            let end = line.char_indices().nth(LINE_MAX).map_or(line.len(), |(offset, _)| offset);
+            body["snippet"] = json!({"code": &line[..end], "start_line": at.line});
         }
         let message = format!("{severity}: {}", diagnostic.message);
         let level = if severity == "warning" { "warn" } else { severity };

@@ -43,7 +43,8 @@ impl World {
 
     /// Where things are kept that can be made again.
     pub fn cache_folder(&self) -> Option<PathBuf> {
-        let base = match self.variable("XDG_CACHE_HOME") {
+        // A relative folder is to be ignored: it would lie somewhere else each time.
+        let base = match self.variable("XDG_CACHE_HOME").filter(|folder| folder.starts_with('/')) {
             Some(folder) => PathBuf::from(folder),
             None => PathBuf::from(self.home()?).join(".cache"),
         };

@@ -7,7 +7,7 @@
 mod render;
 mod source;
 
-pub use render::{Style, printable, render};
+pub use render::{Style, printable, printable_name, render};
 pub use source::{Located, Moved, Origin, Source, SourceId, Sources, Span};
 
 /// How bad a [`Diagnostic`] is.

@@ -37,6 +37,13 @@ pub fn printable(text: &str) -> String {
     text.chars().map(show).collect()
 }
 
+/// [`printable`] for a name or a path, which must not start a line of its own either.
+pub fn printable_name(text: &str) -> String {
+    let breaks = [('\n', "\\u{a}"), ('\u{2028}', "\\u{2028}"), ('\u{2029}', "\\u{2029}")];
+    let text = printable(text);
+    breaks.into_iter().fold(text, |text, (c, escape)| text.replace(c, escape))
+}
+
 /// One finding as text, with a trailing newline.
 pub fn render(diagnostic: &Diagnostic, sources: &Sources, style: Style) -> String {
     let renderer = if style.color { Renderer::styled() } else { Renderer::plain() };
@@ -53,9 +60,9 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources, style: Style) -> Strin
         .iter()
         .map(|label| (AnnotationKind::Primary, label))
         .chain(diagnostic.related.iter().map(|label| (AnnotationKind::Context, label)))
-        .map(|(kind, Label { span, text })| (kind, sources.locate(*span), printable(text)))
+        .map(|(kind, Label { span, text })| (kind, sources.locate(*span), printable_name(text)))
         .collect();
-    let title = level.primary_title(printable(&diagnostic.message)).id(diagnostic.rule);
+    let title = level.primary_title(printable_name(&diagnostic.message)).id(diagnostic.rule);
     let mut group = Group::with_title(title);
     let excerpts = excerpts(&places);
     for excerpt in &excerpts {
@@ -107,7 +114,7 @@ impl Excerpt {
             (*kind, range.start - window.start..range.end - window.start, label.clone())
         });
         let mut excerpt = Self {
-            name: printable(name),
+            name: printable_name(name),
             at: (first.line, first.column),
             first_line,
             text: text[window.clone()].to_owned(),

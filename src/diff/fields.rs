@@ -5,9 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::sensitive::{has_credentials, is_sensitive_name};
+use super::sensitive::{is_sensitive_name, masked};
 
 /// One field that differs.
 #[derive(Debug, Clone, PartialEq)]
@@ -103,14 +103,14 @@ impl Comparison {
     }
 
     fn leaf(&mut self, path: &str, old: Option<&Value>, new: Option<&Value>) {
-        let show = |value: &Value| match is_hidden(path, value) {
-            true => Shown::Hidden,
-            false => Shown::Value(value.clone()),
-        };
+        let (masked_old, masked_new) = (old.map(masked), new.map(masked));
+        // When only what is masked differs, there is nothing to show but that it does.
+        let is_hidden = is_hidden(path) || masked_old == masked_new;
+        let show = |value: Value| if is_hidden { Shown::Hidden } else { Shown::Value(value) };
         self.fields.push(FieldChange {
             path: path.to_owned(),
-            old: old.map(show),
-            new: new.map(show),
+            old: masked_old.map(show),
+            new: masked_new.map(show),
         });
     }
 
@@ -153,11 +153,19 @@ impl Comparison {
         if !path.starts_with("volumes.") || !path.ends_with(".source") {
             return false;
         }
-        let (Some((old_path, old)), Some((new_path, new))) = (files(old), files(new)) else {
-            return false;
+        let (old, new) = match (files(old), files(new), old, new) {
+            (Some(old), Some(new), ..) => (old, new),
+            (Some(old), None, _, None) => (old.clone(), (old.0, Map::new())),
+            (None, Some(new), None, _) => ((new.0.clone(), Map::new()), new),
+            _ => return self.other_source(path, old, new),
         };
+        let ((old_path, old), (new_path, new)) = (old, new);
         if old_path != new_path {
-            return false;
+            self.leaf(
+                &format!("{path}.path"),
+                Some(&old_path.into()),
+                Some(&new_path.clone().into()),
+            );
         }
         let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
         for name in names.into_iter().filter(|name| old.get(*name) != new.get(*name)) {
@@ -165,6 +173,17 @@ impl Comparison {
             let (old, new) = (digest(&old), digest(&new));
             self.files.push(FileDigests { path: crate::files::join(&new_path, name), old, new });
         }
+        true
+    }
+}
+
+impl Comparison {
+    /// A mount whose source is of another kind than before: its place says enough.
+    fn other_source(&mut self, path: &str, old: Option<&Value>, new: Option<&Value>) -> bool {
+        let place =
+            |side: Option<&Value>| side.map(|side| json!([side.get("at"), side.get("path")]));
+        let (old, new) = (place(old), place(new));
+        self.leaf(path, old.as_ref(), new.as_ref());
         true
     }
 }
@@ -199,21 +218,12 @@ fn by_identity(path: &str, value: Option<&Value>) -> Option<Map<String, Value>> 
     Some(map)
 }
 
-fn is_hidden(path: &str, value: &Value) -> bool {
-    let name = path.rsplit('.').next().unwrap_or(path);
-    let is_named_by_user = ["env.", "labels.", "logging.options.", "driver_opts."]
-        .iter()
-        .any(|group| path.starts_with(group) || path.contains(&format!(".{group}")));
-    path.starts_with("secrets.") && name == "digest"
-        || is_named_by_user && is_sensitive_name(name)
-        || contains_credentials(value)
-}
-
-fn contains_credentials(value: &Value) -> bool {
-    match value {
-        Value::String(text) => has_credentials(text),
-        Value::Array(items) => items.iter().any(contains_credentials),
-        Value::Object(fields) => fields.values().any(contains_credentials),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
+fn is_hidden(path: &str) -> bool {
+    let groups =
+        ["env.", "labels.", "annotations.", "logging.options.", "driver_opts.", "storage_opt."];
+    let of_user = groups.iter().find_map(|group| {
+        path.strip_prefix(group).or_else(|| Some(path.split_once(&format!(".{group}"))?.1))
+    });
+    path.starts_with("secrets.") && path.ends_with(".digest")
+        || of_user.is_some_and(is_sensitive_name)
 }

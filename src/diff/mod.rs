@@ -7,15 +7,15 @@ mod fields;
 mod sensitive;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::model::{Desired, StackName, StackTarget};
+use crate::model::{Desired, FileSource, StackName, StackTarget};
 use crate::resolve::tree;
 
 pub use fields::{FieldChange, Shown};
 pub use sensitive::is_sensitive_name;
+use sensitive::{is_sensitive_file, masked_line};
 
 /// All that differs between two desired states, in the order of the names.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,9 +116,20 @@ pub struct FileChange {
     /// Its path in the repository, or its place in the Compose file.
     pub path: String,
     /// The content before; `None` when the file is new.
-    pub old: Option<Arc<[u8]>>,
+    pub old: Option<Content>,
     /// The content after; `None` when the file is gone.
-    pub new: Option<Arc<[u8]>>,
+    pub new: Option<Content>,
+}
+
+/// The content of a file as it may be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Text; values of telling names are masked.
+    Text(String),
+    /// Not text, or too large to be compared line by line.
+    Opaque,
+    /// A secret.
+    Hidden,
 }
 
 /// Compares two desired states.
@@ -140,9 +151,7 @@ fn stack_difference(
     new: Option<&StackTarget>,
 ) -> Option<StackDifference> {
     let action = action(old.is_some(), new.is_some())?;
-    let nothing = BTreeMap::new();
-    let files = |stack: Option<&StackTarget>| stack.map_or(nothing.clone(), |s| s.files.clone());
-    let contents = Contents { old: files(old), new: files(new) };
+    let contents = Contents { old: Side(old), new: Side(new) };
     let mut items = Vec::new();
     items.extend(compare(
         ItemKind::Service,
@@ -166,9 +175,36 @@ fn stack_difference(
     differs.then(|| StackDifference { name: name.clone(), action, items })
 }
 
-struct Contents {
-    old: BTreeMap<String, Arc<[u8]>>,
-    new: BTreeMap<String, Arc<[u8]>>,
+struct Contents<'a> {
+    old: Side<'a>,
+    new: Side<'a>,
+}
+
+/// The stack on one side, which has the texts of its files.
+#[derive(Clone, Copy)]
+struct Side<'a>(Option<&'a StackTarget>);
+
+impl Side<'_> {
+    fn show(self, path: &str, digest: &str) -> Content {
+        let Some(stack) = self.0 else { return Content::Opaque };
+        let content = stack.files.get(digest);
+        let text = content.and_then(|content| std::str::from_utf8(content).ok());
+        if is_sensitive_file(path, text.unwrap_or_default()) || is_secret(stack, digest) {
+            return Content::Hidden;
+        }
+        match text {
+            Some(text) => Content::Text(text.split_inclusive('\n').map(masked_line).collect()),
+            None => Content::Opaque,
+        }
+    }
+}
+
+/// Whether the same content is one of the stack's secrets.
+fn is_secret(stack: &StackTarget, digest: &str) -> bool {
+    let mut mounts = stack.services.values().flat_map(|service| &service.container.secrets);
+    mounts.any(
+        |mount| matches!(&mount.content, FileSource::Repository { digest: of, .. } if of == digest),
+    )
 }
 
 fn action(before: bool, after: bool) -> Option<Action> {
@@ -184,7 +220,7 @@ fn compare<K: Ord + ToString, V: Serialize + PartialEq>(
     kind: ItemKind,
     old: Option<&BTreeMap<K, V>>,
     new: Option<&BTreeMap<K, V>>,
-    contents: &Contents,
+    contents: &Contents<'_>,
 ) -> Vec<ItemDifference> {
     let keys: BTreeSet<&K> = old
         .into_iter()
@@ -204,8 +240,8 @@ fn compare<K: Ord + ToString, V: Serialize + PartialEq>(
             let files = files
                 .into_iter()
                 .map(|file| FileChange {
-                    old: file.old.and_then(|digest| contents.old.get(&digest).cloned()),
-                    new: file.new.and_then(|digest| contents.new.get(&digest).cloned()),
+                    old: file.old.map(|digest| contents.old.show(&file.path, &digest)),
+                    new: file.new.map(|digest| contents.new.show(&file.path, &digest)),
                     path: file.path,
                 })
                 .collect();

@@ -167,7 +167,7 @@ fn files_are_compared_by_their_contents() {
     let item = &differences.stacks[0].items[0];
     assert!(item.fields.is_empty());
     assert_eq!(item.files[0].path, "shop/conf/site.conf");
-    assert_eq!(item.files[0].new.as_deref(), Some(&b"listen 81;\n"[..]));
+    assert_eq!(item.files[0].new, Some(Content::Text("listen 81;\n".into())));
 }
 
 #[test]

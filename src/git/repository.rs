@@ -29,9 +29,9 @@ impl Repository {
         Ok(Self { inner })
     }
 
-    /// Makes an empty repository in `dir`, unless `dir` lies in one already.
+    /// Makes an empty repository in `dir`, unless it is one already.
     pub fn init(dir: &Path) -> Result<(), OpenError> {
-        if git2::Repository::discover(dir).is_ok() {
+        if git2::Repository::open(dir).is_ok() {
             return Ok(());
         }
         let dir = dir.to_owned();

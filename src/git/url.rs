@@ -145,9 +145,8 @@ impl RemoteUrl {
     /// repository finds the same mirror.
     pub fn folder_name(&self) -> String {
         let shown = self.to_string();
-        let last = self.0.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-        let readable: String = last
-            .trim_end_matches(".git")
+        let readable: String = self
+            .name()
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '-' })
             .take(40)
@@ -161,7 +160,10 @@ impl RemoteUrl {
 
     /// The repository's name: the last part of its path, without `.git`.
     pub fn name(&self) -> &str {
-        let last = self.0.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        let path = self.0.path.trim_end_matches('/');
+        // The repository inside a work tree is called after the work tree.
+        let path = path.strip_suffix("/.git").unwrap_or(path);
+        let last = path.rsplit('/').next().unwrap_or_default();
         last.strip_suffix(".git").unwrap_or(last)
     }
 

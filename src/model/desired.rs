@@ -33,8 +33,8 @@ pub struct StackTarget {
     /// Its volumes, by key.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub volumes: BTreeMap<String, VolumeSpec>,
-    /// Contents of config files, by their digest: what is brought to the hosts, and what a diff
-    /// shows line by line. Never the content of a secret.
+    /// Texts of files, by their digest: those small enough for a diff to show them line by line.
+    /// Never the content of a secret.
     #[serde(skip)]
     pub files: BTreeMap<String, std::sync::Arc<[u8]>>,
 }

@@ -113,16 +113,7 @@ impl Snapshot {
     pub fn resolve(&self, cache: &mut Cache) -> Outcome {
         let engine = Engine::new();
         let commit = Arc::new(self.commit_info());
-        let stacks = Stacks {
-            settings: &self.settings,
-            inventory: &self.inventory,
-            environment: self.environment.name.as_str(),
-            values: &self.values,
-            hosts: &self.hosts,
-            engine: &engine,
-            commit: &commit,
-            choice: &self.choice,
-        };
+        let stacks = self.stacks(&engine, &commit);
         let known = Mutex::new(std::mem::take(cache));
         let (outcomes, rendered) = self.in_parallel(&stacks, &known);
         *cache = known.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -176,16 +167,7 @@ impl Snapshot {
     pub fn models(&self, options: crate::compose::Options) -> Vec<StackModel> {
         let engine = Engine::new();
         let commit = Arc::new(self.commit_info());
-        let stacks = Stacks {
-            settings: &self.settings,
-            inventory: &self.inventory,
-            environment: self.environment.name.as_str(),
-            values: &self.values,
-            hosts: &self.hosts,
-            engine: &engine,
-            commit: &commit,
-            choice: &self.choice,
-        };
+        let stacks = self.stacks(&engine, &commit);
         let files = self.tree.files();
         self.folders
             .iter()
@@ -196,15 +178,37 @@ impl Snapshot {
             .collect()
     }
 
-    fn commit_info(&self) -> CommitInfo {
+    /// What all stacks share.
+    pub(super) fn stacks<'a>(
+        &'a self,
+        engine: &'a Engine,
+        commit: &'a Arc<CommitInfo>,
+    ) -> Stacks<'a> {
+        Stacks {
+            settings: &self.settings,
+            inventory: &self.inventory,
+            environment: self.environment.name.as_str(),
+            values: &self.values,
+            hosts: &self.hosts,
+            engine,
+            commit,
+            choice: &self.choice,
+            places: &self.value_places,
+            place_sources: &self.warnings.sources,
+        }
+    }
+
+    pub(super) fn commit_info(&self) -> CommitInfo {
         match self.tree.commit() {
             Some(commit) => CommitInfo {
                 hash: commit.id.to_string(),
                 short: commit.id.short().to_owned(),
                 subject: commit.summary.clone(),
-                reference: self.tree.reference().to_owned(),
             },
-            None => CommitInfo::default(),
+            None => {
+                let label = self.tree.label().to_owned();
+                CommitInfo { hash: label.clone(), short: label.clone(), subject: label }
+            }
         }
     }
 }

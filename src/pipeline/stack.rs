@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use super::snapshot::{Choice, stack_name};
 use super::tree::{TreeError, words};
+use super::whence::values_named;
 use crate::compose::dotenv_files::Loaded;
 use crate::compose::{self, Project};
 use crate::diag::{Diagnostic, Sources};
 use crate::files::{Files, Reads, Report, Tracked, join};
 use crate::model::{StackName, StackTarget};
 use crate::resolve::{Surroundings, resolve};
-use crate::settings::{Inventory, Settings, StackFolder};
+use crate::settings::{Inventory, Settings, StackFolder, Values};
 use crate::template::{CommitInfo, Context, Engine, Rendered};
 
 /// What a stack came to.
@@ -64,6 +65,9 @@ pub(super) struct Stacks<'a> {
     pub(super) engine: &'a Engine,
     pub(super) commit: &'a Arc<CommitInfo>,
     pub(super) choice: &'a Choice,
+    /// Where each value was written, and the texts these places are in.
+    pub(super) places: &'a Values,
+    pub(super) place_sources: &'a Sources,
 }
 
 impl Stacks<'_> {
@@ -93,6 +97,8 @@ impl Stacks<'_> {
                 }
                 Err(problems) => (None, problems),
             };
+        let problems =
+            problems.into_iter().map(|problem| self.explain(problem, &sources)).collect();
         let asked_for_commit = rendered.asked_for_commit();
         drop(rendered);
         let report = Report::new(problems, sources);
@@ -122,7 +128,7 @@ impl Stacks<'_> {
         }
     }
 
-    fn context(&self, folder: &StackFolder) -> Context {
+    pub(super) fn context(&self, folder: &StackFolder) -> Context {
         Context {
             values: self.values.clone(),
             environment: self.environment.to_owned(),
@@ -130,6 +136,21 @@ impl Stacks<'_> {
             commit: Arc::clone(self.commit),
             hosts: self.hosts.clone(),
         }
+    }
+
+    /// Adds where the values stand that the template names at the place of a finding.
+    fn explain(&self, mut finding: Diagnostic, sources: &Sources) -> Diagnostic {
+        let Some(label) = &finding.primary else { return finding };
+        if sources.get(label.span.source).origin.is_none() || finding.rule.starts_with("template/")
+        {
+            return finding;
+        }
+        let at = sources.locate(label.span);
+        let expression = at.source.text.get(at.range).unwrap_or_default();
+        for step in values_named(expression, self.places, self.place_sources) {
+            finding = finding.help(format!("{} is set at {}", step.what, step.at));
+        }
+        finding
     }
 
     fn load(
@@ -173,14 +194,19 @@ impl Stacks<'_> {
                 Some((name.value.clone(), self.choice.variables.get(&name.value)?.clone()))
             })
             .collect();
-        let usual = join(&folder.dir, ".env");
-        let mut paths = self.choice.env_files.clone();
-        if paths.is_empty() && files.is_file(&usual).unwrap_or(false) {
-            paths.push(usual);
-        }
+        let paths = self.variable_files(files, folder);
         let mut loaded = compose::dotenv_files::load(files, sources, &paths, &passed)?;
         loaded.variables.extend(passed);
         Ok(loaded)
+    }
+
+    /// The files that variables come from.
+    pub(super) fn variable_files(&self, files: &dyn Files, folder: &StackFolder) -> Vec<String> {
+        let usual = join(&folder.dir, ".env");
+        if self.choice.env_files.is_empty() && files.is_file(&usual).unwrap_or(false) {
+            return vec![usual];
+        }
+        self.choice.env_files.clone()
     }
 
     fn profiles(&self, variables: &BTreeMap<String, String>) -> Vec<String> {

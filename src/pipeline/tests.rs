@@ -34,7 +34,7 @@ fn commit(folder: &Path, files: &[(&str, &str)]) {
 fn open(folder: &TempDir) -> Snapshot {
     let repository = Repository::open(folder.path()).expect("a repository");
     let commit = repository.resolve("HEAD").expect("a commit");
-    let tree = Tree::of_commit(repository, commit, "HEAD", "test");
+    let tree = Tree::of_commit(repository, commit, "test");
     match Snapshot::open(tree, Choice::default()) {
         Ok(snapshot) => snapshot,
         Err(report) => panic!("{:?}", report.diagnostics),

@@ -9,8 +9,6 @@ use crate::git::{Commit, OpenError, Repository};
 pub struct Tree {
     repository: Repository,
     commit: Option<Commit>,
-    /// What the user called it, for templates: a branch or tag.
-    reference: String,
     name: String,
 }
 
@@ -23,15 +21,14 @@ pub enum TreeError {
 }
 
 impl Tree {
-    /// The files of `commit`, which `reference` led to. `name` is the repository's name.
-    pub fn of_commit(repository: Repository, commit: Commit, reference: &str, name: &str) -> Self {
-        let reference = reference.to_owned();
-        Self { repository, commit: Some(commit), reference, name: name.to_owned() }
+    /// The files of `commit`. `name` is the repository's name.
+    pub fn of_commit(repository: Repository, commit: Commit, name: &str) -> Self {
+        Self { repository, commit: Some(commit), name: name.to_owned() }
     }
 
     /// The files of the work tree, committed or not.
     pub fn uncommitted(repository: Repository, name: &str) -> Self {
-        Self { repository, commit: None, reference: String::new(), name: name.to_owned() }
+        Self { repository, commit: None, name: name.to_owned() }
     }
 
     /// The repository's name: the last part of its folder or URL.
@@ -42,11 +39,6 @@ impl Tree {
     /// The commit; `None` for the work tree.
     pub fn commit(&self) -> Option<&Commit> {
         self.commit.as_ref()
-    }
-
-    /// What led to the commit.
-    pub fn reference(&self) -> &str {
-        &self.reference
     }
 
     /// A short name for headings: the commit's, or `uncommitted`.
@@ -67,7 +59,6 @@ impl Tree {
         Ok(Self {
             repository: self.repository.reopen()?,
             commit: self.commit.clone(),
-            reference: self.reference.clone(),
             name: self.name.clone(),
         })
     }

@@ -1,15 +1,20 @@
 //! Where a value of a stack came from, step by step: Compose file, template, values file, `.env`.
 //!
 //! Nothing is recorded while rendering for this. The value knows its place; the place in a
-//! template is an expression, which names values; the text of a scalar names variables.
+//! template is an expression, which names values; the text of a scalar names variables. What a
+//! template computes (`set`, loops, arguments of macros) is followed no further than its expression.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::Snapshot;
+use super::stack::Stacks;
 use crate::compose::{Options, dotenv, interpolate};
 use crate::diag::{Located, Source, Sources, Span};
-use crate::files::{Files, join};
+use crate::files::Files;
 use crate::model::StackName;
+use crate::settings::{StackFolder, Values};
+use crate::template::{Engine, Rendered};
 use crate::yaml::{self, Node, Value};
 
 /// One step back on the way a value came.
@@ -25,61 +30,88 @@ impl Snapshot {
     /// The places that made the value at `path` of a stack (`services`, `web`, `image`) what it is:
     /// the Compose file or template first, then what that names. Empty when there is no such value.
     pub fn whence(&self, stack: &StackName, path: &[&str]) -> Vec<Whence> {
-        let is_meant = |model: &super::StackModel| model.name == *stack;
-        let model = self.models(Options::default()).into_iter().find(is_meant);
-        let Some((project, sources)) =
-            model.and_then(|model| Some((model.project?, model.report.sources)))
-        else {
+        let folder = self.folders.iter().find(|folder| folder.name.as_str() == stack.as_str());
+        let (Some(folder), Ok(files)) = (folder, self.tree().files()) else { return Vec::new() };
+        let (engine, commit) = (Engine::new(), Arc::new(self.commit_info()));
+        let stacks = self.stacks(&engine, &commit);
+        let model = stacks.model(&*files, folder, Options::default());
+        let (Some(project), sources) = (model.project, model.report.sources) else {
             return Vec::new();
         };
         let Some(node) = descend(&project.root, path) else { return Vec::new() };
         let at = sources.locate(node.span);
         let written = at.source.text.get(at.range.clone()).unwrap_or_default().to_owned();
-        let rendered = sources.slice(node.span);
         let mut steps = vec![Whence { what: "set here".into(), at }];
-        steps.extend(self.values_named(&written));
-        steps.extend(self.variables_named(stack, &rendered));
+        steps.extend(values_named(&written, &self.value_places, &self.warnings.sources));
+        let rendered = sources.slice(node.span);
+        steps.extend(variables_named(&rendered, &stacks, &*files, folder));
         steps
     }
+}
 
-    /// The places of `values.a.b` that an expression names.
-    fn values_named(&self, expression: &str) -> Vec<Whence> {
-        let names: BTreeSet<&str> = expression
-            .split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.' | '-')))
-            .filter_map(|word| word.strip_prefix("values."))
-            .collect();
-        names
-            .into_iter()
-            .filter_map(|name| {
-                let span = self.value_places.whence(name)?;
-                let at = self.warnings.sources.locate(span);
-                Some(Whence { what: format!("`values.{name}`"), at })
-            })
-            .collect()
-    }
+/// The places of the `values.a.b` that an expression names.
+pub(super) fn values_named(expression: &str, values: &Values, sources: &Sources) -> Vec<Whence> {
+    let names: BTreeSet<String> = expression
+        .replace(['[', ']', '"', '\''], ".")
+        .split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.' | '-')))
+        .filter_map(|word| word.strip_prefix("values."))
+        .map(|path| path.split('.').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("."))
+        .collect();
+    names
+        .into_iter()
+        .filter_map(|name| {
+            let at = sources.locate(values.whence(&name)?);
+            Some(Whence { what: format!("`values.{name}`"), at })
+        })
+        .collect()
+}
 
-    /// The lines of the stack's `.env` with the variables that a text names.
-    fn variables_named(&self, stack: &StackName, text: &str) -> Vec<Whence> {
-        let names: BTreeSet<String> =
-            interpolate::variables(text).into_iter().map(|mention| mention.name).collect();
-        let folder = self.folders.iter().find(|folder| folder.name.as_str() == stack.as_str());
-        let (Some(folder), false) = (folder, names.is_empty()) else { return Vec::new() };
-        let Ok(files) = self.tree().files() else { return Vec::new() };
-        env_lines(&*files, &join(&folder.dir, ".env"), &names)
+/// The lines of variable files that set what a text names. A variable that `pass_env` lets in has
+/// no line: the process says what it is.
+fn variables_named(
+    text: &str,
+    stacks: &Stacks<'_>,
+    files: &dyn Files,
+    folder: &StackFolder,
+) -> Vec<Whence> {
+    let is_passed = |name: &String| {
+        let mut passed = stacks.settings.pass_env.iter();
+        passed.any(|known| known.value == *name) && stacks.choice.variables.contains_key(name)
+    };
+    let names: BTreeSet<String> = interpolate::variables(text)
+        .into_iter()
+        .map(|mention| mention.name)
+        .filter(|name| !is_passed(name))
+        .collect();
+    if names.is_empty() {
+        return Vec::new();
     }
+    let context = stacks.context(folder);
+    let rendered = Rendered::new(files, stacks.engine, &context);
+    let paths = stacks.variable_files(&rendered, folder);
+    let lines: Vec<Whence> =
+        paths.iter().flat_map(|path| env_lines(&rendered, path, &names)).collect();
+    // Of several files, the last one that sets a variable wins.
+    let last = |name: &String| lines.iter().rev().find(|line| line.what == variable(name));
+    names.iter().filter_map(last).cloned().collect()
+}
+
+fn variable(name: &str) -> String {
+    format!("`${{{name}}}`")
 }
 
 fn env_lines(files: &dyn Files, path: &str, names: &BTreeSet<String>) -> Vec<Whence> {
     let Ok(Some(file)) = files.read(path) else { return Vec::new() };
     let Ok(text) = yaml::text_of(&file.content, path) else { return Vec::new() };
     let sources = Sources::default();
-    let id = sources.add(Source::verbatim(path, text.as_str()));
+    let source = Source { name: file.name, text: text.as_str().into(), origin: file.origin };
+    let id = sources.add(source);
     let assignments = dotenv::parse(&text, &|_| None).unwrap_or_default();
     assignments
         .into_iter()
         .filter(|assignment| names.contains(&assignment.key))
         .map(|assignment| Whence {
-            what: format!("`${{{}}}`", assignment.key),
+            what: variable(&assignment.key),
             at: sources.locate(Span::new(id, assignment.range.start, assignment.range.end)),
         })
         .collect()

@@ -3,7 +3,7 @@
 //! A bind mount of a path that the commit has is content: a change of the file is a change of the
 //! service. A relative path that the commit lacks is a directory of the stack on its host.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -15,10 +15,16 @@ use crate::files::{EntryKind, FileError, Files, join};
 use crate::model::{BindSource, FileMount, FileSource, Mount, MountKind};
 
 /// The most files one bind mount may bring to a host.
-const FILES_MAX: usize = 2_000;
+const FILES_MAX: usize = 10_000;
 
 /// The most bytes of files one stack may bring to a host.
 const BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// The largest file whose text is kept for a diff, in bytes.
+const TEXT_MAX: usize = 256 * 1024;
+
+/// The most bytes of texts that are kept of one stack.
+const KEPT_MAX: usize = 2 * 1024 * 1024;
 
 /// Reads files of the commit and remembers what must be brought to the hosts.
 pub(super) struct Contents<'a> {
@@ -26,12 +32,21 @@ pub(super) struct Contents<'a> {
     sources: &'a Sources,
     /// By digest.
     pub(super) kept: BTreeMap<String, Arc<[u8]>>,
+    seen: BTreeSet<String>,
     bytes: usize,
+    kept_bytes: usize,
 }
 
 impl<'a> Contents<'a> {
     pub(super) fn new(files: &'a dyn Files, sources: &'a Sources) -> Self {
-        Self { files, sources, kept: BTreeMap::new(), bytes: 0 }
+        Self {
+            files,
+            sources,
+            kept: BTreeMap::new(),
+            seen: BTreeSet::new(),
+            bytes: 0,
+            kept_bytes: 0,
+        }
     }
 
     /// The service's `volumes`.
@@ -64,7 +79,7 @@ impl<'a> Contents<'a> {
             return Ok(BindSource::Host { path: path.to_owned() });
         };
         let mut found = BTreeMap::new();
-        self.collect(&inside, "", &mut found)?;
+        self.collect(&inside, &inside, "", &mut found)?;
         if found.is_empty() {
             return Ok(BindSource::Stack { path: inside });
         }
@@ -73,13 +88,14 @@ impl<'a> Contents<'a> {
 
     fn collect(
         &mut self,
+        root: &str,
         path: &str,
         below: &str,
         found: &mut BTreeMap<String, String>,
     ) -> Result<(), Vec<Diagnostic>> {
         if found.len() >= FILES_MAX {
             let message = format!(
-                "`{path}` has more than {FILES_MAX} files; at most that many are brought to a host"
+                "`{root}` has more than {FILES_MAX} files; at most that many are brought to a host"
             );
             return Err(vec![Diagnostic::error("resolve/too-many-files", message)]);
         }
@@ -93,7 +109,7 @@ impl<'a> Contents<'a> {
             let inner = join(path, &entry.name);
             match entry.kind {
                 EntryKind::File | EntryKind::Directory => {
-                    self.collect(&inner, &join(below, &entry.name), found)?;
+                    self.collect(root, &inner, &join(below, &entry.name), found)?;
                 }
                 // Asking for it gives the refusal by name.
                 EntryKind::Refused(_) => {
@@ -107,16 +123,26 @@ impl<'a> Contents<'a> {
     fn keep(&mut self, path: &str) -> Result<String, Vec<Diagnostic>> {
         let content = self.read(path)?;
         let digest = content_digest(&content);
-        if !self.kept.contains_key(&digest) {
+        if self.seen.insert(digest.clone()) {
             self.bytes += content.len();
             if self.bytes > BYTES_MAX {
                 let message =
                     format!("`{path}` brings the files of the stack over {BYTES_MAX} bytes");
                 return Err(vec![Diagnostic::error("resolve/too-many-bytes", message)]);
             }
-            self.kept.insert(digest.clone(), content);
+            self.keep_text(&digest, content);
         }
         Ok(digest)
+    }
+
+    /// Keeps what a diff may show; the bytes of all else are read again when they are brought to a
+    /// host.
+    fn keep_text(&mut self, digest: &str, content: Arc<[u8]>) {
+        let is_small = content.len() <= TEXT_MAX && self.kept_bytes + content.len() <= KEPT_MAX;
+        if is_small && std::str::from_utf8(&content).is_ok() {
+            self.kept_bytes += content.len();
+            self.kept.insert(digest.to_owned(), content);
+        }
     }
 
     fn read(&self, path: &str) -> Result<Arc<[u8]>, Vec<Diagnostic>> {
@@ -175,7 +201,7 @@ impl<'a> Contents<'a> {
         }
         if let Some(content) = definition.get("content").and_then(Value::as_str) {
             let digest = content_digest(content.as_bytes());
-            self.kept.insert(digest.clone(), content.as_bytes().into());
+            self.keep_text(&digest, content.as_bytes().into());
             return Ok(FileSource::Repository { path: None, digest });
         }
         let file = definition.text("file").unwrap_or_default();

@@ -339,7 +339,7 @@ fn not_read(path: &str, why: Refusal) -> Diagnostic {
         Refusal::Submodule => FileError::Submodule { path: path.to_owned() },
         Refusal::Special => FileError::Special { path: path.to_owned() },
     };
-    Diagnostic::warning("stacks/not-read", error.to_string())
+    Diagnostic::error("stacks/not-read", error.to_string())
 }
 
 fn no_compose_file(dir: &str, is_there: bool) -> Diagnostic {

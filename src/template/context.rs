@@ -21,8 +21,6 @@ pub struct CommitInfo {
     pub short: String,
     /// The first line of the message.
     pub subject: String,
-    /// The branch or tag that was asked for, if any.
-    pub reference: String,
 }
 
 /// The names a template starts with.
@@ -64,7 +62,7 @@ struct WatchedCommit {
     asked: Arc<AtomicBool>,
 }
 
-const COMMIT_KEYS: &[&str] = &["hash", "short", "subject", "reference"];
+const COMMIT_KEYS: &[&str] = &["hash", "short", "subject"];
 
 impl Object for WatchedCommit {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
@@ -73,12 +71,11 @@ impl Object for WatchedCommit {
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         self.asked.store(true, Ordering::Relaxed);
-        let CommitInfo { hash, short, subject, reference } = &*self.info;
+        let CommitInfo { hash, short, subject } = &*self.info;
         match key.as_str()? {
             "hash" => Some(Value::from(hash.as_str())),
             "short" => Some(Value::from(short.as_str())),
             "subject" => Some(Value::from(subject.as_str())),
-            "reference" => Some(Value::from(reference.as_str())),
             _ => None,
         }
     }

@@ -17,7 +17,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("settings", &["compose", "diag", "files", "model", "shape", "yaml"]),
     ("resolve", &["compose", "diag", "files", "model", "settings", "yaml"]),
     ("diff", &["files", "model", "resolve"]),
-    ("pipeline", &["compose", "diag", "files", "git", "model", "resolve", "settings", "template"]),
+    (
+        "pipeline",
+        &["compose", "diag", "files", "git", "model", "resolve", "settings", "template", "yaml"],
+    ),
     ("ui", &["diag", "diff"]),
     (
         "cli",

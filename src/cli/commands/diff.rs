@@ -12,25 +12,29 @@ use crate::ui;
 
 pub(super) fn run(run: &Run<'_>, args: &Diff) -> Result<Exit, Failure> {
     let global = &run.cli.global;
-    let opened = Opened::new(global, run.world, run.screen)?;
-    let choice = |stacks: &[String]| Choice {
-        environment: global.env.clone(),
-        variables: run.world.variables.clone(),
-        stacks: stacks.to_vec(),
-        ..Choice::default()
-    };
-    // A stack may be new or gone: it need not be in both.
-    let mut cache = Cache::default();
-    let base = repository::open(opened.tree(&args.base)?, choice(&[]), run.screen)?;
-    let head = repository::open(opened.tree(&args.head)?, choice(&[]), run.screen)?;
-    refuse_unknown(&args.stacks, &base, &head)?;
-    let mut old = resolve(run, &base, &args.base, &args.stacks, &mut cache)?;
-    let mut new = resolve(run, &head, &args.head, &args.stacks, &mut cache)?;
-    for outcome in [&mut old, &mut new] {
-        let is_wanted =
-            |name: &str| args.stacks.is_empty() || args.stacks.iter().any(|s| s == name);
-        outcome.desired.stacks.retain(|name, _| is_wanted(name.as_str()));
+    if global.rev.is_some() {
+        let message = "could not compare: the revisions are BASE and HEAD, not `--rev`";
+        return Err(Failure::new(message).hint(global.next_command("diff HEAD~1 HEAD")));
     }
+    let opened = Opened::new(global, run.world, run.screen)?;
+    let choice = Choice {
+        environment: global.environment(),
+        variables: run.world.variables.clone(),
+        env_files: args.inputs.env_files.clone(),
+        profiles: args.inputs.profiles.clone(),
+        stacks: Vec::new(),
+    };
+    let mut base = repository::open(opened.tree(&args.base)?, choice.clone(), run.screen)?;
+    let mut head = repository::open(opened.tree(&args.head)?, choice, run.screen)?;
+    refuse_unknown(&args.stacks, &base, &head)?;
+    // A stack may be new or gone, so the ones asked for are picked only now.
+    let is_wanted = |name: &str| args.stacks.is_empty() || args.stacks.iter().any(|s| s == name);
+    for snapshot in [&mut base, &mut head] {
+        snapshot.folders.retain(|folder| is_wanted(folder.name.as_str()));
+    }
+    let mut cache = Cache::default();
+    let old = resolve(run, &base, &args.base, &mut cache)?;
+    let new = resolve(run, &head, &args.head, &mut cache)?;
     let differences = diff(&old.desired, &new.desired);
     let heading = ui::diff::Heading {
         project: head.project.to_string(),
@@ -66,16 +70,10 @@ fn resolve(
     run: &Run<'_>,
     snapshot: &Snapshot,
     revision: &str,
-    wanted: &[String],
     cache: &mut Cache,
 ) -> Result<Outcome, Failure> {
     let outcome = snapshot.resolve(cache);
-    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|stack| stack == name);
-    let bad: Vec<_> = outcome
-        .stacks
-        .iter()
-        .filter(|stack| stack.target.is_none() && is_wanted(stack.name.as_str()))
-        .collect();
+    let bad: Vec<_> = outcome.stacks.iter().filter(|stack| stack.target.is_none()).collect();
     if bad.is_empty() {
         return Ok(outcome);
     }
@@ -86,5 +84,5 @@ fn resolve(
     run.screen.findings(&outcome.conflicts, &Sources::default());
     let names: Vec<String> = bad.iter().map(|stack| format!("`{}`", stack.name)).collect();
     Err(Failure::new(format!("could not compare: {} at `{revision}` has errors", names.join(", ")))
-        .hint(format!("gitdeploy validate --rev {revision}")))
+        .hint(run.cli.global.next_command(&format!("validate --rev {revision}"))))
 }

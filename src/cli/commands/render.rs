@@ -33,10 +33,10 @@ pub(super) fn run(run: &Run<'_>, args: &Render) -> Result<Exit, Failure> {
 
 fn stacks(run: &Run<'_>, args: &Render) -> Result<String, Failure> {
     let choice = Choice {
-        environment: run.cli.global.env.clone(),
+        environment: run.cli.global.environment(),
         variables: run.world.variables.clone(),
-        env_files: args.env_files.clone(),
-        profiles: args.profiles.clone(),
+        env_files: args.inputs.env_files.clone(),
+        profiles: args.inputs.profiles.clone(),
         stacks: args.names.clone(),
     };
     let global = &run.cli.global;
@@ -53,7 +53,10 @@ fn stacks(run: &Run<'_>, args: &Render) -> Result<String, Failure> {
         }
     }
     if !reports.is_empty() {
-        return Err(Failure::reports(reports).hint("gitdeploy validate"));
+        return Err(Failure::reports(reports).hint(global.next_command("validate")));
+    }
+    if args.worktree {
+        run.screen.note("rendered from uncommitted files");
     }
     Ok(match (models.as_slice(), args.format) {
         ([(_, project)], format) => one(project, format),
@@ -133,7 +136,7 @@ fn load(
 ) -> Result<Project, Vec<Diagnostic>> {
     let Loaded { variables, warnings } = variables(run, args, files, sources, project_dir)?;
     let named = |name: &str| variables.get(name).map(String::as_str).unwrap_or_default();
-    let profiles: Vec<String> = match args.profiles.as_slice() {
+    let profiles: Vec<String> = match args.inputs.profiles.as_slice() {
         [] => named("COMPOSE_PROFILES").split(',').map(str::trim).map(str::to_owned).collect(),
         profiles => profiles.to_vec(),
     };
@@ -169,7 +172,8 @@ fn variables(
 ) -> Result<Loaded, Vec<Diagnostic>> {
     let environment = &run.world.variables;
     let folder = run.world.folder.to_string_lossy();
-    let mut paths: Vec<String> = args.env_files.iter().map(|file| join(&folder, file)).collect();
+    let mut paths: Vec<String> =
+        args.inputs.env_files.iter().map(|file| join(&folder, file)).collect();
     let usual = join(project_dir, ".env");
     if paths.is_empty() && files.is_file(&usual).unwrap_or(false) {
         paths.push(usual);

@@ -11,10 +11,11 @@ use crate::pipeline::{Cache, Choice, Outcome, Snapshot};
 pub(super) fn run(run: &Run<'_>, args: &Validate) -> Result<Exit, Failure> {
     let global = &run.cli.global;
     let choice = Choice {
-        environment: global.env.clone(),
+        environment: global.environment(),
         variables: run.world.variables.clone(),
+        env_files: args.inputs.env_files.clone(),
+        profiles: args.inputs.profiles.clone(),
         stacks: args.stacks.clone(),
-        ..Choice::default()
     };
     let snapshot = repository::snapshot(global, run.world, run.screen, args.worktree, choice)?;
     let outcome = snapshot.resolve(&mut Cache::default());
@@ -38,7 +39,8 @@ fn summary(
     let services: usize = outcome.desired.stacks.values().map(|stack| stack.services.len()).sum();
     let stacks = outcome.stacks.len();
     let line = if outcome.has_errors() {
-        format!("Invalid: {bad} of {} {}.", plural(stacks, "stack"), has_errors(bad))
+        let label = snapshot.tree().label();
+        format!("Invalid: {bad} of {} {}, {label}.", plural(stacks, "stack"), has_errors(bad))
     } else {
         format!(
             "Valid: {}, {}, environment {}, {}.",
@@ -54,8 +56,9 @@ fn summary(
         return Ok(());
     }
     run.screen.result(&format!("{line}\n"))?;
-    if outcome.has_errors() && !is_worktree {
-        run.screen.hint("mend the files, then: gitdeploy validate --worktree");
+    if outcome.has_errors() && !is_worktree && run.cli.global.repo.is_none() {
+        let next = run.cli.global.next_command("validate --worktree");
+        run.screen.hint(&format!("mend the files, then: {next}"));
     }
     Ok(())
 }

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use super::{Heading, Totals, summary, unified, values};
-use crate::diag::printable;
+use crate::diag::printable_name;
 use crate::diff::{Action, Differences, ItemDifference, StackDifference};
 
 /// The whole comparison.
@@ -64,14 +64,14 @@ fn details(page: &mut String, stack: &StackDifference, item: &ItemDifference) {
     for field in &item.fields {
         let (old, new) = values(field);
         if field.old.is_some() {
-            lines.push(format!("- {}: {old}", printable(&field.path)));
+            lines.push(format!("- {}: {old}", printable_name(&field.path)));
         }
         if field.new.is_some() {
-            lines.push(format!("+ {}: {new}", printable(&field.path)));
+            lines.push(format!("+ {}: {new}", printable_name(&field.path)));
         }
     }
     for file in &item.files {
-        lines.extend(unified(file).iter().map(|line| printable(line)));
+        lines.extend(unified(file).iter().map(|line| printable_name(line)));
     }
     let body = lines.join("\n");
     let fence = fence(&body);
@@ -84,7 +84,7 @@ fn details(page: &mut String, stack: &StackDifference, item: &ItemDifference) {
 
 /// Inline code, with a fence longer than any run of backticks inside, safe in a table cell.
 fn code(text: &str) -> String {
-    let text = printable(text).replace('\n', " ").replace('|', "\\|");
+    let text = printable_name(text).replace('|', "\\|");
     let ticks = "`".repeat(longest_run(&text) + 1);
     let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
     format!("{ticks}{pad}{text}{pad}{ticks}")

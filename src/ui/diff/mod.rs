@@ -6,8 +6,8 @@ mod text;
 
 use similar::TextDiff;
 
-use crate::diag::printable;
-use crate::diff::{Action, Differences, FieldChange, FileChange, ItemDifference, Shown};
+use crate::diag::printable_name;
+use crate::diff::{Action, Content, Differences, FieldChange, FileChange, ItemDifference, Shown};
 
 pub use json::json;
 pub use markdown::markdown;
@@ -59,15 +59,21 @@ const CONTEXT: usize = 3;
 
 /// A unified diff of a file; one line of words when it is not text.
 fn unified(file: &FileChange) -> Vec<String> {
-    let text = |side: &Option<std::sync::Arc<[u8]>>| match side {
-        Some(content) => std::str::from_utf8(content).ok().map(str::to_owned),
-        None => Some(String::new()),
+    let path = printable_name(&file.path);
+    let (old, new) = match (&file.old, &file.new) {
+        (Some(Content::Hidden), _) | (_, Some(Content::Hidden)) => {
+            return vec![format!("{path}: (sensitive, changed)")];
+        }
+        (Some(Content::Opaque), _) | (_, Some(Content::Opaque)) => {
+            return vec![format!("{path}: differs; it is no text, or too large to show")];
+        }
+        (old, new) => (lines_of(old.as_ref()), lines_of(new.as_ref())),
     };
-    let (Some(old), Some(new)) = (text(&file.old), text(&file.new)) else {
-        return vec![format!("{}: binary files differ", file.path)];
-    };
-    let name = |side: bool| if side { file.path.as_str() } else { "/dev/null" };
-    TextDiff::from_lines(old.as_str(), new.as_str())
+    if old == new {
+        return vec![format!("{path}: differs in what may be secret")];
+    }
+    let name = |side: bool| if side { path.as_str() } else { "/dev/null" };
+    TextDiff::from_lines(old, new)
         .unified_diff()
         .context_radius(CONTEXT)
         .header(name(file.old.is_some()), name(file.new.is_some()))
@@ -77,14 +83,21 @@ fn unified(file: &FileChange) -> Vec<String> {
         .collect()
 }
 
+fn lines_of(content: Option<&Content>) -> &str {
+    match content {
+        Some(Content::Text(text)) => text,
+        Some(Content::Opaque | Content::Hidden) | None => "",
+    }
+}
+
 /// The names of the fields that differ, for the line of an item: `(image, env.CACHE_MB)`.
 fn summary(item: &ItemDifference) -> String {
     const NAMES_MAX: usize = 6;
-    let mut names: Vec<&str> = item
+    let mut names: Vec<String> = item
         .fields
         .iter()
-        .map(|field| field.path.as_str())
-        .chain(item.files.iter().map(|file| file.path.as_str()))
+        .map(|field| printable_name(&field.path))
+        .chain(item.files.iter().map(|file| printable_name(&file.path)))
         .collect();
     let rest = names.len().saturating_sub(NAMES_MAX);
     names.truncate(NAMES_MAX);
@@ -109,6 +122,6 @@ fn shown(value: Option<&Shown>) -> String {
         Some(Shown::Value(value)) if value.as_object().is_some_and(serde_json::Map::is_empty) => {
             "(with default settings)".into()
         }
-        Some(Shown::Value(value)) => printable(&value.to_string()),
+        Some(Shown::Value(value)) => printable_name(&value.to_string()),
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Heading, Totals, summary, unified, values};
-use crate::diag::printable;
+use crate::diag::printable_name;
 use crate::diff::{Action, Differences, ItemDifference, ItemKind};
 
 /// The whole comparison. With `color`, added and removed lines are coloured too.
@@ -30,7 +30,7 @@ pub fn text(differences: &Differences, heading: &Heading, color: bool) -> String
 
 fn write_item(page: &mut String, item: &ItemDifference, color: bool) {
     let kind = if item.kind == ItemKind::Service { "" } else { item.kind.word() };
-    let name = format!("{kind} {}", printable(&item.name));
+    let name = format!("{kind} {}", printable_name(&item.name));
     let line = format!("  {} {}", item.action.symbol(), name.trim_start());
     let line = match item.action {
         Action::Update if item.replaces => format!("{line}  {}  new containers", summary(item)),
@@ -44,7 +44,7 @@ fn write_item(page: &mut String, item: &ItemDifference, color: bool) {
     let width = item.fields.iter().map(|field| field.path.chars().count()).max().unwrap_or(0);
     for field in &item.fields {
         let (old, new) = values(field);
-        let path = printable(&field.path);
+        let path = printable_name(&field.path);
         let change = match item.action {
             Action::Create => new,
             Action::Update | Action::Delete => format!("{old} → {new}"),
@@ -58,7 +58,7 @@ fn write_item(page: &mut String, item: &ItemDifference, color: bool) {
                 Some(b'-') => Some(Action::Delete),
                 _ => None,
             };
-            let line = format!("      {}", printable(&line));
+            let line = format!("      {}", printable_name(&line));
             let line = action.map_or_else(|| line.clone(), |action| paint(action, &line, color));
             let _ = writeln!(page, "{line}");
         }
