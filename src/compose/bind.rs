@@ -142,7 +142,7 @@ impl Binder<'_> {
             Kind::Map(layout) => {
                 Bound::new(self.map(node, |binder, node| binder.record(node, layout)))
             }
-            Kind::NullableMap(layout) => Bound::new(self.map(node, |binder, node| {
+            Kind::NullableMap(layout) => Bound::new(self.map(text::apart(node), |binder, node| {
                 if node.is_null() { node } else { binder.record(node, layout) }
             })),
         }

@@ -281,7 +281,7 @@ impl Canonicalizer<'_> {
     }
 
     fn ulimit(&mut self, node: &Node, place: &Place<'_>) {
-        if !matches!(node.value, Value::Map(_) | Value::Int(_)) && !self.is_raw {
+        if !matches!(node.value, Value::Map(_) | Value::Int(_)) {
             self.wrong_kind(node, place, "a whole number or a mapping");
         }
     }
@@ -355,7 +355,10 @@ fn port_node(port: forms::Port, span: Span) -> Node {
     if let Some(host_ip) = port.host_ip {
         set("host_ip", Value::Str(host_ip));
     }
-    set("target", Value::Int(i64::from(port.target)));
+    // Port 0 counts as none at all, which is refused where ports are compared.
+    if port.target != 0 {
+        set("target", Value::Int(i64::from(port.target)));
+    }
     if let Some(published) = port.published {
         set("published", Value::Str(published));
     }

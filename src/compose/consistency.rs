@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use crate::diag::{Diagnostic, Span};
 use crate::yaml::{Map, Node, Value};
 
+use super::bind::EXTENSIONS;
 use super::select::Selection;
 
 /// Checks all services and resources. Where `scale` is given, `deploy.replicas` follows it.
@@ -271,6 +272,14 @@ impl<'a> Checker<'a> {
             return;
         }
         let kind = section.trim_end_matches('s');
+        if target == EXTENSIONS {
+            let message = format!(
+                "`services.{}.{section}`: a name that begins with `x-` is an extension, not a {kind}",
+                self.name
+            );
+            self.problem("compose/reference", span, message);
+            return;
+        }
         let message =
             format!("`services.{}` uses the {kind} `{target}`, which is not defined", self.name);
         let names: Vec<&str> = known.into_iter().flat_map(Map::keys).collect();

@@ -79,8 +79,14 @@ fn variables_of(
     lookup: &Lookup<'_>,
     earlier: &IndexMap<String, String>,
 ) -> Vec<(String, Span, String)> {
-    let Some(path) = file.get("path").and_then(Node::as_str) else { return Vec::new() };
     let is_required = file.get("required").is_none();
+    let Some(path) = file.get("path").and_then(Node::as_str) else {
+        if is_required {
+            let message = "the path of the env file is empty";
+            loader.problems.push(Diagnostic::error("compose/env-file", message).at(file.span));
+        }
+        return Vec::new();
+    };
     let span = file.get("path").map_or(file.span, |path| path.span);
     match file.get("format").and_then(Node::as_str) {
         None => read(loader, path, span, is_required, &|text| parse_after(text, lookup, earlier)),

@@ -78,7 +78,7 @@ impl Writer<'_> {
             Value::Map(map) => {
                 let mut object = Object::new();
                 for (key, item) in map.iter() {
-                    if key != EXTENSIONS || item.node.as_map().is_none() {
+                    if key != EXTENSIONS || !holds_extensions(&item.node) {
                         object.insert((self.text)(key), self.model(&item.node));
                     } else if self.keeps_extensions {
                         self.extensions(&item.node, &mut object);
@@ -89,6 +89,12 @@ impl Writer<'_> {
             _ => plain(node, self.text),
         }
     }
+}
+
+/// Whether this is what was put aside, and not a text or record made of it.
+fn holds_extensions(node: &Node) -> bool {
+    node.as_map()
+        .is_some_and(|map| !map.is_empty() && map.iter().all(|(key, _)| key.starts_with("x-")))
 }
 
 /// Takes out what says nothing, and gives keys the names they are read under.
@@ -104,6 +110,10 @@ fn tidy(project: &mut Json) {
             for device in blkio.values_mut().filter_map(Json::as_array_mut).flatten() {
                 lower_keys(device);
             }
+        }
+        let hooks = service.get_mut("pre_start").and_then(Json::as_array_mut);
+        for hook in hooks.into_iter().flatten().filter_map(Json::as_object_mut) {
+            drop_if(hook, "command", Json::is_null);
         }
         let watches = service.get_mut("develop").and_then(|develop| develop.get_mut("watch"));
         for watch in watches.and_then(Json::as_array_mut).into_iter().flatten() {

@@ -53,7 +53,11 @@ impl Checker {
             }
             (Shape::List(list), Value::Seq(items)) => self.list(node, list, items),
             (Shape::Map(of), Value::Map(map)) => self.map(of, map),
-            (Shape::Record(record), Value::Map(map)) => self.record(node, record, map),
+            (Shape::Record(record), Value::Map(map)) => {
+                self.unknown_keys(record, map);
+                self.record(node, record, map);
+            }
+            (Shape::Open(record), Value::Map(map)) => self.record(node, record, map),
             (Shape::OneOf(shapes), _) => self.one_of(node, shapes),
             _ => self.wrong_kind(node, shape),
         }
@@ -122,18 +126,19 @@ impl Checker {
         }
     }
 
+    fn unknown_keys(&mut self, record: &Record, map: &Map) {
+        for (key, item) in map.iter() {
+            let is_extension = record.extensions && key.starts_with("x-");
+            if !is_extension && record.field(key).is_none() {
+                self.unknown_key(item.key, record, key);
+            }
+        }
+    }
+
     fn record(&mut self, node: &Node, record: &Record, map: &Map) {
         for (key, item) in map.iter() {
-            if record.extensions && key.starts_with("x-") {
-                continue;
-            }
-            match record.field(key) {
-                Some(field) => {
-                    self.below(format!(".{key}"), |checker| {
-                        checker.value(&item.node, &field.shape);
-                    });
-                }
-                None => self.unknown_key(item.key, record, key),
+            if let Some(field) = record.field(key) {
+                self.below(format!(".{key}"), |checker| checker.value(&item.node, &field.shape));
             }
         }
         for Field { name, .. } in record.fields.iter().filter(|field| field.required) {
@@ -220,7 +225,7 @@ fn takes(shape: &Shape, value: &Value) -> bool {
         | (Shape::Number, Value::Int(_) | Value::Float(_))
         | (Shape::Str | Shape::Text(_) | Shape::Enum(_), Value::Str(_))
         | (Shape::List(_), Value::Seq(_))
-        | (Shape::Map(_) | Shape::Record(_), Value::Map(_)) => true,
+        | (Shape::Map(_) | Shape::Record(_) | Shape::Open(_), Value::Map(_)) => true,
         (Shape::Integral { .. }, Value::Float(number)) => number.fract() == 0.0,
         (Shape::OneOf(shapes), value) => shapes.iter().any(|shape| takes(shape, value)),
         _ => false,

@@ -49,6 +49,8 @@ pub enum Shape {
     Map(&'static MapOf),
     /// A mapping with known keys.
     Record(&'static Record),
+    /// A mapping of which only some keys are known; the others may hold anything.
+    Open(&'static Record),
     /// The first of several shapes that takes the kind of value found.
     OneOf(&'static [Self]),
 }
@@ -163,7 +165,7 @@ impl Shape {
                 Self::Any | Self::OneOf(_) => "a list".into(),
                 item => format!("a list ({} each)", item.words()),
             },
-            Self::Map(_) | Self::Record(_) => "a mapping".into(),
+            Self::Map(_) | Self::Record(_) | Self::Open(_) => "a mapping".into(),
             Self::OneOf(shapes) => {
                 let mut words: Vec<String> = shapes
                     .iter()

@@ -46,7 +46,7 @@ fn words(shape: &Shape) -> String {
         format!("[{}](#{})", record.name, record.name.to_lowercase().replace(' ', "-"))
     };
     match shape {
-        Shape::Record(record) => link(record),
+        Shape::Record(record) | Shape::Open(record) => link(record),
         Shape::List(list) => format!("list: {}", words(&list.item)),
         Shape::Map(of) => format!("mapping of names: {}", words(&of.value)),
         Shape::OneOf(shapes) => {
@@ -61,7 +61,7 @@ fn words(shape: &Shape) -> String {
 
 fn collect(shape: &Shape, found: &mut impl FnMut(&'static Record)) {
     match shape {
-        Shape::Record(record) => found(record),
+        Shape::Record(record) | Shape::Open(record) => found(record),
         Shape::List(list) => collect(&list.item, found),
         Shape::Map(of) => collect(&of.value, found),
         Shape::OneOf(shapes) => {

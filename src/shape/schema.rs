@@ -56,6 +56,11 @@ fn schema(shape: &Shape, definitions: &mut BTreeMap<String, Value>) -> Value {
             json!({"type": "object", "additionalProperties": schema(&of.value, definitions)})
         }
         Shape::Record(record) => reference(record, definitions),
+        Shape::Open(record) => {
+            let mut object = object(record, definitions);
+            object["additionalProperties"] = json!(true);
+            object
+        }
         Shape::OneOf(shapes) => {
             let any: Vec<Value> = shapes.iter().map(|shape| schema(shape, definitions)).collect();
             json!({ "anyOf": any })

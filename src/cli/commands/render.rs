@@ -140,7 +140,6 @@ fn load(
         [] => named("COMPOSE_PROFILES").split(',').map(str::trim).map(str::to_owned).collect(),
         profiles => profiles.to_vec(),
     };
-    let profiles: Vec<String> = profiles.into_iter().filter(|name| !name.is_empty()).collect();
     let given = args.project_name.as_deref().unwrap_or_else(|| named("COMPOSE_PROJECT_NAME"));
     let name = match given {
         "" => compose::ProjectName::Fallback(file_name(project_dir)),

@@ -162,7 +162,9 @@ impl Binder<'_> {
             self.wrong_kind(&node, "a mapping");
             return Value::Null;
         };
-        self.texts_of(with_extensions(map, node.span), |_, node| {
+        let mut map = with_extensions(map, node.span);
+        map.0.retain(|_, item| !matches!(&item.node.value, Value::Seq(items) if items.is_empty()));
+        self.texts_of(map, |_, node| {
             let items = match node.value {
                 Value::Seq(items) => items,
                 _ => vec![node],
@@ -233,7 +235,7 @@ impl Binder<'_> {
     }
 
     pub(super) fn ulimits(&mut self, node: Node) -> Value {
-        self.map(node, |binder, node| {
+        self.map(apart(node), |binder, node| {
             let span = node.span;
             let value = match node.value {
                 Value::Map(map) => {
@@ -275,7 +277,15 @@ fn split(items: Vec<Node>, value: impl Fn(Option<String>) -> String) -> Value {
     Value::Map(map)
 }
 
-/// A mapping of texts whose `x-` keys are put aside under one name, as the reference does even
+/// A node of which the mapping, if it is one, went through [`with_extensions`].
+pub(super) fn apart(mut node: Node) -> Node {
+    if let Value::Map(map) = &mut node.value {
+        *map = with_extensions(std::mem::take(map), node.span);
+    }
+    node
+}
+
+/// A mapping whose `x-` keys are put aside under one name, as the reference does even
 /// where they are meant as keys like any other.
 fn with_extensions(map: Map, span: Span) -> Map {
     let (own, others): (indexmap::IndexMap<_, _>, indexmap::IndexMap<_, _>) =

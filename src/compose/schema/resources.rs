@@ -7,11 +7,7 @@ use super::common::{BOOL, DRIVER_OPTIONS, ENTRIES, INT, TEXTS, key};
 const EXTERNAL: Shape = Shape::OneOf(&[Shape::Bool, Shape::Str, Shape::Record(&EXTERNAL_NAME)]);
 
 /// The same where the specification asks for less.
-const OPEN_EXTERNAL: Shape = Shape::OneOf(&[
-    Shape::Bool,
-    Shape::Str,
-    Shape::Map(&MapOf { key: None, value: Shape::Any, extensions: false }),
-]);
+const OPEN_EXTERNAL: Shape = Shape::OneOf(&[Shape::Bool, Shape::Str, Shape::Open(&EXTERNAL_NAME)]);
 
 static EXTERNAL_NAME: Record = Record {
     name: "external",

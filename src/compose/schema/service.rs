@@ -291,7 +291,7 @@ const DEVICES: Shape = Shape::List(&List {
 
 const GPUS: Shape = Shape::OneOf(&[
     Shape::Enum(&["all"]),
-    Shape::List(&List { item: Shape::Record(&GPU_REQUEST), min: 0, unique: false }),
+    Shape::List(&List { item: Shape::Open(&GPU_REQUEST), min: 0, unique: false }),
 ]);
 
 static LOGGING: Record = Record {
