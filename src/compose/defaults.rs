@@ -49,7 +49,7 @@ fn fill_one(map: &mut Map, rule: DefaultValue, span: crate::diag::Span) {
             default(map, "mode", span, || text("ingress"));
         }
         DefaultValue::SecretMount => {
-            let source = map.get("source").map_or_else(|| "<nil>".to_owned(), go::print);
+            let source = map.get("source").map_or_else(|| "%!s(<nil>)".to_owned(), go::print);
             default(map, "target", span, || Value::Str(format!("/run/secrets/{source}")));
         }
     }

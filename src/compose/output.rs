@@ -111,10 +111,14 @@ fn tidy(project: &mut Json) {
                 lower_keys(device);
             }
         }
-        let hooks = service.get_mut("pre_start").and_then(Json::as_array_mut);
-        for hook in hooks.into_iter().flatten().filter_map(Json::as_object_mut) {
-            drop_if(hook, "command", Json::is_null);
+        for hooks in ["pre_start", "post_start", "pre_stop"] {
+            let hooks = service.get_mut(hooks).and_then(Json::as_array_mut);
+            for hook in hooks.into_iter().flatten().filter_map(Json::as_object_mut) {
+                drop_if(hook, "command", Json::is_null);
+            }
         }
+        spell_out_limits(service.get_mut("ulimits"));
+        spell_out_limits(service.get_mut("build").and_then(|build| build.get_mut("ulimits")));
         let watches = service.get_mut("develop").and_then(|develop| develop.get_mut("watch"));
         for watch in watches.and_then(Json::as_array_mut).into_iter().flatten() {
             if let Json::Object(watch) = watch {
@@ -125,6 +129,15 @@ fn tidy(project: &mut Json) {
     }
     for network in values(project.get_mut("networks")) {
         drop_if(network, "ipam", is_empty);
+    }
+}
+
+/// Without both of its numbers, a limit of zero could not be read again.
+fn spell_out_limits(limits: Option<&mut Json>) {
+    for limit in values(limits) {
+        for key in ["soft", "hard"] {
+            limit.entry(key).or_insert_with(|| Json::from(0));
+        }
     }
 }
 

@@ -387,3 +387,12 @@ fn hostile_files_end_in_problems() {
     let problems = case(&format!("services:\n{chain}  s200: {{image: x}}\n")).problems();
     assert!(problems[0].contains("circle") || problems[0].contains("deep"), "{problems:?}");
 }
+
+#[test]
+fn the_yaml_form_can_be_read_again() {
+    let text = "services: {web: {image: a, ulimits: {core: 0}, post_start: [{command: ''}]}}";
+    let written = case(text).run(|project| project.expect("loads").to_yaml());
+    assert_eq!(written["services"]["web"]["ulimits"], json!({"core": {"soft": 0, "hard": 0}}));
+    let again = case(&written.to_string()).run(|project| project.expect("loads").to_yaml());
+    assert_eq!(again, written);
+}
