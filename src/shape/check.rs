@@ -97,7 +97,7 @@ impl Checker {
         for (index, item) in items.iter().enumerate() {
             self.below(format!("[{index}]"), |checker| checker.value(item, &list.item));
             if list.unique
-                && let Some(first) = items[..index].iter().find(|other| other.value == item.value)
+                && let Some(first) = items[..index].iter().find(|other| are_same(other, item))
             {
                 self.problems.push(
                     Diagnostic::error(
@@ -229,6 +229,17 @@ fn takes(shape: &Shape, value: &Value) -> bool {
         (Shape::Integral { .. }, Value::Float(number)) => number.fract() == 0.0,
         (Shape::OneOf(shapes), value) => shapes.iter().any(|shape| takes(shape, value)),
         _ => false,
+    }
+}
+
+/// Whether a list that wants no item twice takes `later` for `earlier`.
+///
+/// A number is the same as an earlier text that reads as it, but not the other way round: so it is
+/// with the validator of the reference.
+fn are_same(earlier: &Node, later: &Node) -> bool {
+    match (&earlier.value, &later.value) {
+        (Value::Str(text), Value::Int(number)) => text.parse() == Ok(*number),
+        (earlier, later) => earlier == later,
     }
 }
 

@@ -13,7 +13,7 @@ mod verdict;
 use archive::{Case, Expectation};
 
 /// How many cases there are at least, so that none is lost without notice.
-const CASES_MIN: usize = 1_333;
+const CASES_MIN: usize = 1_335;
 
 /// Declares one test per archive, and their list.
 macro_rules! archives {
