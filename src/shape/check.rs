@@ -1,7 +1,7 @@
 //! Compares a document with its shape and reports all that is wrong, not only the first.
 
 use super::{Field, List, MapOf, Record, Shape};
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Span};
 use crate::yaml::{Map, Node, Value};
 
 /// Everything in `node` that `shape` does not allow, in the order of the text.
@@ -54,10 +54,13 @@ impl Checker {
             (Shape::List(list), Value::Seq(items)) => self.list(node, list, items),
             (Shape::Map(of), Value::Map(map)) => self.map(of, map),
             (Shape::Record(record), Value::Map(map)) => {
-                self.unknown_keys(record, map);
-                self.record(node, record, map);
+                self.record(node, record, map, |checker, item, key| {
+                    checker.unknown_key(item, record, key);
+                });
             }
-            (Shape::Open(record), Value::Map(map)) => self.record(node, record, map),
+            (Shape::Open(record), Value::Map(map)) => {
+                self.record(node, record, map, |_, _, _| {});
+            }
             (Shape::OneOf(shapes), _) => self.one_of(node, shapes),
             _ => self.wrong_kind(node, shape),
         }
@@ -126,19 +129,24 @@ impl Checker {
         }
     }
 
-    fn unknown_keys(&mut self, record: &Record, map: &Map) {
+    fn record(
+        &mut self,
+        node: &Node,
+        record: &Record,
+        map: &Map,
+        unknown: impl Fn(&mut Self, Span, &str),
+    ) {
         for (key, item) in map.iter() {
-            let is_extension = record.extensions && key.starts_with("x-");
-            if !is_extension && record.field(key).is_none() {
-                self.unknown_key(item.key, record, key);
+            if record.extensions && key.starts_with("x-") {
+                continue;
             }
-        }
-    }
-
-    fn record(&mut self, node: &Node, record: &Record, map: &Map) {
-        for (key, item) in map.iter() {
-            if let Some(field) = record.field(key) {
-                self.below(format!(".{key}"), |checker| checker.value(&item.node, &field.shape));
+            match record.field(key) {
+                Some(field) => {
+                    self.below(format!(".{key}"), |checker| {
+                        checker.value(&item.node, &field.shape);
+                    });
+                }
+                None => unknown(self, item.key, key),
             }
         }
         for Field { name, .. } in record.fields.iter().filter(|field| field.required) {
