@@ -8,6 +8,7 @@
 mod node;
 mod parse;
 mod scalar;
+mod syntax;
 mod write;
 
 pub use node::{Item, Map, Node, Tag, Value};

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Tag as YamlTag};
 
 use super::scalar;
+use super::syntax::{Words, words};
 use super::{Map, Node, Tag, Value};
 use crate::diag::{Diagnostic, SourceId, Span};
 
@@ -56,6 +57,11 @@ pub fn text_of(content: &[u8], name: &str) -> Result<String, Diagnostic> {
             ),
         )
     })
+}
+
+fn too_deep(span: Span) -> Diagnostic {
+    let message = format!("values are nested more than {DEPTH_MAX} levels deep");
+    Diagnostic::error("yaml/too-deep", message).at(span)
 }
 
 fn refuse_unreadable(text: &str, source: SourceId) -> Result<(), Vec<Diagnostic>> {
@@ -159,7 +165,13 @@ impl<'a> Reader<'a> {
             return Diagnostic::error("yaml/alias", message).at(span);
         }
         let end = self.text[at..].chars().next().map_or(at, |c| at + c.len_utf8());
-        Diagnostic::error("yaml/syntax", error.info()).at(Span::new(self.source, at, end))
+        let span = Span::new(self.source, at, end);
+        if error.info().contains("recursion limit") {
+            return too_deep(span);
+        }
+        let Words { message, help } = words(&error.info(), &self.text[at..]);
+        let problem = Diagnostic::error("yaml/syntax", message).at(span);
+        help.into_iter().fold(problem, Diagnostic::help)
     }
 
     fn documents(&mut self) -> Result<Vec<Node>, Fatal> {
@@ -177,11 +189,7 @@ impl<'a> Reader<'a> {
     fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, Fatal> {
         self.count(1, span)?;
         if depth > DEPTH_MAX {
-            return Err(Diagnostic::error(
-                "yaml/too-deep",
-                format!("values are nested more than {DEPTH_MAX} levels deep"),
-            )
-            .at(span));
+            return Err(too_deep(span));
         }
         let before = Size { nodes: self.nodes - 1, bytes: self.bytes };
         match event {
@@ -258,6 +266,13 @@ impl<'a> Reader<'a> {
                 (true, _) => merges.push((key.span, value)),
                 (false, Value::Str(name)) => self.insert(&mut map, name, key.span, value),
                 (false, other) => {
+                    // A template that is taken as it is: `{{ x }}` is a mapping as a key.
+                    let before = self.text[..key.span.start as usize].trim_end();
+                    let is_template = before.ends_with('{') && matches!(other, Value::Map(_));
+                    let help = match is_template {
+                        true => "if this is a template, its file must be named `….j2`",
+                        false => "put the key in quotes",
+                    };
                     let kind = Node::new(key.span, other).kind();
                     self.problems.push(
                         Diagnostic::error(
@@ -265,7 +280,7 @@ impl<'a> Reader<'a> {
                             format!("a key must be a string, not {kind}"),
                         )
                         .at(key.span)
-                        .help("put the key in quotes"),
+                        .help(help),
                     );
                 }
             }
