@@ -126,7 +126,9 @@ pub fn nearest<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -
         .filter_map(|name| {
             let limit = (wrong.chars().count().max(name.chars().count()) / 3).clamp(1, 3);
             let edits = distance(&wrong, &name.to_lowercase());
-            (edits <= limit).then_some((edits, name))
+            // All letters replaced is another name.
+            let is_near = edits <= limit && edits < wrong.chars().count();
+            is_near.then_some((edits, name))
         })
         .min()
         .map(|(_, name)| name)
@@ -169,5 +171,6 @@ mod tests {
         assert_eq!(nearest("Ports", keys), Some("ports"));
         assert_eq!(nearest("volumes", keys), None);
         assert_eq!(nearest("", keys), None);
+        assert_eq!(nearest("c", ["a"]), None);
     }
 }

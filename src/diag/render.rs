@@ -117,7 +117,8 @@ impl Excerpt {
             name: printable_name(name),
             at: (first.line, first.column),
             first_line,
-            text: text[window.clone()].to_owned(),
+            // The line ends of Windows are no news. Every byte keeps its place.
+            text: text[window.clone()].replace('\r', " "),
             labels: labels.collect(),
             is_cut: false,
         };
@@ -281,6 +282,33 @@ mod tests {
             .help("\u{9b}0m");
         let text = render(&finding, &sources, Style::default());
         assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
+    }
+
+    #[test]
+    fn colour_repeats_what_the_words_say() {
+        let sources = Sources::default();
+        let id = sources.add(Source::verbatim("f.yaml", "a: b\n"));
+        let finding = Diagnostic::error("x/y", "odd").at(Span::new(id, 3, 4)).help("look");
+        let style = |color| Style { color, width: 0 };
+        let coloured = render(&finding, &sources, style(true));
+        insta::assert_snapshot!(coloured.replace('\u{1b}', "ESC"), @r"
+        ESC[1mESC[91merror[x/y]ESC[0mESC[1m: oddESC[0m
+         ESC[1mESC[94m--> ESC[0mf.yaml:1:4
+          ESC[1mESC[94m|ESC[0m
+        ESC[1mESC[94m1ESC[0m ESC[1mESC[94m|ESC[0m a: b
+          ESC[1mESC[94m|ESC[0m    ESC[1mESC[91m^ESC[0m
+          ESC[1mESC[94m|ESC[0m
+          ESC[1mESC[94m= ESC[0mESC[1mhelpESC[0m: look
+        ");
+        let without: String = coloured
+            .split('\u{1b}')
+            .enumerate()
+            .map(|(index, part)| match index {
+                0 => part,
+                _ => part.split_once('m').map_or("", |(_, text)| text),
+            })
+            .collect();
+        assert_eq!(without, render(&finding, &sources, style(false)));
     }
 
     #[test]
