@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::diag::{Diagnostic, Source, Sources, Span};
+use crate::diag::{Diagnostic, Source, SourceId, Sources, Span};
 use crate::files::Files;
 use crate::yaml::text_of;
 
@@ -50,7 +50,7 @@ pub fn load(
         let whole = Span::new(id, 0, 0);
         let lookup = |name: &str| environment.get(name).cloned();
         let assignments = parse_after(&text, &lookup, &earlier)
-            .map_err(|error| vec![fault(&error, &text, whole)])?;
+            .map_err(|error| vec![fault(&error, &text, id, sources)])?;
         loaded.warnings.extend(unset(&assignments, whole));
         earlier.extend(values(&assignments));
     }
@@ -58,13 +58,40 @@ pub fn load(
     Ok(loaded)
 }
 
-/// What is wrong in the file that starts at `whole`.
-pub(super) fn fault(error: &DotenvError, text: &str, whole: Span) -> Diagnostic {
+/// What is wrong in the file `id`. Values are not shown, for they may be secrets.
+pub(super) fn fault(
+    error: &DotenvError,
+    text: &str,
+    id: SourceId,
+    sources: &Sources,
+) -> Diagnostic {
+    let shown = sources.get(id);
+    // A template shows expressions, which are no secrets.
+    let id = match shown.origin {
+        Some(_) => id,
+        None => sources.add(Source { text: without_values(text).into(), ..shown }),
+    };
     let line = text.lines().nth(error.line.saturating_sub(1)).unwrap_or_default();
-    // Only the name: what stands after it may be a secret.
     let name = line.split(['=', ':']).next().unwrap_or_default().trim();
-    Diagnostic::error("compose/env-file", format!("`{}`: {error}", excerpt(name)))
-        .at(whole.slice(error.range.clone()))
+    Diagnostic::error("compose/env-file", format!("`{}`: {error}", excerpt(name))).at(Span::new(
+        id,
+        error.range.start,
+        error.range.end,
+    ))
+}
+
+/// The text with a `*` for each byte of a value: places stay where they are, but for the columns
+/// behind characters of several bytes within a value.
+fn without_values(text: &str) -> String {
+    let masked = text.split_inclusive('\n').map(|line| {
+        let name = line.find(['=', ':']).map_or(0, |equals| equals + 1);
+        let name = if line[..name].len() > 64 { 0 } else { name };
+        let end = line.trim_end_matches(['\r', '\n']).len();
+        // A line without a value is a bare name, or the rest of a secret: the place tells enough.
+        let stars = "*".repeat(end.saturating_sub(name));
+        format!("{}{stars}{}", &line[..name.min(end)], &line[end..])
+    });
+    masked.collect()
 }
 
 /// A warning for each variable that is named and not set.

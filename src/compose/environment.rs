@@ -162,7 +162,7 @@ fn read(
         Ok(Some(file)) => file,
         Ok(None) if !is_required => return Vec::new(),
         Ok(None) => {
-            let message = format!("there is no file `{path}`");
+            let message = format!("there is no file `{place}`");
             loader.problems.push(Diagnostic::error("compose/no-file", message).at(span));
             return Vec::new();
         }
@@ -199,7 +199,7 @@ fn read(
                 .collect()
         }
         Err(error) => {
-            loader.problems.push(fault(&error, &text, whole));
+            loader.problems.push(fault(&error, &text, id, request.sources));
             Vec::new()
         }
     }
