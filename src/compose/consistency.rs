@@ -162,6 +162,7 @@ impl<'a> Checker<'a> {
         if let (Some(mode), Some(_)) = (self.get("network_mode"), networks) {
             let message = format!("`services.{name}` has both `network_mode` and `networks`");
             self.problem("compose/exclusive", mode.span, message);
+            return;
         }
         for (network, item) in networks.into_iter().flat_map(Map::iter) {
             self.resource("networks", network, item.key);

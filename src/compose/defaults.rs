@@ -95,7 +95,7 @@ fn external_stands_alone(name: &str, volume: &Node, problems: &mut Vec<Diagnosti
             problems.push(
                 Diagnostic::error(
                     "compose/external",
-                    format!("`{name}` is external, so `{key}` has no effect on it"),
+                    format!("`{name}` is external and kept elsewhere: `{key}` cannot be set here"),
                 )
                 .at(item.key)
                 .help(format!("remove `{key}` or `external`")),

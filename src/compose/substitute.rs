@@ -75,7 +75,7 @@ impl Substitution<'_> {
                 self.problems.push(
                     Diagnostic::error(
                         "compose/interpolation",
-                        format!("`{place}`: `{}`: {fault}", excerpt(text)),
+                        format!("`{place}`: `{}`: {fault}", excerpt(line_of(text, &fault.range))),
                     )
                     .at(at),
                 );
@@ -123,8 +123,18 @@ pub(super) fn excerpt(text: &str) -> &str {
     &line[..end.unwrap_or(0)]
 }
 
-/// The place of `range` of a scalar with value `text` at `span`; all of it when the scalar is
-/// written with escapes, folded or comes from elsewhere.
+/// The line of `text` in which `range` begins.
+fn line_of<'a>(text: &'a str, range: &Range<usize>) -> &'a str {
+    let (Some(before), Some(after)) = (text.get(..range.start), text.get(range.start..)) else {
+        return text;
+    };
+    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let end = after.find('\n').map_or(text.len(), |newline| range.start + newline);
+    &text[start..end]
+}
+
+/// The place of `range` of a scalar with value `text` at `span`; all of it when the scalar comes
+/// from elsewhere or is written so differently that the place cannot be told.
 pub(super) fn inside(sources: &Sources, span: Span, text: &str, range: &Range<usize>) -> Span {
     let raw = sources.slice(span);
     let offset = if raw == text {
@@ -132,8 +142,23 @@ pub(super) fn inside(sources: &Sources, span: Span, text: &str, range: &Range<us
     } else if raw.get(1..raw.len().saturating_sub(1)) == Some(text) {
         1
     } else {
-        return span;
+        return by_line(span, &raw, text, range).unwrap_or(span);
     };
     let exact = span.slice(range.start + offset..range.end + offset);
     if exact.end <= span.end { exact } else { span }
+}
+
+/// The place in a block of text or one with escapes: by the line, else by the rest of the line
+/// from there on, whichever stands in `raw` exactly once.
+fn by_line(span: Span, raw: &str, text: &str, range: &Range<usize>) -> Option<Span> {
+    let line = line_of(text, range);
+    let line_start = text[..range.start].rfind('\n').map_or(0, |newline| newline + 1);
+    let once = |part: &str| {
+        let (at, _) = raw.match_indices(part).next()?;
+        (!part.is_empty() && raw.matches(part).count() == 1).then_some(at)
+    };
+    let rest = &line[range.start - line_start..];
+    let start = once(line).map(|at| at + range.start - line_start).or_else(|| once(rest))?;
+    let end = start + range.len().min(rest.len());
+    Some(span.slice(start..end))
 }
