@@ -69,7 +69,9 @@ pub fn discover(
         }
         stacks.insert(stack.name.clone(), stack);
     }
-    if stacks.is_empty() && !problems[before..].iter().any(is_error) {
+    // A list that could not be read is a mistake of its own, reported already.
+    let is_unread = settings.stacks.as_ref().is_some_and(Vec::is_empty);
+    if stacks.is_empty() && !is_unread && !problems[before..].iter().any(is_error) {
         problems.push(nothing_found(settings));
     }
     stacks.into_values().collect()

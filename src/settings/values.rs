@@ -27,7 +27,11 @@ impl Values {
                 Document::Root(root) => root,
                 Document::Empty => continue,
                 Document::Absent => {
-                    problems.push(missing(files, path));
+                    // Where its path stands in `gitdeploy.yaml`, its absence has been reported.
+                    let missing = missing(files, path);
+                    if !problems.contains(&missing) {
+                        problems.push(missing);
+                    }
                     continue;
                 }
             };

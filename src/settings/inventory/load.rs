@@ -65,8 +65,11 @@ impl Inventory {
             },
         };
         match read_checked(files, sources, path, &INVENTORY, problems) {
+            // Where its path stands in `gitdeploy.yaml`, its absence has been reported.
             Document::Absent => {
-                problems.extend(named.map(|named| missing(files, named)));
+                let missing = named.map(|named| missing(files, named));
+                let missing = missing.filter(|it| !problems.contains(it));
+                problems.extend(missing);
                 Self::local()
             }
             Document::Empty => Self { file: Some(path.to_owned()), ..Self::local() },
@@ -195,14 +198,16 @@ impl Reader<'_> {
             }
             let way = way_through(hosts, jump);
             if way.contains(name) && !reported.contains(name) {
-                let chain: Vec<String> = way.iter().map(|name| format!("`{name}`")).collect();
+                let others = way.iter().filter(|other| *other != name);
+                let others: Vec<String> = others.map(|name| format!("`{name}`")).collect();
+                let by_way = match others.is_empty() {
+                    true => String::new(),
+                    false => format!(", by way of {}", others.join(", ")),
+                };
                 self.problems.push(
                     Diagnostic::error(
                         "inventory/jump-cycle",
-                        format!(
-                            "`{name}` is reached through itself, by way of {}",
-                            chain.join(", ")
-                        ),
+                        format!("`{name}` is reached through itself{by_way}"),
                     )
                     .at(*span)
                     .help("one of them must be reached directly: `jump: none`"),

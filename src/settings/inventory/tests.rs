@@ -226,9 +226,9 @@ fn jumps_lead_to_known_machines_and_end() {
          \x20 h: {docker: ssh://h}\n\
          defaults: {ssh: {jump: bastoin}}\n"
     ), @r"
-    inventory.yaml:2:36: `a` is reached through itself, by way of `a`, `b`, `c`
+    inventory.yaml:2:36: `a` is reached through itself, by way of `b`, `c`
         help: one of them must be reached directly: `jump: none`
-    inventory.yaml:5:36: `d` is reached through itself, by way of `d`
+    inventory.yaml:5:36: `d` is reached through itself
         help: one of them must be reached directly: `jump: none`
     inventory.yaml:8:36: the jump leads through `i`, which is not reached over SSH
     inventory.yaml:11:24: the jump leads through `bastoin`, which is no host of this inventory
