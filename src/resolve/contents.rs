@@ -127,7 +127,7 @@ impl<'a> Contents<'a> {
             self.bytes += content.len();
             if self.bytes > BYTES_MAX {
                 let message =
-                    format!("`{path}` brings the files of the stack over {BYTES_MAX} bytes");
+                    format!("`{path}` brings the files of the stack over {} MiB", BYTES_MAX >> 20);
                 return Err(vec![Diagnostic::error("resolve/too-many-bytes", message)]);
             }
             self.keep_text(&digest, content);

@@ -28,12 +28,16 @@ pub(super) fn service(
 ) -> Option<ServiceTarget> {
     let before = problems.len();
     refuse_unsupported(place, service, problems);
+    let before_extension = problems.len();
     let extension = match place.extension("x-gitdeploy") {
         Some(node) => Extension::read(node, &place.path("x-gitdeploy"), problems),
         None => Extension::default(),
     };
     let cutover = Cutover::of(&extension, &surroundings.settings.defaults);
-    problems.extend(cutover.check(&extension.routes, place.span()));
+    // What could not be read is missing from the whole, which is no second mistake.
+    if !problems[before_extension..].iter().any(Diagnostic::is_error) {
+        problems.extend(cutover.check(&extension.routes, place.span()));
+    }
     let routes = routes(&extension, surroundings, problems);
     let mut spec = container(service);
     let mut keep = |result: Result<(), Vec<Diagnostic>>, key: &str| {

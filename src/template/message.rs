@@ -72,6 +72,9 @@ fn stopped(stop: &Stop) -> Message {
 
 fn plain(kind: ErrorKind, detail: &str) -> String {
     let what = match kind {
+        ErrorKind::InvalidOperation if detail.starts_with("invalid float literal") => {
+            return "this text is no number".to_owned();
+        }
         ErrorKind::InvalidOperation if !detail.is_empty() => return detail.to_owned(),
         ErrorKind::TooManyArguments => "too many arguments",
         ErrorKind::MissingArgument => "an argument is missing",
@@ -132,6 +135,7 @@ fn syntax(detail: &str, place: Option<&Place>) -> Message {
             Some((found, expected)) => {
                 let found = found.strip_prefix("unexpected ").unwrap_or(found);
                 let found = found.replace("end of input", "the end of the file");
+                let found = found.replace("identifier", "a name");
                 format!(
                     "expected {}, found {found}",
                     expected

@@ -88,7 +88,7 @@ fn wrong_syntax_is_told_where_it_stands() {
     template/syntax: this string is never closed
     --- {{ a b }}
     t.j2:1:6 `b`
-    template/syntax: expected `}}`, found identifier
+    template/syntax: expected `}}`, found a name
     "#);
 }
 
