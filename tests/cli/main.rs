@@ -4,6 +4,7 @@
 
 mod environment;
 
+mod diagnostics;
 mod diff;
 mod render;
 mod repository;
