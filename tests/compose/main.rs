@@ -6,6 +6,7 @@
 //! refused at all is the reference's doing.
 
 mod archive;
+mod corpus;
 mod invocation;
 mod loader;
 mod verdict;
