@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use gitdeploy::compose::{self, Options, ProjectName, Request};
-use gitdeploy::diag::{Sources, Style, render_all};
+use gitdeploy::diag::{Sources, Style, render};
 use gitdeploy::files::Memory;
 use gitdeploy::model::StackTarget;
 use gitdeploy::resolve::{Surroundings, resolve};
@@ -56,6 +56,9 @@ fn load<T>(texts: &[&str], options: Options, take: impl FnOnce(&compose::Project
     });
     match project {
         Ok(project) => take(&project),
-        Err(problems) => panic!("{}", render_all(&problems, &sources, Style::default())),
+        Err(problems) => {
+            let texts = problems.iter().map(|it| render(it, &sources, Style::default()));
+            panic!("{}", texts.collect::<String>())
+        }
     }
 }
