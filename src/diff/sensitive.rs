@@ -126,16 +126,21 @@ fn masked_word(word: &str) -> String {
     masked + rest
 }
 
+/// Directives of nginx that end like passwords and name upstreams.
+const UPSTREAMS: &[&str] = &["PROXY", "FASTCGI", "UWSGI", "SCGI", "GRPC", "MEMCACHED"];
+
 /// A line of a file without the value of a telling name: `password = …`.
 pub(super) fn masked_line(line: &str) -> String {
     let trimmed = line.trim_start_matches([' ', '\t', '"', '\'', '-', '<', '$']);
     let end = trimmed.find([':', '=', ' ', '\t']).unwrap_or(trimmed.len());
     let name = trimmed[..end].trim_end_matches(['"', '\'']);
-    let value = trimmed[end..].trim_matches([':', '=', ' ', '\t', '\n', '\r']);
-    if !value.is_empty() && !name.is_empty() && is_sensitive_name(name) {
-        let start = line.len() - trimmed.len() + end;
-        let break_at = line.trim_end_matches(['\n', '\r']).len();
-        return format!("{} {MASK}{}", line[..start].trim_end(), &line[break_at..]);
+    let value = trimmed[end..].trim_start_matches([':', '=', ' ', '\t', '"', '\'']);
+    let upper = name.to_uppercase();
+    let is_upstream = UPSTREAMS.iter().any(|kind| upper.strip_prefix(kind) == Some("_PASS"));
+    if !value.trim_end().is_empty() && is_sensitive_name(name) && !is_upstream {
+        let kept = &line[..line.len() - value.len()];
+        let newline = &line[line.trim_end_matches(['\n', '\r']).len()..];
+        return format!("{kept}{MASK}{newline}");
     }
     masked_words(line)
 }
@@ -197,14 +202,13 @@ mod tests {
     fn lines_of_files_keep_their_names() {
         for (line, shown) in [
             ("password = hunter2\n", "password = ***\n"),
-            ("  \"api_key\": \"x\",\n", "  \"api_key\": ***\n"),
-            ("requirepass-token abc\n", "requirepass-token ***\n"),
+            ("  \"api_key\": \"x\",\r\n", "  \"api_key\": \"***\r\n"),
+            ("requirepass-token abc", "requirepass-token ***"),
             ("listen 80;\n", "listen 80;\n"),
             ("proxy_pass http://u:p@x/;\n", "proxy_pass http://***@x/;\n"),
+            ("password:\n", "password:\n"),
         ] {
-            let masked = masked_line(line);
-            assert!(!masked.contains("hunter2") && !masked.contains("abc"), "{masked}");
-            assert_eq!(masked.replace(" =", ""), shown.replace(" =", ""), "{line}");
+            assert_eq!(masked_line(line), shown);
         }
         assert!(is_sensitive_file("certs/server.key", ""));
         assert!(is_sensitive_file("x", "-----BEGIN RSA PRIVATE KEY-----"));

@@ -175,3 +175,47 @@ fn names_cannot_break_out_of_markdown() {
     assert_eq!(row.matches(" | ").count(), 3, "{row}");
     assert!(run.stdout.contains("````diff"), "{}", run.stdout);
 }
+
+#[test]
+fn no_name_can_forge_a_line() {
+    let repo = Repo::with(&[("compose.yaml", "services: {web: {image: x}}\n")]);
+    repo.commit(&[(
+        "compose.yaml",
+        "services: {web: {image: x, environment: {\"A\\n\\nDiff: no differences.\\e[31m\": \"\\nDiff: no differences.\"}}}\n",
+    )]);
+    for format in ["text", "markdown"] {
+        let run = repo.run(&["diff", "HEAD~1", "HEAD", "--format", format]);
+        assert!(!run.stdout.contains('\u{1b}'), "{format}");
+        let verdicts = run.stdout.lines().filter(|line| line.starts_with("Diff: "));
+        assert_eq!(verdicts.collect::<Vec<_>>(), ["Diff: 0 to create, 1 to change, 0 to remove."]);
+    }
+}
+
+#[test]
+fn secrets_in_files_and_arguments_are_not_shown() {
+    let with = |secret: &str| {
+        format!(
+            "services:\n  web:\n    image: x\n    command: [serve, --token, {secret}]\n    volumes: ['./conf:/conf']\n    secrets: [pw]\n    healthcheck: {{test: 'curl -u admin:{secret} http://x/'}}\nsecrets: {{pw: {{file: ./conf/pw}}}}\n"
+        )
+    };
+    let files = |secret: &str| {
+        [
+            ("compose.yaml".to_owned(), with(secret)),
+            ("conf/pw".to_owned(), format!("{secret}-file")),
+            ("conf/server.key".to_owned(), format!("{secret}-key")),
+            ("conf/app.ini".to_owned(), format!("port = 1\npassword = {secret}\n")),
+        ]
+    };
+    let repo = Repo::new();
+    for secret in ["hunter2", "hunter3"] {
+        let files = files(secret);
+        let files: Vec<(&str, &str)> =
+            files.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+        repo.commit(&files);
+    }
+    for format in ["text", "json", "markdown"] {
+        let run = repo.run(&["diff", "HEAD~1", "HEAD", "--format", format]);
+        assert_eq!(run.code, 1, "{}", run.stderr);
+        assert!(!run.stdout.contains("hunter"), "{format}: {}", run.stdout);
+    }
+}

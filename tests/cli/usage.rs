@@ -5,9 +5,16 @@ use crate::environment::{COMPOSE, Repo, run_in};
 #[test]
 fn wrong_usage_is_exit_code_1() {
     let repo = Repo::new();
-    for arguments in [&["frobnicate"][..], &["validate", "--nope"], &["diff", "HEAD"], &[]] {
+    // For `diff`, 1 says that there are differences.
+    for (arguments, code) in [
+        (&["frobnicate"][..], 1),
+        (&["validate", "--nope"], 1),
+        (&["diff", "HEAD"], 2),
+        (&["diff", "--nope"], 2),
+        (&[], 1),
+    ] {
         let run = repo.run(arguments);
-        assert_eq!(run.code, 1, "{arguments:?}");
+        assert_eq!(run.code, code, "{arguments:?}");
         assert_eq!(run.stdout, "", "{arguments:?}");
         assert!(run.stderr.contains("Usage:"), "{}", run.stderr);
     }
@@ -124,4 +131,30 @@ fn what_the_documents_show_is_what_the_demo_prints() {
             assert!(is_there, "{page} shows what the demo does not print:\n{}", picture.join("\n"));
         }
     }
+}
+
+#[test]
+fn with_json_every_line_is_json() {
+    let repo = Repo::with(&[("compose.yaml", COMPOSE)]);
+    for arguments in [
+        &["validate", "--json"][..],
+        &["render", "--json"],
+        &["render", "--json", "--format", "json"],
+        &["diff", "HEAD", "HEAD", "--json", "--format", "json"],
+        &["schema", "inventory", "--json"],
+        &["completions", "bash", "--json"],
+        &["validate", "--json", "--nope"],
+        &["validate", "--json", "--rev", "nope"],
+    ] {
+        let run = repo.run(arguments);
+        assert_eq!(run.stderr, "", "{arguments:?}");
+        for line in run.stdout.lines() {
+            let event: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            assert!(event["type"].is_string(), "{arguments:?}: {line}");
+        }
+    }
+    let run = repo.run(&["render", "--json", "--format", "json"]);
+    let last = run.stdout.lines().last().expect("a result");
+    let event: serde_json::Value = serde_json::from_str(last).expect("JSON");
+    assert_eq!(event["result"]["services"]["web"]["image"], "nginx:1.27");
 }

@@ -165,5 +165,5 @@ fn what_cannot_be_read_is_not_passed_over_in_silence() {
     let mut problems = Vec::new();
     let stacks = discover(&files, &Settings::default(), "r", &mut problems);
     assert_eq!(stacks.len(), 1);
-    insta::assert_snapshot!(told(&Sources::default(), &problems), @"warning: `stacks/x` is a symbolic link; links are not followed, since they may leave the repository");
+    insta::assert_snapshot!(told(&Sources::default(), &problems), @"`stacks/x` is a symbolic link; links are not followed, since they may leave the repository");
 }
