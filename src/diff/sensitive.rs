@@ -117,7 +117,7 @@ fn masked_word(word: &str) -> String {
         masked.push_str("://");
         match authority.rsplit_once('@') {
             Some((user, host)) if user.contains(':') => {
-                masked.push_str(&format!("{MASK}@{host}"));
+                masked.extend([MASK, "@", host]);
             }
             _ => masked.push_str(authority),
         }
