@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -112,7 +113,7 @@ fn mirror(url: &str, world: &World, screen: &Screen) -> Result<Opened, Failure> 
         user: None,
         asks_credential_helper: true,
         token: world.variable("GITDEPLOY_GIT_TOKEN").and_then(Token::new),
-        timeouts: Timeouts::default(),
+        timeouts: timeouts(world)?,
     };
     let bar = progress(screen, &url);
     let cancel = AtomicBool::new(false);
@@ -130,6 +131,22 @@ fn mirror(url: &str, world: &World, screen: &Screen) -> Result<Opened, Failure> 
     });
     let repository = mirror.repository().map_err(|error| failed(&error, error.hint()))?;
     Ok(Opened { repository, name: url.name().to_owned() })
+}
+
+/// The longest waits for a host, as `GITDEPLOY_GIT_TIMEOUT` wants them.
+fn timeouts(world: &World) -> Result<Timeouts, Failure> {
+    let Some(text) = world.variable("GITDEPLOY_GIT_TIMEOUT") else {
+        return Ok(Timeouts::default());
+    };
+    match text.parse::<u32>() {
+        Ok(seconds) if seconds > 0 => {
+            Ok(Timeouts::with_silence(Duration::from_secs(u64::from(seconds))))
+        }
+        Ok(_) | Err(_) => Err(Failure::new(format!(
+            "could not use GITDEPLOY_GIT_TIMEOUT: `{text}` is not a number of seconds above 0"
+        ))
+        .hint("GITDEPLOY_GIT_TIMEOUT=60")),
+    }
 }
 
 fn progress(screen: &Screen, url: &RemoteUrl) -> ProgressBar {

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use git2::{Cred, CredentialType, ErrorClass, ErrorCode};
 
 use super::key_file::KeyFile;
-use super::known_hosts::KnownHosts;
+use super::known_hosts::{self, KnownHosts};
 use super::{FetchError, RemoteUrl, Timeouts};
 
 /// A secret that no output ever shows.
@@ -86,6 +86,20 @@ impl Access {
             }
         }
         Ok(known)
+    }
+
+    /// Names the file and line that libssh2 could not read.
+    ///
+    /// It reads the one in `~/.ssh` whichever is ours, to choose the kind of key it asks for.
+    pub(super) fn strange_known_hosts(&self, source: io::Error) -> FetchError {
+        let home = self.home.clone().unwrap_or_else(|| PathBuf::from("~"));
+        let file = home.join(".ssh/known_hosts");
+        let text = fs::read(&file).unwrap_or_default();
+        let source = match known_hosts::strange_line(&String::from_utf8_lossy(&text)) {
+            Some(line) => io::Error::other(format!("line {line} is not the key of a host")),
+            None => source,
+        };
+        FetchError::KnownHosts { file, source }
     }
 
     fn key_files(&self) -> Vec<PathBuf> {

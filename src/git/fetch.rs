@@ -173,7 +173,10 @@ impl Witness {
         if self.login.is_given_up() || error.code() == ErrorCode::Auth {
             return FetchError::AuthRefused { url: url.clone(), tried: self.login.tried() };
         }
-        classify::remote(request.dir, url, self.login.tried(), error)
+        match classify::remote(request.dir, url, self.login.tried(), error) {
+            FetchError::KnownHosts { source, .. } => request.access.strange_known_hosts(source),
+            other => other,
+        }
     }
 
     /// Judges the key of an SSH host; TLS certificates are left to libgit2.
@@ -214,7 +217,8 @@ fn refusal(
         Verdict::Known => None,
         Verdict::Unknown => {
             let file = access.known_hosts_file();
-            Some(FetchError::HostKeyUnknown { host, port, kind, fingerprint, file })
+            let noted = known_hosts::noted_kinds(known, &host, port);
+            Some(FetchError::HostKeyUnknown { host, port, kind, fingerprint, file, noted })
         }
         Verdict::Changed { file, line } => {
             Some(FetchError::HostKeyChanged { host, port, kind, fingerprint, file, line })

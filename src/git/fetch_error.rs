@@ -44,7 +44,8 @@ pub enum FetchError {
         tried: Vec<String>,
     },
     /// The host's key is in no `known_hosts` file.
-    #[error("trust `{host}`: its {kind} key {fingerprint} is not in `{}`", file.display())]
+    #[error("trust `{host}`: its {kind} key {fingerprint} is not in `{}`{}",
+        file.display(), noted_text(noted))]
     HostKeyUnknown {
         /// The host, without port.
         host: String,
@@ -56,6 +57,8 @@ pub enum FetchError {
         fingerprint: String,
         /// Where the key was looked for and is to be added.
         file: PathBuf,
+        /// The other kinds of key that are known for it.
+        noted: Vec<String>,
     },
     /// `known_hosts` has another key of the same kind for this host.
     #[error(
@@ -170,7 +173,7 @@ impl FetchError {
             Self::AuthRefused { url, .. } => login_hint(url),
             Self::HostKeyUnknown { host, port, file, .. } => format!(
                 "compare the fingerprint with the one its owner publishes, then run \
-                 `ssh-keyscan -p {port} {host} >> {}`",
+                 `ssh-keyscan -p {port} {host} >> '{}'`",
                 file.display()
             ),
             Self::HostKeyChanged { host, port, file, .. } => format!(
@@ -183,7 +186,7 @@ impl FetchError {
                 "do not connect; ask the host's owner for its new key".to_owned()
             }
             Self::KnownHosts { file, .. } => {
-                format!("see whether `ssh-keygen -l -f {}` can read it", file.display())
+                format!("see whether `ssh-keygen -l -f '{}'` can read it", file.display())
             }
             Self::Certificate { url, .. } => match url.host() {
                 Some(host) => format!(
@@ -223,6 +226,13 @@ fn login_hint(url: &RemoteUrl) -> String {
     } else {
         "set GITDEPLOY_GIT_TOKEN to a token that may read the repository".to_owned()
     }
+}
+
+fn noted_text(noted: &[String]) -> String {
+    if noted.is_empty() {
+        return String::new();
+    }
+    format!(" (only its {} key is)", noted.join(" and "))
 }
 
 fn tried_text(tried: &[String]) -> String {

@@ -55,6 +55,32 @@ pub(super) fn judge(files: &[KnownHosts], host: &str, port: u16, key: &[u8]) -> 
     exact
 }
 
+/// The kinds of key that the files have for `host` at `port`, each once.
+pub(super) fn noted_kinds(files: &[KnownHosts], host: &str, port: u16) -> Vec<String> {
+    let mut kinds: Vec<String> = files
+        .iter()
+        .flat_map(|known| known.text.lines())
+        .filter_map(Entry::parse)
+        .filter(|entry| entry.marker.is_none() && entry.names(&name(host, port)))
+        .filter_map(|entry| kind(&entry.key).map(str::to_owned))
+        .collect();
+    kinds.sort();
+    kinds.dedup();
+    kinds
+}
+
+/// The first line that libssh2 stumbles over, counted from 1: it wants a name and twenty more
+/// letters at least.
+pub(super) fn strange_line(text: &str) -> Option<usize> {
+    let is_strange = |line: &str| {
+        let line = line.trim_start_matches([' ', '\t']);
+        let is_entry = !line.is_empty() && !line.starts_with('#');
+        let key = line.split_once([' ', '\t']).map_or("", |(_, key)| key.trim());
+        is_entry && key.len() < 20
+    };
+    text.lines().position(is_strange).map(|index| index + 1)
+}
+
 fn judge_name(files: &[KnownHosts], name: &str, key: &[u8]) -> Verdict {
     let mut verdict = Verdict::Unknown;
     for KnownHosts { file, text } in files {
@@ -240,6 +266,16 @@ mod tests {
         assert_eq!(judged(&text, "host", 22, &key), Verdict::Known);
         assert_eq!(kind(&[0, 0]), None);
         assert_eq!(kind(&[255, 255, 255, 255, 1]), None);
+    }
+
+    #[test]
+    fn the_kinds_that_are_noted_and_the_line_that_is_strange_are_told() {
+        let text = line("host", &key("ssh-rsa", 1)) + &line("other", &key("ssh-ed25519", 1));
+        let known = [KnownHosts { file: "kh".into(), text: text.clone() }];
+        assert_eq!(noted_kinds(&known, "host", 22), ["ssh-rsa"]);
+        assert_eq!(noted_kinds(&known, "host", 2222), [""; 0]);
+        assert_eq!(strange_line(&text), None);
+        assert_eq!(strange_line(&format!("# x\n\n{text}garbage\n")), Some(5));
     }
 
     #[test]

@@ -22,6 +22,13 @@ impl Default for Timeouts {
     }
 }
 
+impl Timeouts {
+    /// Waits `silence` for the next byte, and no longer than usual for a connection.
+    pub fn with_silence(silence: Duration) -> Self {
+        Self { connect: silence.min(Self::default().connect), silence }
+    }
+}
+
 /// What libgit2 was told last; `None` before the first time.
 static CURRENT: RwLock<Option<Timeouts>> = RwLock::new(None);
 

@@ -181,7 +181,7 @@ fn judged(text: &str) -> Option<String> {
 fn an_unknown_host_key_is_refused_with_its_fingerprint() {
     insta::assert_snapshot!(judged("").expect("refused"), @"
     trust `host`: its ssh-ed25519 key SHA256:5AoPRTrGqQyIRTl4kZQAQvnyK2dicpp1vcMX8Sk80jM is not in `kh`
-    compare the fingerprint with the one its owner publishes, then run `ssh-keyscan -p 2222 host >> kh`
+    compare the fingerprint with the one its owner publishes, then run `ssh-keyscan -p 2222 host >> 'kh'`
     ");
 }
 
