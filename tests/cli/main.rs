@@ -8,5 +8,6 @@ mod diagnostics;
 mod diff;
 mod render;
 mod repository;
+mod transport;
 mod usage;
 mod validate;
