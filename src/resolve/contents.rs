@@ -300,6 +300,23 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_of_too_many_files_is_named() {
+        let mut files = Memory::new();
+        for index in 0..=FILES_MAX {
+            files.insert(&format!("s/many/{}/{index}", index / 1_000), "x");
+        }
+        let service = json!({"volumes": [{"type": "bind", "source": "./s/many", "target": "/m"}]});
+        let sources = Sources::default();
+        let problems = Contents::new(&files, &sources)
+            .mounts(Fields::of(&service))
+            .expect_err("more than are brought to a host");
+        assert_eq!(
+            problems[0].message,
+            "`s/many` has more than 10000 files; at most that many are brought to a host"
+        );
+    }
+
+    #[test]
     fn the_content_of_a_secret_is_not_kept() {
         let files = Memory::new().with("s/pw", "hunter2").with("s/conf", "x");
         let stack = json!({

@@ -10,6 +10,7 @@ use std::path::Path;
 pub(crate) const UNREACHABLE: &[(&str, &str)] = &[
     ("repository/unreadable", "the object store of a repository must be damaged"),
     ("resolve/too-many-bytes", "it takes more than 64 MiB, and ten seconds to commit"),
+    ("resolve/too-many-files", "it takes 10,001 files; a unit test has them in memory"),
     ("settings/no-project", "every repository here is called `acme`, which is a name"),
     ("stacks/too-many-folders", "it takes 10,000 folders, and as many directories on disk"),
 ];
