@@ -4,7 +4,7 @@
 //! unless it is `args` (one a line; default `validate`), `environ`, `stdout` or `stderr`. Expected
 //! standard output is compared only where the section is there. A file `escaped NAME` is written
 //! with `\r`, `\t`, `\n` and `\xff`; a file `repeated N NAME` holds its text N times on end;
-//! `spread N NAME` is N files with that text in the folder `NAME`; `link NAME` is a symbolic link.
+//! `link NAME` is a symbolic link.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -100,11 +100,6 @@ fn entries(name: &str, content: &str) -> Vec<(String, Entry)> {
         "repeated" => {
             let (times, path) = counted();
             vec![(path, Entry::File(content.repeat(times).into_bytes()))]
-        }
-        "spread" => {
-            let (times, path) = counted();
-            let file = |number| (format!("{path}/{number}"), Entry::File(content.into()));
-            (0..times).map(file).collect()
         }
         _ => vec![(name.to_owned(), Entry::File(content.into()))],
     }
