@@ -1,5 +1,6 @@
 //! How a command ends: exit codes, and errors with one next command.
 
+use crate::diag::words;
 use crate::files::Report;
 
 /// What the exit code says. Scripts rely on the numbers.
@@ -43,13 +44,7 @@ impl Failure {
 
     /// A failure that an error and all its causes tell.
     pub fn because(what: &str, error: &dyn std::error::Error) -> Self {
-        let mut message = format!("{what}: {error}");
-        let mut source = error.source();
-        while let Some(cause) = source {
-            message = format!("{message}: {cause}");
-            source = cause.source();
-        }
-        Self::new(message)
+        Self::new(format!("{what}: {}", words(error)))
     }
 
     /// Findings that say it all.

@@ -115,6 +115,17 @@ impl Diagnostic {
     }
 }
 
+/// An error with all its causes in one sentence.
+pub fn words(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        words = format!("{words}: {cause}");
+        source = cause.source();
+    }
+    words
+}
+
 /// The candidate closest to `wrong`, when it is close enough to be what was meant.
 ///
 /// Distance is Damerau-Levenshtein without case; the limit is a third of the longer name, at least

@@ -108,26 +108,6 @@ impl Repository {
         WorktreeFiles::new(reopen(&self.inner)?)
     }
 
-    /// The paths that differ between two commits, sorted: added, changed and removed ones alike.
-    pub fn changed_paths(&self, base: &Commit, head: &Commit) -> Result<Vec<String>, ResolveError> {
-        let broken = |source| ResolveError::Broken { revision: head.id.to_string(), source };
-        let tree = |commit: &Commit| {
-            let id = git2::Oid::from_str(commit.tree.as_str())?;
-            self.inner.find_tree(id)
-        };
-        let (base, head) = (tree(base).map_err(broken)?, tree(head).map_err(broken)?);
-        let diff = self.inner.diff_tree_to_tree(Some(&base), Some(&head), None).map_err(broken)?;
-        let mut paths = BTreeSet::new();
-        for delta in diff.deltas() {
-            for file in [delta.old_file(), delta.new_file()] {
-                if let Some(path) = file.path_bytes() {
-                    paths.insert(String::from_utf8_lossy(path).into_owned());
-                }
-            }
-        }
-        Ok(paths.into_iter().collect())
-    }
-
     fn resolve_error(&self, revision: &str, error: git2::Error) -> ResolveError {
         let revision = revision.to_owned();
         if let Some(branch) = self.unborn_branch()

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::stack::{StackModel, StackOutcome, Stacks};
 use super::{Cache, Tree};
-use crate::diag::{Diagnostic, Sources};
+use crate::diag::{Diagnostic, Sources, words};
 use crate::files::{Files, Report};
 use crate::model::{Desired, EnvironmentName, ProjectName, StackName};
 use crate::resolve::conflicting_routes;
@@ -78,7 +78,7 @@ impl Snapshot {
     /// Reads settings, inventory and values, and finds the stacks.
     pub fn open(tree: Tree, choice: Choice) -> Result<Self, Report> {
         let files = tree.files().map_err(|error| {
-            let problem = Diagnostic::error("repository/unreadable", super::tree::words(&error));
+            let problem = Diagnostic::error("repository/unreadable", words(&error));
             Report::new(vec![problem], Sources::default())
         })?;
         let sources = Sources::default();

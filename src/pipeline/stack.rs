@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::snapshot::{Choice, stack_name};
-use super::tree::{TreeError, words};
+use super::tree::TreeError;
 use super::whence::values_named;
 use crate::compose::dotenv_files::Loaded;
 use crate::compose::{self, Project};
-use crate::diag::{Diagnostic, Sources};
+use crate::diag::{Diagnostic, Sources, words};
 use crate::files::{Files, Reads, Report, Tracked, join};
 use crate::model::{StackName, StackTarget};
 use crate::resolve::{Surroundings, resolve};

@@ -63,14 +63,3 @@ impl Tree {
         })
     }
 }
-
-/// An error with all its causes in one sentence.
-pub(super) fn words(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        words = format!("{words}: {cause}");
-        source = cause.source();
-    }
-    words
-}
