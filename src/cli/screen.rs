@@ -121,7 +121,7 @@ impl Screen {
         }
     }
 
-    /// Shows findings; people get the first [`FINDINGS_MAX`] of them, errors before warnings.
+    /// Shows findings; people get the first 50 of them, errors before warnings.
     pub fn findings(&self, diagnostics: &[Diagnostic], sources: &Sources) {
         let is_shown = |diagnostic: &&Diagnostic| diagnostic.is_error() || !self.quiet;
         let mut shown: Vec<&Diagnostic> = diagnostics.iter().filter(is_shown).collect();
