@@ -1,9 +1,12 @@
 //! Turns short forms into long ones, so that every attribute has one shape from here on.
 
+use indexmap::IndexMap;
+
 use crate::diag::{Diagnostic, Sources, Span};
 use crate::yaml::{Map, Node, Value};
 
 use super::attribute::{Canonical, Place};
+use super::budget::{self, Budget};
 use super::forms;
 use super::merge::started;
 use super::{go, substitute};
@@ -18,6 +21,8 @@ pub(super) struct Canonicalizer<'a> {
     pub(super) problems: &'a mut Vec<Diagnostic>,
     /// Where warnings go.
     pub(super) warnings: &'a mut Vec<Diagnostic>,
+    /// What ranges of ports are taken from.
+    pub(super) budget: &'a mut Budget,
 }
 
 impl Canonicalizer<'_> {
@@ -240,6 +245,11 @@ impl Canonicalizer<'_> {
             };
             match forms::ports(&text) {
                 Ok(parsed) => {
+                    let values = parsed.len() * budget::PORT;
+                    if let Err(problem) = self.budget.charge(values, item.span) {
+                        self.problems.extend(problem);
+                        return;
+                    }
                     ports.extend(parsed.into_iter().map(|port| port_node(port, item.span)));
                 }
                 Err(fault) => {
@@ -349,7 +359,8 @@ fn is_unreadable_port(item: &Node) -> bool {
 }
 
 fn port_node(port: forms::Port, span: Span) -> Node {
-    let mut map = Map::default();
+    // Ranges make thousands of these, so none has room to spare.
+    let mut map = Map(IndexMap::with_capacity(5));
     let mut set = |key, value| map.insert(key, span, Node::new(span, value));
     set("mode", Value::Str(forms::PORT_MODE.into()));
     if let Some(host_ip) = port.host_ip {

@@ -108,10 +108,19 @@ impl<'a> Checker<'a> {
 
     fn has_image(&mut self) {
         let is_given = ["build", "image", "provider"].iter().any(|key| self.get(key).is_some());
-        if !is_given {
+        if !is_given && !self.is_broken() {
             let message = format!("`services.{}` has neither `image` nor `build`", self.name);
             self.problem("compose/no-image", self.key, message);
         }
+    }
+
+    /// Whether something in the service was wrong before: what it lacks may be just that.
+    fn is_broken(&self) -> bool {
+        let Span { source, start, end } = self.service.span;
+        self.problems
+            .iter()
+            .filter_map(|problem| problem.primary.as_ref())
+            .any(|label| label.span.source == source && (start..=end).contains(&label.span.start))
     }
 
     fn build(&mut self) {

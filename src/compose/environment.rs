@@ -1,6 +1,7 @@
 //! `env_file` and `label_file`: variables and labels that services keep in files.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 
@@ -53,7 +54,11 @@ fn service_environment(
     let lookup = |name: &str| variables.get(name).cloned().or_else(|| own.get(name).and_then(text));
     let mut merged = Map::default();
     for file in file_item.node.as_seq().unwrap_or_default() {
-        for (name, span, value) in variables_of(loader, file, &lookup, &earlier) {
+        let variables = variables_of(loader, file, &lookup, &earlier);
+        if loader.charge_texts(&variables, file.span).is_err() {
+            return;
+        }
+        for (name, span, value) in variables {
             earlier.insert(name.clone(), value.clone());
             merged.insert(name, span, Node::str(span, value));
         }
@@ -124,7 +129,11 @@ fn service_labels(loader: &mut Loader<'_>, service: &mut Map) {
         let lookup =
             |name: &str| known.get(name).and_then(|label| label.as_str().map(str::to_owned));
         let parse = |text: &str| parse_after(text, &lookup, &IndexMap::new());
-        for (name, span, value) in read(loader, path, file.span, true, &parse) {
+        let labels = read(loader, path, file.span, true, &parse);
+        if loader.charge_texts(&labels, file.span).is_err() {
+            return;
+        }
+        for (name, span, value) in labels {
             merged.insert(name, span, Node::str(span, value));
         }
     }
@@ -151,12 +160,19 @@ fn read(
     is_required: bool,
     parse: &Parser<'_>,
 ) -> Vec<(String, Span, String)> {
+    if loader.budget.is_spent() {
+        return Vec::new();
+    }
     let request = loader.request;
     let place = if request.options.resolve_paths {
         files::clean(path)
     } else {
         files::join(request.project_dir, path)
     };
+    if let Some((text, whole)) = loader.texts.get(&place) {
+        let (text, whole) = (Arc::clone(text), *whole);
+        return assigned(loader, &text, whole, parse);
+    }
     let found = if path.is_empty() { Ok(None) } else { request.files.read(&place) };
     let file = match found {
         Ok(Some(file)) => file,
@@ -182,13 +198,21 @@ fn read(
             return Vec::new();
         }
     };
-    let id = request.sources.add(Source {
-        name: file.name,
-        text: text.as_str().into(),
-        origin: file.origin,
-    });
-    let whole = Span::new(id, 0, 0);
-    match parse(&text) {
+    let text: Arc<str> = text.into();
+    let source = Source { name: file.name, text: Arc::clone(&text), origin: file.origin };
+    let whole = Span::new(request.sources.add(source), 0, 0);
+    loader.texts.insert(place, (Arc::clone(&text), whole));
+    assigned(loader, &text, whole, parse)
+}
+
+/// The variables of the text that starts at `whole`, with their places.
+fn assigned(
+    loader: &mut Loader<'_>,
+    text: &str,
+    whole: Span,
+    parse: &Parser<'_>,
+) -> Vec<(String, Span, String)> {
+    match parse(text) {
         Ok(assignments) => {
             loader.warnings.extend(unset(&assignments, whole));
             assignments
@@ -199,7 +223,11 @@ fn read(
                 .collect()
         }
         Err(error) => {
-            loader.problems.push(fault(&error, &text, id, request.sources));
+            let sources = loader.request.sources;
+            // The text is kept once more, without its values.
+            if loader.charge(super::budget::text(text), whole).is_ok() {
+                loader.problems.push(fault(&error, text, whole.source, sources));
+            }
             Vec::new()
         }
     }

@@ -10,8 +10,9 @@ use crate::files;
 use crate::yaml::{Item, Map, Node, Value};
 
 use super::attribute::Place;
+use super::budget;
 use super::include::relative;
-use super::loader::{DEPTH_MAX, Loader, Scope, Step};
+use super::loader::{DEPTH_MAX, Loader, Scope, Step, Stop};
 use super::merge::merge;
 use super::paths::{Base, PathStyle};
 use super::remote;
@@ -62,8 +63,15 @@ pub(super) fn apply(
     let mut resolved = Vec::new();
     for (name, item) in services.iter() {
         if item.node.get("extends").is_some() {
-            let service = resolve(loader, scope, &home, name, &item.node, &mut Vec::new())?;
-            resolved.push((name.to_owned(), service));
+            let earlier = loader.problems.len();
+            let outcome = resolve(loader, scope, &home, name, &item.node, &mut Vec::new());
+            if is_circle(&loader.problems[earlier..]) {
+                return Err(Stop);
+            }
+            loader.settle(earlier)?;
+            if let Ok(service) = outcome {
+                resolved.push((name.to_owned(), service));
+            }
         }
     }
     if let Some(Node { value: Value::Map(services), .. }) =
@@ -78,6 +86,10 @@ pub(super) fn apply(
     Ok(())
 }
 
+fn is_circle(problems: &[Diagnostic]) -> bool {
+    problems.iter().any(|problem| problem.rule == "compose/extends-cycle")
+}
+
 /// The service `name` of `home` with all it extends; `chain` has the services below it.
 fn resolve(
     loader: &mut Loader<'_>,
@@ -87,6 +99,7 @@ fn resolve(
     service: &Node,
     chain: &mut Vec<(String, String)>,
 ) -> Step<Node> {
+    loader.charge(budget::size(service), service.span)?;
     let Some(extends) = extends_of(loader, service, name)? else { return Ok(service.clone()) };
     let link = (home.path.to_owned(), name.to_owned());
     if chain.contains(&link) {
@@ -197,19 +210,30 @@ fn base_file(loader: &mut Loader<'_>, scope: &Scope, path: &str, span: Span) -> 
     let full = files::join(&scope.dir, path);
     let key = (scope.dir.clone(), Rc::as_ptr(&scope.variables) as usize, full.clone());
     if let Some(known) = loader.base_files.get(&key) {
-        return Ok(Rc::clone(known));
+        return known.clone().ok_or(Stop);
     }
+    let file = read_base(loader, scope, path, full, span);
+    loader.base_files.insert(key, file.as_ref().ok().cloned());
+    file
+}
+
+fn read_base(
+    loader: &mut Loader<'_>,
+    scope: &Scope,
+    path: &str,
+    full: String,
+    span: Span,
+) -> Step<Rc<BaseFile>> {
     let (mut document, resets) = loader.load_base(scope, &full, span)?;
     let dir = relative(&scope.dir, files::parent(&full));
     let base = Base { dir: &dir, style: PathStyle::Joined, home: loader.request.home };
+    let earlier = loader.problems.len();
     base.resolve(&mut document, &Place::root(), &mut loader.problems);
-    loader.checked()?;
+    loader.settle(earlier)?;
     let services = document.as_map_mut().and_then(|map| map.remove("services"));
     let Some(Node { value: Value::Map(services), .. }) = services else {
         let message = format!("`{path}` has no services that could be extended");
         return loader.stop(Diagnostic::error("compose/extends", message).at(span));
     };
-    let file = Rc::new(BaseFile { path: full, services, resets });
-    loader.base_files.insert(key, Rc::clone(&file));
-    Ok(file)
+    Ok(Rc::new(BaseFile { path: full, services, resets }))
 }

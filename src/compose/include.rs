@@ -18,7 +18,8 @@ use super::remote;
 use super::reset::Resets;
 
 /// Sections whose resources are imported.
-const SECTIONS: [&str; 6] = ["services", "volumes", "networks", "secrets", "configs", "models"];
+pub(super) const SECTIONS: [&str; 6] =
+    ["services", "volumes", "networks", "secrets", "configs", "models"];
 
 /// One entry of `include`.
 struct Entry {
@@ -37,11 +38,16 @@ pub(super) fn apply(
 ) -> Step {
     let Some(map) = document.as_map_mut() else { return Ok(()) };
     let Some(include) = map.remove("include") else { return Ok(()) };
+    let mut outcome = Ok(());
     for entry in entries(loader, include)?.iter().filter(|entry| !entry.paths.is_empty()) {
-        let included = load_entry(loader, scope, entry)?;
-        import(loader, included, document, resets)?;
+        let imported = load_entry(loader, scope, entry)
+            .and_then(|included| import(loader, included, document, resets));
+        if loader.budget.is_spent() {
+            return Err(Stop);
+        }
+        outcome = outcome.and(imported);
     }
-    Ok(())
+    outcome
 }
 
 fn entries(loader: &mut Loader<'_>, include: Node) -> Step<Vec<Entry>> {
@@ -145,6 +151,8 @@ fn load_entry(loader: &mut Loader<'_>, scope: &Scope, entry: &Entry) -> Step<Nod
         let message = format!("files include each other more than {DEPTH_MAX} levels deep");
         return loader.stop(Diagnostic::error("compose/include-cycle", message).at(entry.span));
     }
+    // A path that leads nowhere is reported itself, not the `.env` beside it.
+    loader.is_file(first, entry.paths[0].1)?;
     let (dir, shown_dir) = match &entry.project_directory {
         None => {
             let dir = files::parent(first).to_owned();

@@ -110,10 +110,40 @@ impl Project {
     }
 }
 
-/// Loads a project, or says all that is wrong with it.
+/// The most errors that are told at once; more help nobody.
+const ERRORS_MAX: usize = 200;
+
+/// Loads a project, or says all that is wrong with it; warnings come first.
 pub fn load(request: &Request<'_>) -> Result<Project, Vec<Diagnostic>> {
     let mut loader = Loader::new(request);
-    run(&mut loader).map_err(|_stop| std::mem::take(&mut loader.problems))
+    run(&mut loader).map_err(|_stop| {
+        let more = loader.problems.len().saturating_sub(ERRORS_MAX);
+        loader.problems.truncate(ERRORS_MAX);
+        if more > 0 {
+            let message = format!("{more} more problems are not shown");
+            loader.problems.push(Diagnostic::error("compose/more", message));
+        }
+        loader.warnings.truncate(ERRORS_MAX);
+        loader.warnings.append(&mut loader.problems);
+        loader.warnings
+    })
+}
+
+/// `loaded` with warnings of what came before loading.
+pub fn with_warnings(
+    loaded: Result<Project, Vec<Diagnostic>>,
+    warnings: Vec<Diagnostic>,
+) -> Result<Project, Vec<Diagnostic>> {
+    match loaded {
+        Ok(mut project) => {
+            project.warnings.splice(0..0, warnings);
+            Ok(project)
+        }
+        Err(mut problems) => {
+            problems.splice(0..0, warnings);
+            Err(problems)
+        }
+    }
 }
 
 fn run(loader: &mut Loader<'_>) -> Step<Project> {
@@ -148,15 +178,18 @@ fn run(loader: &mut Loader<'_>) -> Step<Project> {
         normalize::normalize(&mut root, &name, &variables);
     }
     if !options.interpolate {
+        loader.checked()?;
         let warnings = std::mem::take(&mut loader.warnings);
         return Ok(Project { name, root, disabled: Vec::new(), warnings, is_raw: true });
     }
     if let Some(map) = root.as_map_mut() {
         normalize::set_first(map, "name", &name);
     }
+    let earlier = loader.problems.len();
     let mut root = bind::bind(root, request.sources, &mut loader.problems);
-    loader.checked()?;
+    loader.settle(earlier)?;
     let disabled = resolve(loader, &mut root, &variables)?;
+    loader.checked()?;
     let warnings = std::mem::take(&mut loader.warnings);
     Ok(Project { name, root, disabled, warnings, is_raw: false })
 }
@@ -172,13 +205,16 @@ fn resolve(
     let Value::Map(project) = &mut root.value else { return Ok(Vec::new()) };
     let mut selection = Selection::by_profiles(project, request.profiles);
     if options.check_consistency {
+        let earlier = loader.problems.len();
         consistency::check(project, &mut selection, &mut loader.problems);
-        loader.checked()?;
+        loader.settle(earlier)?;
     }
+    let earlier = loader.problems.len();
     if options.resolve_environment {
         environment::resolve(loader, &mut selection.enabled, variables);
     }
     environment::resolve_labels(loader, &mut selection.enabled);
+    loader.settle(earlier)?;
     loader.checked()?;
     selection.restrict(request.services, request.profiles, &mut loader.problems);
     loader.checked()?;

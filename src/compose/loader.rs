@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::diag::{Diagnostic, Source, Span};
 use crate::files::FileError;
@@ -13,6 +14,7 @@ use crate::shape;
 use crate::yaml::{self, Map, Node, Value};
 
 use super::attribute::Place;
+use super::budget::{self, Budget};
 use super::canonical::{self, Canonicalizer};
 use super::extends::{self, BaseFile};
 use super::load::Request;
@@ -26,6 +28,8 @@ use super::{defaults, include, plain, schema, unique};
 pub(super) const DEPTH_MAX: usize = 50;
 /// How many files one project may read.
 const READS_MAX: usize = 1_000;
+/// How many problems are enough to stop looking for more.
+const PROBLEMS_MAX: usize = 1_000;
 
 /// What a step that can fail gives. What is wrong is in [`Loader::problems`].
 pub(super) type Step<T = ()> = Result<T, Stop>;
@@ -40,7 +44,12 @@ pub(super) struct Loader<'a> {
     pub(super) problems: Vec<Diagnostic>,
     pub(super) warnings: Vec<Diagnostic>,
     /// Files of extended services, by directory, variables and path.
-    pub(super) base_files: BTreeMap<(String, usize, String), Rc<BaseFile>>,
+    ///
+    /// `None` for one that cannot be read, which is said once.
+    pub(super) base_files: BTreeMap<(String, usize, String), Option<Rc<BaseFile>>>,
+    /// Texts of `env_file` and `label_file` with their place, by path.
+    pub(super) texts: BTreeMap<String, (Arc<str>, Span)>,
+    pub(super) budget: Budget,
     /// Documents that were read and are still to be loaded.
     kept: BTreeMap<String, Vec<Node>>,
     reported: BTreeSet<String>,
@@ -69,6 +78,8 @@ impl<'a> Loader<'a> {
             problems: Vec::new(),
             warnings: Vec::new(),
             base_files: BTreeMap::new(),
+            texts: BTreeMap::new(),
+            budget: Budget::default(),
             kept: BTreeMap::new(),
             reported: BTreeSet::new(),
             reads: 0,
@@ -84,6 +95,51 @@ impl<'a> Loader<'a> {
     /// Goes on only when nothing is wrong so far.
     pub(super) fn checked(&self) -> Step {
         if self.problems.is_empty() { Ok(()) } else { Err(Stop) }
+    }
+
+    /// Takes out of the findings after `earlier` those that only follow from earlier ones.
+    ///
+    /// A stage that goes on after a mistake meets the mistake again: what overlaps it in the text
+    /// is taken for its consequence.
+    pub(super) fn settle(&mut self, earlier: usize) -> Step {
+        if self.problems.len() > PROBLEMS_MAX || self.budget.is_spent() {
+            return Err(Stop);
+        }
+        let later = self.problems.split_off(earlier);
+        let known: Vec<Span> = self
+            .problems
+            .iter()
+            .filter_map(|problem| Some(problem.primary.as_ref()?.span))
+            .collect();
+        let is_new = |problem: &Diagnostic| {
+            problem.primary.as_ref().is_none_or(|label| {
+                let span = label.span;
+                !known.iter().any(|known| {
+                    known.source == span.source
+                        && known.start <= span.end
+                        && span.start <= known.end
+                })
+            })
+        };
+        self.problems.extend(later.into_iter().filter(is_new));
+        Ok(())
+    }
+
+    /// Takes `values` for what stands at `span` from the budget.
+    pub(super) fn charge(&mut self, values: usize, span: Span) -> Step {
+        match self.budget.charge(values, span) {
+            Ok(()) => Ok(()),
+            Err(problem) => {
+                self.problems.extend(problem);
+                Err(Stop)
+            }
+        }
+    }
+
+    /// Takes the variables of a file, asked for at `span`, from the budget.
+    pub(super) fn charge_texts(&mut self, texts: &[(String, Span, String)], span: Span) -> Step {
+        let sizes = texts.iter().map(|(name, _, value)| budget::text(name) + budget::text(value));
+        self.charge(sizes.sum(), span)
     }
 
     /// Whether `path` is a file.
@@ -113,10 +169,22 @@ impl<'a> Loader<'a> {
         paths: &[(String, Option<Span>)],
     ) -> Step<Node> {
         let mut merged: Option<Node> = None;
+        let mut is_stopped = false;
         for (path, span) in paths {
-            for document in self.read(path, *span)? {
-                merged = Some(self.document(scope, path, document, merged)?);
+            let documents = self.read(path, *span).unwrap_or_else(|Stop| {
+                is_stopped = true;
+                Vec::new()
+            });
+            for document in documents {
+                merged = self.document(scope, path, document, merged.take()).ok();
+                is_stopped |= merged.is_none();
+                if self.budget.is_spent() {
+                    return Err(Stop);
+                }
             }
+        }
+        if is_stopped {
+            return Err(Stop);
         }
         let Some(mut merged) = merged else {
             let names: Vec<&str> = paths.iter().map(|(path, _)| path.as_str()).collect();
@@ -124,6 +192,7 @@ impl<'a> Loader<'a> {
             return self.stop(Diagnostic::error("compose/empty", message));
         };
         let root = Place::root();
+        let earlier = self.problems.len();
         defaults::fill(&mut merged, &root);
         defaults::check(&merged, &mut self.problems);
         // Paths of an included project are always resolved, for nobody could do it later.
@@ -133,7 +202,7 @@ impl<'a> Loader<'a> {
             let base = Base { dir: &scope.shown_dir, style, home: self.request.home };
             base.resolve(&mut merged, &root, &mut self.problems);
         }
-        self.checked()?;
+        self.settle(earlier)?;
         look_up_environment(&mut merged, &scope.variables);
         Ok(merged)
     }
@@ -144,10 +213,15 @@ impl<'a> Loader<'a> {
             return Ok(documents);
         }
         let (text, id) = self.read_text(path, span)?;
-        yaml::parse(&text, id).map_err(|problems| {
-            self.problems.extend(problems);
-            Stop
-        })
+        let parsed = yaml::read(&text, id);
+        let earlier = self.problems.len();
+        self.problems.extend(parsed.problems);
+        self.settle(earlier)?;
+        let documents = parsed.documents.ok_or(Stop)?;
+        for document in &documents {
+            self.charge(budget::size(document), span.unwrap_or(document.span))?;
+        }
+        Ok(documents)
     }
 
     /// Puts documents aside for the next [`Self::read`] of their file.
@@ -216,10 +290,13 @@ impl<'a> Loader<'a> {
                 }
             }
         };
+        let before = self.problems.len();
         unique::enforce(&mut merged, &root, &mut self.problems);
-        self.checked()?;
+        self.settle(before)?;
+        let before = self.problems.len();
         self.problems.extend(shape::check(&merged, &schema::PROJECT, ""));
-        self.checked()?;
+        self.settle(before)?;
+        self.has_sections(&merged)?;
         self.drop_version(&mut merged);
         self.lengthen(&mut merged)?;
         Ok(merged)
@@ -247,8 +324,9 @@ impl<'a> Loader<'a> {
                     }
                 }
             };
+            let before = self.problems.len();
             unique::enforce(&mut whole, &root, &mut self.problems);
-            self.checked()?;
+            self.settle(before)?;
             self.lengthen(&mut whole)?;
             merged = Some(whole);
         }
@@ -263,8 +341,10 @@ impl<'a> Loader<'a> {
             return self.stop(Diagnostic::error("compose/wrong-kind", message).at(document.span));
         }
         let resets = Resets::take(document);
+        let earlier = self.problems.len();
         plain::read(document, "", self.request.sources, &mut self.problems);
-        self.checked()?;
+        self.settle(earlier)?;
+        let earlier = self.problems.len();
         if self.request.options.interpolate {
             let mut substitution = Substitution {
                 sources: self.request.sources,
@@ -274,24 +354,34 @@ impl<'a> Loader<'a> {
                 reported: &mut self.reported,
             };
             substitution.apply(document, &Place::root());
-            self.checked()?;
+            self.settle(earlier)?;
         }
         Ok(resets)
     }
 
+    /// Stops when a section is no mapping: whatever refers to its resources would be wrong too.
+    fn has_sections(&self, document: &Node) -> Step {
+        let is_wrong = |section: &&str| {
+            document.get(section).is_some_and(|node| !node.is_null() && node.as_map().is_none())
+        };
+        if include::SECTIONS.iter().any(|section| is_wrong(&section)) { Err(Stop) } else { Ok(()) }
+    }
+
     fn lengthen(&mut self, document: &mut Node) -> Step {
         let root = Place::root();
+        let earlier = self.problems.len();
         let mut canonicalizer = Canonicalizer {
             sources: self.request.sources,
             is_raw: !self.request.options.interpolate,
             problems: &mut self.problems,
             warnings: &mut self.warnings,
+            budget: &mut self.budget,
         };
         canonicalizer.apply(document, &root);
         canonical::drop_empty_dns(document);
         // The long form can reveal duplicates: a range of ports that covers a single one.
         unique::enforce(document, &root, &mut self.problems);
-        self.checked()
+        self.settle(earlier)
     }
 
     fn drop_version(&mut self, document: &mut Node) {

@@ -16,6 +16,7 @@
 
 mod attribute;
 mod bind;
+mod budget;
 mod canonical;
 mod consistency;
 mod defaults;
@@ -47,5 +48,5 @@ mod unique;
 mod tests;
 
 pub use find::{ComposeFiles, find_compose_files};
-pub use load::{Options, Project, ProjectName, Request, load};
+pub use load::{Options, Project, ProjectName, Request, load, with_warnings};
 pub use name::normalize_name;

@@ -44,10 +44,9 @@ impl Substitution<'_> {
                 }
             }
             Value::Str(text) => {
-                if text.contains('$') {
-                    self.fill(text, span, place);
-                }
-                if let Some(cast) = place.attribute().and_then(|attribute| attribute.cast) {
+                if text.contains('$') && !self.fill(text, span, place) {
+                    node.value = Value::Null;
+                } else if let Some(cast) = place.attribute().and_then(|attribute| attribute.cast) {
                     let text = std::mem::take(text);
                     node.value = self.cast(cast, text, span, place);
                 }
@@ -56,7 +55,8 @@ impl Substitution<'_> {
         }
     }
 
-    fn fill(&mut self, text: &mut String, span: Span, place: &Place<'_>) {
+    /// Whether `text` could be filled in.
+    fn fill(&mut self, text: &mut String, span: Span, place: &Place<'_>) -> bool {
         match interpolate(text, &|name| self.variables.get(name).cloned()) {
             Ok(filled) => {
                 for unset in filled.unset {
@@ -69,6 +69,7 @@ impl Substitution<'_> {
                     }
                 }
                 *text = filled.text;
+                true
             }
             Err(fault) => {
                 let at = self.inside(span, text, &fault.range);
@@ -79,6 +80,7 @@ impl Substitution<'_> {
                     )
                     .at(at),
                 );
+                false
             }
         }
     }

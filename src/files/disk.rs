@@ -2,6 +2,7 @@
 //!
 //! Nothing is refused here but size: the user names the files, as with Compose itself.
 
+use std::io::Read as _;
 use std::path::Path;
 use std::{fs, io};
 
@@ -42,15 +43,17 @@ impl Files for Disk {
                 wanted: "a file",
             });
         }
-        if meta.len() > FILE_SIZE_MAX {
-            return Err(FileError::TooLarge {
-                path: path.to_owned(),
-                size: meta.len(),
-                limit: FILE_SIZE_MAX,
-            });
+        let Some(file) = there(path, fs::File::open(at(path)))? else { return Ok(None) };
+        // Devices and pipes have no length beforehand, and some have no end.
+        let mut content = Vec::new();
+        file.take(FILE_SIZE_MAX + 1)
+            .read_to_end(&mut content)
+            .map_err(|error| failed(path, &error))?;
+        let size = meta.len().max(content.len() as u64);
+        if size > FILE_SIZE_MAX {
+            return Err(FileError::TooLarge { path: path.to_owned(), size, limit: FILE_SIZE_MAX });
         }
-        let content = there(path, fs::read(at(path)))?;
-        Ok(content.map(|content| File { name: path.into(), content: content.into(), origin: None }))
+        Ok(Some(File { name: path.into(), content: content.into(), origin: None }))
     }
 
     fn list(&self, path: &str) -> Result<Option<Vec<Entry>>, FileError> {

@@ -162,7 +162,7 @@ impl Stacks<'_> {
     ) -> Result<Project, Vec<Diagnostic>> {
         let Loaded { variables, warnings } = self.variables(files, sources, folder)?;
         let profiles = self.profiles(&variables);
-        let mut project = compose::load(&compose::Request {
+        let loaded = compose::load(&compose::Request {
             files,
             sources,
             compose_files: &folder.compose_files,
@@ -173,9 +173,8 @@ impl Stacks<'_> {
             profiles: &profiles,
             services: &[],
             options,
-        })?;
-        project.warnings.splice(0..0, warnings);
-        Ok(project)
+        });
+        compose::with_warnings(loaded, warnings)
     }
 
     /// Variables for `${…}`: the stack's `.env`, then `--env-file`, then what `pass_env` lets in;

@@ -12,5 +12,5 @@ mod syntax;
 mod write;
 
 pub use node::{Item, Map, Node, Tag, Value};
-pub use parse::{DEPTH_MAX, NODES_MAX, TEXT_MAX, parse, text_of};
+pub use parse::{DEPTH_MAX, NODES_MAX, Parsed, TEXT_MAX, parse, read, text_of};
 pub use write::to_text;

@@ -26,14 +26,32 @@ pub const TEXT_MAX: usize = 8 * 1024 * 1024;
 
 /// Reads all documents of `text`. The spans point into `source`.
 pub fn parse(text: &str, source: SourceId) -> Result<Vec<Node>, Vec<Diagnostic>> {
-    refuse_unreadable(text, source)?;
+    match read(text, source) {
+        Parsed { documents: Some(documents), problems } if problems.is_empty() => Ok(documents),
+        Parsed { problems, .. } => Err(problems),
+    }
+}
+
+/// What a text came to.
+#[derive(Debug)]
+pub struct Parsed {
+    /// Its documents without what is wrong in them; `None` when the text is no YAML.
+    pub documents: Option<Vec<Node>>,
+    /// What is wrong.
+    pub problems: Vec<Diagnostic>,
+}
+
+/// Reads all documents of `text`, also around mistakes such as duplicate keys.
+pub fn read(text: &str, source: SourceId) -> Parsed {
+    if let Err(problems) = refuse_unreadable(text, source) {
+        return Parsed { documents: None, problems };
+    }
     let mut reader = Reader::new(text, source);
     match reader.documents() {
-        Ok(documents) if reader.problems.is_empty() => Ok(documents),
-        Ok(_) => Err(reader.problems),
+        Ok(documents) => Parsed { documents: Some(documents), problems: reader.problems },
         Err(fatal) => {
             reader.problems.push(fatal);
-            Err(reader.problems)
+            Parsed { documents: None, problems: reader.problems }
         }
     }
 }

@@ -145,7 +145,7 @@ fn load(
         "" => compose::ProjectName::Fallback(file_name(project_dir)),
         given => compose::ProjectName::Set(given),
     };
-    let mut project = compose::load(&compose::Request {
+    let loaded = compose::load(&compose::Request {
         files,
         sources,
         compose_files,
@@ -156,9 +156,8 @@ fn load(
         profiles: &profiles,
         services: &args.names,
         options: options(args),
-    })?;
-    project.warnings.splice(0..0, warnings);
-    Ok(project)
+    });
+    compose::with_warnings(loaded, warnings)
 }
 
 /// The process environment, and below it `--env-file` or `.env`.
