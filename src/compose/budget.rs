@@ -8,7 +8,7 @@ use crate::diag::{Diagnostic, Span};
 use crate::yaml::{Node, Value};
 
 /// The most values a project may have, counting each copy made on the way.
-pub(super) const VALUES_MAX: usize = 1_000_000;
+pub(super) const VALUES_MAX: usize = 800_000;
 
 /// What a port of a range counts, in values: all 65535 fit once.
 pub(super) const PORT: usize = 8;

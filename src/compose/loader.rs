@@ -352,6 +352,7 @@ impl<'a> Loader<'a> {
                 problems: &mut self.problems,
                 warnings: &mut self.warnings,
                 reported: &mut self.reported,
+                budget: &mut self.budget,
             };
             substitution.apply(document, &Place::root());
             self.settle(earlier)?;

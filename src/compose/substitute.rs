@@ -11,6 +11,7 @@ use crate::diag::{Diagnostic, Sources, Span};
 use crate::yaml::{Node, Value};
 
 use super::attribute::Place;
+use super::budget::{self, Budget};
 use super::forms;
 use super::interpolate::{Cast, Scalar, interpolate};
 
@@ -26,6 +27,8 @@ pub(super) struct Substitution<'a> {
     pub(super) warnings: &'a mut Vec<Diagnostic>,
     /// Variables that were reported missing already.
     pub(super) reported: &'a mut BTreeSet<String>,
+    /// What long values are taken from.
+    pub(super) budget: &'a mut Budget,
 }
 
 impl Substitution<'_> {
@@ -68,7 +71,10 @@ impl Substitution<'_> {
                         );
                     }
                 }
-                *text = filled.text;
+                match self.budget.charge(budget::text(&filled.text) - 1, span) {
+                    Ok(()) => *text = filled.text,
+                    Err(problem) => self.problems.extend(problem),
+                }
                 true
             }
             Err(fault) => {

@@ -1,5 +1,7 @@
 //! Whole projects, loaded from memory: what no single stage can show alone.
 
+mod problems;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};

@@ -100,3 +100,15 @@ impl Files for Disk {
         Ok(there(path, fs::metadata(at(path)))?.is_some_and(|meta| meta.is_file()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_without_end_is_too_large() {
+        assert!(matches!(Disk.read("/dev/zero"), Err(FileError::TooLarge { .. })));
+        assert!(Disk.read("/dev/null").is_ok_and(|file| file.is_some()));
+    }
+}
