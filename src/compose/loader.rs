@@ -362,10 +362,10 @@ impl<'a> Loader<'a> {
 
     /// Stops when a section is no mapping: whatever refers to its resources would be wrong too.
     fn has_sections(&self, document: &Node) -> Step {
-        let is_wrong = |section: &&str| {
+        let is_wrong = |section: &str| {
             document.get(section).is_some_and(|node| !node.is_null() && node.as_map().is_none())
         };
-        if include::SECTIONS.iter().any(|section| is_wrong(&section)) { Err(Stop) } else { Ok(()) }
+        if include::SECTIONS.iter().any(|section| is_wrong(section)) { Err(Stop) } else { Ok(()) }
     }
 
     fn lengthen(&mut self, document: &mut Node) -> Step {
