@@ -8,6 +8,7 @@ use std::path::Path;
 
 /// Rules that no repository leads to, each with the reason.
 pub(crate) const UNREACHABLE: &[(&str, &str)] = &[
+    ("compose/more", "only the first findings of a stack are shown, and it comes later"),
     ("repository/unreadable", "the object store of a repository must be damaged"),
     ("resolve/too-many-bytes", "it takes more than 64 MiB, and ten seconds to commit"),
     ("resolve/too-many-files", "it takes 10,001 files; a unit test has them in memory"),
