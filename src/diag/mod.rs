@@ -136,7 +136,7 @@ pub fn nearest<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -
         .into_iter()
         .filter_map(|name| {
             let limit = (wrong.chars().count().max(name.chars().count()) / 3).clamp(1, 3);
-            let edits = distance(&wrong, &name.to_lowercase());
+            let edits = edits(&wrong, &name.to_lowercase());
             // All letters replaced is another name.
             let is_near = edits <= limit && edits < wrong.chars().count();
             is_near.then_some((edits, name))
@@ -146,7 +146,7 @@ pub fn nearest<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -
 }
 
 /// Edits between two short names: insert, delete, replace, swap of neighbours.
-fn distance(a: &str, b: &str) -> usize {
+pub fn edits(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     // Names longer than this are never a slip of the finger, and the table is quadratic.
     if a.len().max(b.len()) > 64 {

@@ -39,7 +39,9 @@ impl Span {
         Self::new(self.source, start + inner.start, start + inner.end)
     }
 
-    pub(super) fn moved(self, Moved(by): Moved) -> Self {
+    /// The same range in a registry that took over its text.
+    #[must_use]
+    pub fn moved(self, Moved(by): Moved) -> Self {
         Self { source: SourceId(self.source.0 + by), ..self }
     }
 

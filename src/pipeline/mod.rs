@@ -12,6 +12,7 @@ mod stack;
 mod tree;
 mod whence;
 
+pub use crate::resolve::Clashes;
 pub use cache::Cache;
 pub use snapshot::{Choice, Outcome, Snapshot};
 pub use stack::{StackModel, StackOutcome};

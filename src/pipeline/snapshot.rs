@@ -12,7 +12,7 @@ use super::{Cache, Tree};
 use crate::diag::{Diagnostic, Sources, words};
 use crate::files::{Files, Report};
 use crate::model::{Desired, EnvironmentName, ProjectName, StackName};
-use crate::resolve::conflicting_routes;
+use crate::resolve::{Clashes, Neighbour, clashes};
 use crate::settings::{Environment, Inventory, Settings, StackFolder, Values, discover};
 use crate::template::{CommitInfo, Engine, node_value};
 
@@ -62,7 +62,7 @@ pub struct Outcome {
     /// All stacks with their findings, in the order of their names.
     pub stacks: Vec<Arc<StackOutcome>>,
     /// Findings over several stacks.
-    pub conflicts: Vec<Diagnostic>,
+    pub conflicts: Clashes,
     /// How many stacks were rendered now; the others were known already.
     pub rendered: usize,
 }
@@ -70,7 +70,7 @@ pub struct Outcome {
 impl Outcome {
     /// Whether anything has an error.
     pub fn has_errors(&self) -> bool {
-        !self.conflicts.is_empty() || self.stacks.iter().any(|stack| stack.target.is_none())
+        self.conflicts.has_errors() || self.stacks.iter().any(|stack| stack.target.is_none())
     }
 }
 
@@ -130,7 +130,7 @@ impl Snapshot {
                 .filter_map(|outcome| Some((outcome.name.clone(), outcome.target.clone()?)))
                 .collect(),
         };
-        let conflicts = conflicts(&desired);
+        let conflicts = conflicts(&outcomes, &self.inventory);
         Outcome { desired, stacks: outcomes, conflicts, rendered }
     }
 
@@ -283,6 +283,7 @@ fn read(
     let (project, environment) = (project?, environment?);
     let inventory = Inventory::load(files, sources, environment.inventory.as_ref(), problems);
     let values = Values::load(files, sources, &environment.values, problems);
+    say_once(problems);
     let inputs = inputs(files, &environment, &settings, choice);
     Some(Read {
         project: ProjectName::from(project),
@@ -377,21 +378,31 @@ fn inputs(
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
 }
 
-fn conflicts(desired: &Desired) -> Vec<Diagnostic> {
-    conflicting_routes(desired)
-        .into_iter()
-        .map(|conflict| {
-            let claims: Vec<String> = conflict
-                .services
-                .iter()
-                .map(|(stack, service)| format!("`{stack}/{service}`"))
-                .collect();
-            let message =
-                format!("the route {} is claimed by {}", conflict.route, claims.join(" and "));
-            Diagnostic::error("routes/conflict", message)
-                .help("give one of them another host or path")
+fn conflicts(stacks: &[Arc<StackOutcome>], inventory: &Inventory) -> Clashes {
+    let neighbours: Vec<Neighbour<'_>> = stacks
+        .iter()
+        .filter_map(|stack| {
+            Some(Neighbour {
+                name: &stack.name,
+                target: stack.target.as_deref()?,
+                places: &stack.places,
+                sources: &stack.report.sources,
+            })
         })
-        .collect()
+        .collect();
+    clashes(&neighbours, inventory)
+}
+
+/// Settings and the loader of what they name both miss a file that is not there.
+fn say_once(problems: &mut Vec<Diagnostic>) {
+    let mut said: Vec<Diagnostic> = Vec::new();
+    problems.retain(|problem| {
+        let is_new = !said.contains(problem);
+        if is_new {
+            said.push(problem.clone());
+        }
+        is_new
+    });
 }
 
 pub(super) fn stack_name(folder: &StackFolder) -> StackName {

@@ -11,7 +11,7 @@ use crate::compose::{self, Project};
 use crate::diag::{Diagnostic, Sources, words};
 use crate::files::{Files, Reads, Report, Tracked, join};
 use crate::model::{StackName, StackTarget};
-use crate::resolve::{Surroundings, resolve};
+use crate::resolve::{Places, Surroundings, resolve};
 use crate::settings::{Inventory, Settings, StackFolder, Values};
 use crate::template::{CommitInfo, Context, Engine, Rendered};
 
@@ -24,12 +24,19 @@ pub struct StackOutcome {
     pub target: Option<Arc<StackTarget>>,
     /// What is wrong or odd about it.
     pub report: Report,
+    /// Where it claims what only one stack can have.
+    pub(super) places: Places,
 }
 
 impl StackOutcome {
     /// A stack whose tree cannot be read.
     pub(super) fn unreadable(folder: &StackFolder, error: &TreeError) -> Self {
-        Self { name: stack_name(folder), target: None, report: unreadable(error) }
+        Self {
+            name: stack_name(folder),
+            target: None,
+            report: unreadable(error),
+            places: Places::default(),
+        }
     }
 }
 
@@ -81,7 +88,7 @@ impl Stacks<'_> {
         let context = self.context(folder);
         let rendered = Rendered::new(&tracked, self.engine, &context);
         let sources = Sources::default();
-        let (target, problems) =
+        let (target, problems, places) =
             match self.load(&rendered, &sources, folder, compose::Options::default()) {
                 Ok(project) => {
                     let surroundings = Surroundings {
@@ -91,18 +98,19 @@ impl Stacks<'_> {
                         inventory: self.inventory,
                     };
                     let (target, problems) = resolve(&project, &surroundings);
+                    let places = Places::of(&project);
                     let problems: Vec<_> = project.warnings.into_iter().chain(problems).collect();
                     let has_errors = problems.iter().any(Diagnostic::is_error);
-                    ((!has_errors).then(|| Arc::new(target)), problems)
+                    ((!has_errors).then(|| Arc::new(target)), problems, places)
                 }
-                Err(problems) => (None, problems),
+                Err(problems) => (None, problems, Places::default()),
             };
         let problems =
             problems.into_iter().map(|problem| self.explain(problem, &sources)).collect();
         let asked_for_commit = rendered.asked_for_commit();
         drop(rendered);
         let report = Report::new(problems, sources);
-        let outcome = StackOutcome { name: stack_name(folder), target, report };
+        let outcome = StackOutcome { name: stack_name(folder), target, report, places };
         (outcome, tracked.into_reads(), asked_for_commit)
     }
 

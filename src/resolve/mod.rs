@@ -2,12 +2,16 @@
 //!
 //! What is not chosen here, because it needs the live fleet in view: host, port, image digest.
 
+mod clash;
 mod container;
 mod contents;
+mod extension_name;
 mod fields;
+mod fit;
 mod hash;
+mod image;
 mod place;
-mod routes;
+mod places;
 mod service;
 mod stack;
 
@@ -20,10 +24,11 @@ use crate::model::{ServiceName, StackTarget};
 use crate::settings::{Inventory, Settings};
 use fields::Fields;
 
+pub use clash::{Clashes, Neighbour, clashes};
 #[cfg(test)]
 pub(crate) use hash::spec_hash;
 pub(crate) use hash::tree;
-pub use routes::{RouteUse, conflicting_routes};
+pub use places::Places;
 
 /// What a stack is resolved against.
 #[derive(Clone, Copy)]
@@ -53,6 +58,7 @@ pub fn resolve(
     let mut contents = contents::Contents::new(surroundings.files, surroundings.sources);
     let mut problems = Vec::new();
     let mut services = BTreeMap::new();
+    extension_name::check_top(&project.root, &mut problems);
     for (name, value) in stack.fields("services").iter() {
         let node = nodes.and_then(|services| services.get(name));
         let place = Place { service: name, node, fallback: project.root.span };

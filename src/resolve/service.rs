@@ -9,7 +9,7 @@ use super::container::container;
 use super::contents::{Contents, Kind};
 use super::fields::Fields;
 use super::hash::spec_hash;
-use super::{Place, Surroundings};
+use super::{Place, Surroundings, extension_name, fit, image};
 use crate::diag::Diagnostic;
 use crate::model::{
     Condition, Count, Dependency, FailureAction, Gate, Hook, HttpProbe, Nanos, Order, Placement,
@@ -28,6 +28,8 @@ pub(super) fn service(
 ) -> Option<ServiceTarget> {
     let before = problems.len();
     refuse_unsupported(place, service, problems);
+    image::check(place, service, problems);
+    extension_name::check_service(place, problems);
     let before_extension = problems.len();
     let extension = match place.extension("x-gitdeploy") {
         Some(node) => Extension::read(node, &place.path("x-gitdeploy"), problems),
@@ -65,6 +67,7 @@ pub(super) fn service(
         post_start: hooks(service, "post_start"),
         pre_stop: hooks(service, "pre_stop"),
     };
+    fit::check(place, &target, surroundings, problems);
     let has_errors = problems[before..].iter().any(Diagnostic::is_error);
     (!has_errors).then_some(target)
 }

@@ -10,9 +10,9 @@ use crate::model::{
     Bytes, Count, FailureAction, NanoCpus, Nanos, Probe, ServiceTarget, UpdateOrder,
 };
 
-struct Resolved {
+pub(super) struct Resolved {
     target: StackTarget,
-    findings: Vec<String>,
+    pub(super) findings: Vec<String>,
 }
 
 impl Resolved {
@@ -21,7 +21,7 @@ impl Resolved {
     }
 }
 
-fn resolve_in(files: Memory, text: &str) -> Resolved {
+pub(super) fn resolve_in(files: Memory, text: &str) -> Resolved {
     let files = files.with("stacks/shop/compose.yaml", text);
     let sources = Sources::default();
     let mut problems = Vec::new();
@@ -133,7 +133,9 @@ configs: {site: {file: ./site.conf}}
 
 #[test]
 fn deploy_says_how_many_where_and_how() {
-    let resolved = resolved(
+    let inventory = "hosts: {a: {docker: 'ssh://a', labels: {role: web}}, b: {docker: 'ssh://b', labels: {role: web}}}\n";
+    let resolved = resolve_in(
+        Memory::new().with("inventory.yaml", inventory),
         "\
 services:
   web:
@@ -233,4 +235,38 @@ fn resolving_twice_gives_the_same_bytes() {
         "services: {b: {image: x, environment: {Z: 1, A: 2}}, a: {image: y}}\nvolumes: {v: {}}";
     let bytes = || serde_json::to_string(&resolved(text).target).expect("plain data");
     assert_eq!(bytes(), bytes());
+}
+
+#[test]
+fn an_image_that_cannot_be_is_refused_at_its_place() {
+    let resolved = resolved(
+        "\
+services:
+  a: {image: 'x:${UNSET}'}
+  b: {image: nginx, pre_start: [{image: 'Bad Image:', command: ['true']}]}
+  c: {image: Team/App}
+",
+    );
+    insta::assert_snapshot!(resolved.findings.join("\n"), @r"
+    stacks/shop/compose.yaml:2:14: `x:` is no image: nothing stands behind the `:`, where the tag belongs
+    stacks/shop/compose.yaml:3:41: `Bad Image:` is no image: it has a space
+    stacks/shop/compose.yaml:4:14: `Team/App` is no image: `App` has the capital letter `A`; names are written in lowercase
+    ");
+}
+
+#[test]
+fn the_extension_misspelt_or_misplaced_is_odd() {
+    let resolved = resolved(
+        "\
+x-gitdeploy: {}
+x-deploy: {}
+services:
+  a: {image: x, x-gitdeply: {}, x-github: {}}
+",
+    );
+    insta::assert_snapshot!(resolved.findings.join("\n"), @r"
+    stacks/shop/compose.yaml:1:1: `x-gitdeploy` has no effect here
+    stacks/shop/compose.yaml:4:17: `x-gitdeply` of service `a` has no effect
+    ");
+    assert_eq!(resolved.target.services.len(), 1);
 }

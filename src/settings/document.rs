@@ -112,6 +112,25 @@ pub(super) fn only_one_of(
     found.first().copied()
 }
 
+/// Refuses `candidates` with `.j2` behind them: they would be ignored without a word.
+pub(super) fn refuse_templates(
+    files: &dyn Files,
+    candidates: &[&str],
+    problems: &mut Vec<Diagnostic>,
+) {
+    for candidate in candidates {
+        let template = format!("{candidate}.j2");
+        if files.is_file(&template).unwrap_or(false) {
+            problems.push(is_template(&template).help(format!("name it `{candidate}`")));
+        }
+    }
+}
+
+fn is_template(path: &str) -> Diagnostic {
+    let message = format!("`{path}` is not rendered: settings are not templates");
+    Diagnostic::error("settings/template", message)
+}
+
 /// A path written in a file, seen from `base`: cleaned, inside the repository, and a file there.
 ///
 /// `None` when it leads out of the repository. A missing file is reported, and the path returned.
@@ -122,6 +141,10 @@ pub(super) fn referenced(
     problems: &mut Vec<Diagnostic>,
 ) -> Option<Placed<String>> {
     let inside = inside(base, path, problems)?;
+    if inside.value.ends_with(".j2") {
+        problems.push(is_template(&inside.value).at(path.span));
+        return None;
+    }
     match files.is_file(&inside.value) {
         Ok(true) => {}
         Ok(false) => problems.push(missing(files, &inside)),
@@ -159,6 +182,10 @@ pub(super) fn missing(files: &dyn Files, path: &Placed<String>) -> Diagnostic {
         format!("there is no file `{}` in the repository", path.value),
     )
     .at(path.span);
+    let template = format!("{}.j2", path.value);
+    if files.is_file(&template).unwrap_or(false) {
+        return is_template(&template).at(path.span);
+    }
     let dir = crate::files::parent(&path.value);
     if let Ok(Some(_)) = files.list(&path.value) {
         return problem.help("it is a directory; name a file in it");

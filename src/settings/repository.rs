@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use crate::diag::{Diagnostic, Sources, Span};
 use crate::files::Files;
 use crate::model::Name;
-use crate::settings::document::{Document, only_one_of, read_checked, referenced};
+use crate::settings::document::{
+    Document, only_one_of, read_checked, referenced, refuse_templates,
+};
 use crate::settings::extension::{DRAIN, HEALTH, ROLLOUT, explain_planned_strategy};
 use crate::settings::names::NAME;
 use crate::settings::placed::{entries, items, number, parsed, text, texts};
@@ -153,7 +155,9 @@ pub struct Protect {
 impl Settings {
     /// Reads `gitdeploy.yaml` or `gitdeploy.yml` from the root of `files`.
     pub fn load(files: &dyn Files, sources: &Sources, problems: &mut Vec<Diagnostic>) -> Self {
-        let Some(path) = only_one_of(files, &["gitdeploy.yaml", "gitdeploy.yml"], problems) else {
+        let candidates = ["gitdeploy.yaml", "gitdeploy.yml"];
+        refuse_templates(files, &candidates, problems);
+        let Some(path) = only_one_of(files, &candidates, problems) else {
             return Self::default();
         };
         let before = problems.len();

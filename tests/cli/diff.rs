@@ -219,3 +219,15 @@ fn secrets_in_files_and_arguments_are_not_shown() {
         assert!(!run.stdout.contains("hunter"), "{format}: {}", run.stdout);
     }
 }
+
+#[test]
+fn a_head_whose_stacks_clash_cannot_be_compared() {
+    let inventory = "hosts: {h: {docker: 'ssh://h'}}\n";
+    let stack = "services: {web: {image: x, ports: ['80:80']}}\n";
+    let repo = Repo::with(&[("inventory.yaml", inventory), ("stacks/a/compose.yaml", stack)]);
+    repo.commit(&[("stacks/b/compose.yaml", stack)]);
+    let run = repo.run(&["diff", "HEAD~1", "HEAD"]);
+    assert_eq!((run.code, run.stdout.as_str()), (2, ""));
+    assert!(run.stderr.contains("error[ports/conflict]"), "{}", run.stderr);
+    assert_eq!(repo.run(&["diff", "HEAD", "HEAD~1"]).code, 1, "the head mends it");
+}

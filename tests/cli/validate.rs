@@ -135,10 +135,20 @@ fn two_services_cannot_claim_one_route() {
     ]);
     let run = repo.run(&["validate"]);
     assert_eq!(run.code, 1);
+    assert!(run.stdout.starts_with("Invalid: 2 stacks claim the same route, "));
     insta::assert_snapshot!(run.stderr, @r"
     error[routes/conflict]: the route a.example.com/ on proxy `edge` is claimed by `a/web` and `b/web`
-     |
-     = help: give one of them another host or path
+     --> stacks/a/compose.yaml:1:58
+      |
+    1 | services: {web: {image: x, x-gitdeploy: {routes: [{host: a.example.com, port: 80}]}}}
+      |                                                          ^^^^^^^^^^^^^ `a/web`
+      |
+     ::: stacks/b/compose.yaml:1:58
+      |
+    1 | services: {web: {image: x, x-gitdeploy: {routes: [{host: a.example.com, port: 80}]}}}
+      |                                                          ------------- `b/web`
+      |
+      = help: give one of them another host or path
 
     hint: mend the files, then: gitdeploy validate --worktree
     ");
@@ -206,4 +216,106 @@ fn several_environments_must_be_told_apart() {
     assert_eq!(repo.run(&["validate", "--env", "staging"]).code, 0);
     assert_eq!(repo.run_with(&["validate"], &[("GITDEPLOY_ENV", "production")]).code, 0);
     assert!(repo.run(&["validate", "--env", "stagign"]).stderr.contains("did you mean `staging`?"));
+}
+
+#[test]
+fn two_services_cannot_share_a_port_of_the_only_host() {
+    let stack = "services: {web: {image: x, ports: ['80:80']}}\n";
+    let repo = Repo::with(&[("stacks/a/compose.yaml", stack), ("stacks/b/compose.yaml", stack)]);
+    let run = repo.run(&["validate"]);
+    assert_eq!(run.code, 1);
+    assert!(run.stdout.starts_with("Invalid: 2 stacks claim the same host port, "));
+    insta::assert_snapshot!(run.stderr, @r"
+    error[ports/conflict]: the host port 80/tcp is claimed by `a/web` and `b/web`
+     --> stacks/a/compose.yaml:1:36
+      |
+    1 | services: {web: {image: x, ports: ['80:80']}}
+      |                                    ^^^^^^^ `a/web`
+      |
+     ::: stacks/b/compose.yaml:1:36
+      |
+    1 | services: {web: {image: x, ports: ['80:80']}}
+      |                                    ------- `b/web`
+      |
+      = help: together they have no more hosts than `local`
+
+    hint: mend the files, then: gitdeploy validate --worktree
+    ");
+    let local = "services: {web: {image: x, ports: ['127.0.0.1:80:80']}}\n";
+    let other = "services: {web: {image: x, ports: ['127.0.0.2:80:80']}}\n";
+    repo.commit(&[("stacks/a/compose.yaml", local), ("stacks/b/compose.yaml", other)]);
+    assert_eq!(repo.run(&["validate"]).code, 0);
+}
+
+#[test]
+fn services_that_merely_may_meet_are_no_clash() {
+    let inventory = "hosts: {h: {docker: 'ssh://h'}, i: {docker: 'ssh://i'}}\n";
+    let stack = |name: &str, replicas: usize| {
+        format!(
+            "services: {{web: {{image: x, container_name: {name}, ports: ['80:80'], volumes: ['data:/d'], deploy: {{replicas: {replicas}}}}}}}\nvolumes: {{data: {{name: data}}}}\n"
+        )
+    };
+    let repo = Repo::with(&[
+        ("inventory.yaml", inventory),
+        ("stacks/a/compose.yaml", &stack("web", 1)),
+        ("stacks/b/compose.yaml", &stack("web", 1)),
+    ]);
+    let run = repo.run(&["validate"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stderr.contains("warning[names/conflict]: `a` and `b` make `data`"));
+    repo.commit(&[("stacks/c/compose.yaml", &stack("web", 1))]);
+    let run = repo.run(&["validate"]);
+    assert!(run.stdout.starts_with("Invalid: 3 stacks claim the same things, "), "{}", run.stderr);
+}
+
+#[test]
+fn settings_are_not_templates() {
+    let repo = Repo::with(&[
+        ("inventory.yaml.j2", "hosts: {}\n"),
+        ("gitdeploy.yaml", "environments: {production: {values: [values.yaml, gone.yaml]}}\n"),
+        ("values.yaml.j2", "a: 1\n"),
+        ("compose.yaml", COMPOSE),
+    ]);
+    let run = repo.run(&["validate"]);
+    assert_eq!(run.code, 1);
+    insta::assert_snapshot!(run.stderr, @r"
+    error[settings/template]: `values.yaml.j2` is not rendered: settings are not templates
+     --> gitdeploy.yaml:1:38
+      |
+    1 | environments: {production: {values: [values.yaml, gone.yaml]}}
+      |                                      ^^^^^^^^^^^
+
+    error[settings/no-such-file]: there is no file `gone.yaml` in the repository
+     --> gitdeploy.yaml:1:51
+      |
+    1 | environments: {production: {values: [values.yaml, gone.yaml]}}
+      |                                                   ^^^^^^^^^
+
+    error[settings/template]: `inventory.yaml.j2` is not rendered: settings are not templates
+     |
+     = help: name it `inventory.yaml`
+    ");
+}
+
+#[test]
+fn a_host_that_is_not_there_is_told_with_those_that_are() {
+    let repo = Repo::with(&[
+        ("inventory.yaml", "hosts: {web-1: {docker: 'ssh://h', labels: {zone: a}}}\n"),
+        (
+            "compose.yaml",
+            "services: {web: {image: x, deploy: {placement: {constraints: [node.hostname == web1]}}}}\n",
+        ),
+    ]);
+    insta::assert_snapshot!(repo.run(&["validate"]).stderr, @r"
+    error[resolve/no-host]: no host fulfils `node.hostname == web1`
+     --> compose.yaml:1:63
+      |
+    1 | services: {web: {image: x, deploy: {placement: {constraints: [node.hostname == web1]}}}}
+      |                                                               ^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: did you mean `web-1`?
+      = help: the hosts are: `web-1` (zone=a)
+
+    hint: mend the files, then: gitdeploy validate --worktree
+    ");
 }

@@ -4,7 +4,6 @@ use super::Run;
 use crate::cli::args::{Diff, DiffFormat};
 use crate::cli::repository::{self, Opened};
 use crate::cli::{Exit, Failure};
-use crate::diag::Sources;
 use crate::diff::diff;
 use crate::files::Report;
 use crate::pipeline::{Cache, Choice, Outcome, Snapshot};
@@ -35,6 +34,7 @@ pub(super) fn run(run: &Run<'_>, args: &Diff) -> Result<Exit, Failure> {
     let mut cache = Cache::default();
     let old = resolve(run, &base, &args.base, &mut cache)?;
     let new = resolve(run, &head, &args.head, &mut cache)?;
+    refuse_clashes(run, &new, &args.head)?;
     let differences = diff(&old.desired, &new.desired);
     let heading = ui::diff::Heading {
         project: head.project.to_string(),
@@ -65,6 +65,18 @@ fn refuse_unknown(wanted: &[String], base: &Snapshot, head: &Snapshot) -> Result
     }
 }
 
+/// A head whose stacks clash can never be deployed. A base may: the head is what mends it.
+fn refuse_clashes(run: &Run<'_>, outcome: &Outcome, revision: &str) -> Result<(), Failure> {
+    let clashes = &outcome.conflicts;
+    if !clashes.has_errors() {
+        return Ok(());
+    }
+    run.screen.findings(&clashes.report.diagnostics, &clashes.report.sources);
+    let names: Vec<String> = clashes.stacks.iter().map(|name| format!("`{name}`")).collect();
+    Err(Failure::new(format!("could not compare: {} at `{revision}` clash", names.join(", ")))
+        .hint(run.cli.global.next_command(&format!("validate --rev {revision}"))))
+}
+
 /// A state with errors cannot be compared: what is missing would read as removed.
 fn resolve(
     run: &Run<'_>,
@@ -81,7 +93,6 @@ fn resolve(
         let Report { diagnostics, sources } = &stack.report;
         run.screen.findings(diagnostics, sources);
     }
-    run.screen.findings(&outcome.conflicts, &Sources::default());
     let names: Vec<String> = bad.iter().map(|stack| format!("`{}`", stack.name)).collect();
     Err(Failure::new(format!("could not compare: {} at `{revision}` has errors", names.join(", ")))
         .hint(run.cli.global.next_command(&format!("validate --rev {revision}"))))

@@ -5,8 +5,7 @@ use serde_json::json;
 use super::Run;
 use crate::cli::args::Validate;
 use crate::cli::{Exit, Failure, repository};
-use crate::diag::Sources;
-use crate::pipeline::{Cache, Choice, Outcome, Snapshot};
+use crate::pipeline::{Cache, Choice, Clashes, Outcome, Snapshot};
 
 pub(super) fn run(run: &Run<'_>, args: &Validate) -> Result<Exit, Failure> {
     let global = &run.cli.global;
@@ -24,7 +23,8 @@ pub(super) fn run(run: &Run<'_>, args: &Validate) -> Result<Exit, Failure> {
         run.screen.detail(&format!("stack {}: {}", stack.name, plural(services, "service")));
         run.screen.findings(&stack.report.diagnostics, &stack.report.sources);
     }
-    run.screen.findings(&outcome.conflicts, &Sources::default());
+    let clashes = &outcome.conflicts.report;
+    run.screen.findings(&clashes.diagnostics, &clashes.sources);
     summary(run, &snapshot, &outcome, args.worktree)?;
     Ok(if outcome.has_errors() { Exit::Failed } else { Exit::Done })
 }
@@ -39,8 +39,10 @@ fn summary(
     let services: usize = outcome.desired.stacks.values().map(|stack| stack.services.len()).sum();
     let stacks = outcome.stacks.len();
     let line = if outcome.has_errors() {
-        let label = snapshot.tree().label();
-        format!("Invalid: {bad} of {} {}, {label}.", plural(stacks, "stack"), has_errors(bad))
+        let bad =
+            (bad > 0).then(|| format!("{bad} of {} {}", plural(stacks, "stack"), has_errors(bad)));
+        let parts: Vec<String> = bad.into_iter().chain(clash(&outcome.conflicts)).collect();
+        format!("Invalid: {}, {}.", parts.join(", and "), snapshot.tree().label())
     } else {
         format!(
             "Valid: {}, {}, environment {}, {}.",
@@ -63,9 +65,28 @@ fn summary(
     Ok(())
 }
 
+/// The clashes in a few words.
+fn clash(clashes: &Clashes) -> Option<String> {
+    let errors = clashes.report.diagnostics.iter().filter(|problem| problem.is_error());
+    let mut rules: Vec<&str> = errors.map(|problem| problem.rule).collect();
+    let count = rules.len();
+    rules.dedup();
+    let thing = match rules.as_slice() {
+        [] => return None,
+        ["routes/conflict"] => "route",
+        ["ports/conflict"] => "host port",
+        ["names/conflict"] => "container name",
+        _ => "thing",
+    };
+    let plural_s = if count == 1 { "" } else { "s" };
+    Some(match clashes.stacks.len() {
+        1 => format!("services of 1 stack claim the same {thing}{plural_s}"),
+        stacks => format!("{stacks} stacks claim the same {thing}{plural_s}"),
+    })
+}
+
 fn has_errors(bad: usize) -> &'static str {
     match bad {
-        0 => "is wrong alone, but together they clash",
         1 => "has errors",
         _ => "have errors",
     }

@@ -11,7 +11,9 @@ use crate::diag::{Diagnostic, Sources};
 use crate::files::Files;
 use crate::model::Name;
 use crate::settings::Placed;
-use crate::settings::document::{Document, inside, missing, only_one_of, read_checked, unreadable};
+use crate::settings::document::{
+    Document, inside, missing, only_one_of, read_checked, refuse_templates, unreadable,
+};
 use crate::settings::placed::{entries, text};
 use crate::yaml::Node;
 
@@ -59,10 +61,14 @@ impl Inventory {
     ) -> Self {
         let path = match named {
             Some(named) => named.value.as_str(),
-            None => match only_one_of(files, &["inventory.yaml", "inventory.yml"], problems) {
-                Some(path) => path,
-                None => return Self::local(),
-            },
+            None => {
+                let candidates = ["inventory.yaml", "inventory.yml"];
+                refuse_templates(files, &candidates, problems);
+                match only_one_of(files, &candidates, problems) {
+                    Some(path) => path,
+                    None => return Self::local(),
+                }
+            }
         };
         match read_checked(files, sources, path, &INVENTORY, problems) {
             // Where its path stands in `gitdeploy.yaml`, its absence has been reported.
