@@ -197,48 +197,51 @@ mod tests {
         }
     }
 
+    const WRONG: &[&str] = &[
+        "Bad Image:",
+        "x:",
+        ":latest",
+        "Nginx",
+        "team/App:1",
+        "x:1:2",
+        "x:-a",
+        "x:a/b",
+        "a//b",
+        "/a",
+        "a/",
+        "a..b",
+        "a._b",
+        "a___b",
+        "-a",
+        "a_",
+        "é",
+        "x:ü",
+        "host:port/app",
+        "host:/app",
+        "-a.b/app",
+        "[::g]/app",
+        "https://example.com/app",
+        "x@",
+        "x@sha256",
+        "x@sha256:abc",
+        "x@md5:abc",
+        "x@sha256:ABC",
+        "${IMAGE}",
+    ];
+
     #[test]
     fn what_is_no_image_says_why() {
         let long = "a".repeat(256);
         let long_tag = format!("a:{}", "b".repeat(129));
-        let told: Vec<String> = [
-            "Bad Image:",
-            "x:",
-            ":latest",
-            "Nginx",
-            "team/App:1",
-            "x:1:2",
-            "x:-a",
-            "x:a/b",
-            "a//b",
-            "/a",
-            "a/",
-            "a..b",
-            "a._b",
-            "a___b",
-            "-a",
-            "a_",
-            "é",
-            "x:ü",
-            "host:port/app",
-            "host:/app",
-            "-a.b/app",
-            "[::g]/app",
-            "https://example.com/app",
-            "x@",
-            "x@sha256",
-            "x@sha256:abc",
-            "x@md5:abc",
-            "x@sha256:ABC",
-            "${IMAGE}",
-        ]
-        .into_iter()
-        .chain([long_tag.as_str(), long.as_str()])
-        .map(|image| {
-            let shown: String = image.chars().take(24).collect();
-            format!("{shown}: {}", parse(image).expect_err(image))
-        })
-        .collect();
+        let told: Vec<String> = WRONG
+            .iter()
+            .copied()
+            .chain([long_tag.as_str(), long.as_str()])
+            .map(|image| {
+                let shown: String = image.chars().take(24).collect();
+                format!("{shown}: {}", parse(image).expect_err(image))
+            })
+            .collect();
         insta::assert_snapshot!(told.join("\n"), @r"
         Bad Image:: it has a space
         x:: nothing stands behind the `:`, where the tag belongs
