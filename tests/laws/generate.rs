@@ -38,11 +38,7 @@ pub(crate) const ATTRIBUTES: &[Attribute] = &[
         ],
         "['/srv:/data']",
     ),
-    attribute(
-        "ports",
-        &["['8080:80']", "[{target: 80, published: '8080', protocol: tcp, mode: ingress}]"],
-        "['8080:81']",
-    ),
+    attribute("ports", &["['80']", "[{target: 80, protocol: tcp, mode: ingress}]"], "['81']"),
     attribute(
         "healthcheck",
         &["{test: 'true', interval: 60s}", "{interval: 1m, test: [CMD-SHELL, 'true']}"],

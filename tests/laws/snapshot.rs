@@ -38,7 +38,8 @@ fn resolved(root: &Path, cache: &mut Cache) -> Outcome {
     match Snapshot::open(tree, Choice::default()) {
         Ok(snapshot) => {
             let outcome = snapshot.resolve(cache);
-            assert!(!outcome.has_errors(), "{:?}", outcome.stacks);
+            let report = outcome.stacks.iter().map(|stack| &stack.report.diagnostics);
+            assert!(!outcome.has_errors(), "{:?}", report.collect::<Vec<_>>());
             outcome
         }
         Err(report) => panic!("{:?}", report.diagnostics),
