@@ -12,6 +12,9 @@ use crate::git::{
 };
 use crate::pipeline::{Choice, Snapshot, Tree};
 
+/// How often a line on a terminal moves; the first time within what people take for at once.
+const TICK: Duration = Duration::from_millis(100);
+
 /// An opened repository and the name it is known by.
 pub(super) struct Opened {
     repository: Repository,
@@ -115,7 +118,7 @@ fn mirror(url: &str, world: &World, screen: &Screen) -> Result<Opened, Failure> 
         token: world.variable("GITDEPLOY_GIT_TOKEN").and_then(Token::new),
         timeouts: timeouts(world)?,
     };
-    let bar = progress(screen, &url);
+    let bar = progress(screen, &url.to_string());
     let cancel = AtomicBool::new(false);
     let updated =
         Mirror::update(&url, &folder, &access, &cancel, &mut |progress| show(&bar, progress));
@@ -149,7 +152,8 @@ fn timeouts(world: &World) -> Result<Timeouts, Failure> {
     }
 }
 
-fn progress(screen: &Screen, url: &RemoteUrl) -> ProgressBar {
+/// A line on a terminal that says what is being worked on; nothing elsewhere.
+pub(super) fn progress(screen: &Screen, what: &str) -> ProgressBar {
     if !screen.draws_progress() {
         return ProgressBar::hidden();
     }
@@ -157,7 +161,8 @@ fn progress(screen: &Screen, url: &RemoteUrl) -> ProgressBar {
     if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}  {msg}") {
         bar.set_style(style);
     }
-    bar.set_prefix(url.to_string());
+    bar.set_prefix(what.to_owned());
+    bar.enable_steady_tick(TICK);
     bar
 }
 

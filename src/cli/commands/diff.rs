@@ -84,7 +84,9 @@ fn resolve(
     revision: &str,
     cache: &mut Cache,
 ) -> Result<Outcome, Failure> {
+    let bar = repository::progress(run.screen, &format!("rendering {revision}"));
     let outcome = snapshot.resolve(cache);
+    bar.finish_and_clear();
     let bad: Vec<_> = outcome.stacks.iter().filter(|stack| stack.target.is_none()).collect();
     if bad.is_empty() {
         return Ok(outcome);

@@ -17,7 +17,10 @@ pub(super) fn run(run: &Run<'_>, args: &Validate) -> Result<Exit, Failure> {
         stacks: args.stacks.clone(),
     };
     let snapshot = repository::snapshot(global, run.world, run.screen, args.worktree, choice)?;
+    let what = format!("checking {}", plural(snapshot.folders.len(), "stack"));
+    let bar = repository::progress(run.screen, &what);
     let outcome = snapshot.resolve(&mut Cache::default());
+    bar.finish_and_clear();
     for stack in &outcome.stacks {
         let services = stack.target.as_ref().map_or(0, |target| target.services.len());
         run.screen.detail(&format!("stack {}: {}", stack.name, plural(services, "service")));
