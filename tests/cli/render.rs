@@ -123,3 +123,12 @@ fn a_repository_is_not_left() {
     assert_eq!((run.code, run.stdout.as_str()), (1, ""));
     assert!(run.stderr.contains("stacks/a/compose.yaml:1"), "{}", run.stderr);
 }
+
+#[test]
+fn the_next_command_looks_at_the_same_files() {
+    let repo = Repo::with(&[("compose.yaml", COMPOSE)]);
+    repo.write("compose.yaml", "services: {web: {imag: x}}\n");
+    assert!(
+        repo.run(&["render", "--worktree"]).stderr.contains("hint: gitdeploy validate --worktree")
+    );
+}

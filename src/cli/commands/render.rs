@@ -53,7 +53,8 @@ fn stacks(run: &Run<'_>, args: &Render) -> Result<String, Failure> {
         }
     }
     if !reports.is_empty() {
-        return Err(Failure::reports(reports).hint(global.next_command("validate")));
+        let next = if args.worktree { "validate --worktree" } else { "validate" };
+        return Err(Failure::reports(reports).hint(global.next_command(next)));
     }
     if args.worktree {
         run.screen.note("rendered from uncommitted files");
