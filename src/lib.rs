@@ -11,17 +11,24 @@
 //! Everything between `files` and `diff` is a plain function over values: no clock, no network, no
 //! process environment. `git` and `cli` are the only modules that touch the world.
 
+pub mod adapters;
 pub mod cli;
 pub mod compose;
 pub mod diag;
 pub mod diff;
+pub mod exec;
 pub mod files;
 pub mod git;
 pub mod model;
 pub mod pipeline;
+pub mod planner;
+pub mod ports;
+pub mod proxy;
 pub mod resolve;
 pub mod settings;
 pub mod shape;
+pub mod sim;
+pub mod spec;
 pub mod template;
 pub mod ui;
 pub mod yaml;

@@ -20,6 +20,19 @@ macro_rules! name {
             }
         }
 
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+                Name::parse(&text).map(Self).map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $type {
+            fn borrow(&self) -> &str {
+                self.0.as_str()
+            }
+        }
+
         impl From<Name> for $type {
             fn from(name: Name) -> Self {
                 Self(name)
@@ -45,6 +58,15 @@ name!(
 name!(
     /// A stack: one folder with a Compose file.
     StackName
+);
+
+name!(
+    /// A machine of the inventory.
+    HostName
+);
+name!(
+    /// A proxy of the inventory; it may run on several hosts.
+    ProxyName
 );
 
 /// A service of a stack, by the name Compose gives it.
@@ -108,8 +130,8 @@ pub struct SpecHash(String);
 
 impl SpecHash {
     /// Keeps a hash in hexadecimal.
-    pub(crate) fn new(hex: String) -> Self {
-        Self(hex)
+    pub(crate) fn new(hex: impl Into<String>) -> Self {
+        Self(hex.into())
     }
 
     /// As text.
@@ -123,3 +145,12 @@ impl fmt::Display for SpecHash {
         f.write_str(&self.0)
     }
 }
+
+/// Which of a service's replicas, from 1.
+pub type Slot = u32;
+
+/// Counts what was done to a stack or a proxy file: each change has a higher one than all before.
+pub type Generation = u64;
+
+/// A moment: milliseconds since 1970, by the clock of whoever observed.
+pub type Millis = u64;

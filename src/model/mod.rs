@@ -1,12 +1,18 @@
-//! Plain data: what is wanted, without a word on how to get there.
+//! Plain data: what is wanted, what was seen, what will be done, what happened.
 //!
-//! Nothing here reads, decides or prints. Types are built by `resolve` and trusted afterwards.
+//! Nothing here reads, decides or prints. `resolve` builds the desired state, adapters the observed
+//! one, `planner` the plan; all are trusted afterwards.
 
 mod container;
 mod desired;
+mod event;
 mod ids;
+mod labels;
 mod name;
+mod observed;
+mod plan;
 mod quantity;
+mod routes;
 
 pub use container::{
     BindSource, Blkio, ContainerSpec, DeviceMapping, DeviceRequest, FileMount, FileSource,
@@ -17,6 +23,23 @@ pub use desired::{
     NetworkSpec, Order, Placement, Probe, Reservations, Rollout, Route, ServiceTarget, StackTarget,
     Strategy, UpdateOrder, VolumeSpec,
 };
-pub use ids::{CommitId, EnvironmentName, ProjectName, ServiceName, SpecHash, StackName};
+pub use event::{Event, Outcome, StepEvent, Verdict};
+pub use ids::{
+    CommitId, EnvironmentName, Generation, HostName, Millis, ProjectName, ProxyName, ServiceName,
+    Slot, SpecHash, StackName,
+};
+pub use labels::{Identity, Owner, RESERVED as RESERVED_LABELS};
 pub use name::Name;
+pub use observed::{
+    ContainerState, EngineInfo, Fault, Foreign, Health, HostState, Image, LiveContainer,
+    LiveNetwork, LiveVolume, Observed, ProxyPlace, ProxyState, Release, RuntimeServer, Status,
+};
+pub use plan::{
+    Action, Blind, Cause, Change, ContentKey, Downtime, Fact, FieldDifference, HookMoment, Note,
+    Op, OutsideProbe, PlacedFile, Plan, PlanId, ProxyFile, Readiness, Replica, ReplicaChange,
+    ResourceKind, Seen, StackPlan, Step, StepId, Totals,
+};
 pub use quantity::{Bytes, NanoCpus, Nanos};
+pub use routes::{
+    Backend, BackendChange, BackendKey, Endpoint, Moved, RouteChange, RoutingTable, Rule,
+};

@@ -1,0 +1,2 @@
+//! The real world behind `ports`: Docker engines, nginx, HAProxy, the clock. Thin: it decides
+//! nothing.

@@ -1,0 +1,1 @@
+//! Carries a plan out, step by step, and tells what happened.

@@ -1,0 +1,165 @@
+//! The labels on what this program owns: the only file that spells their keys.
+//!
+//! A label cannot change after its container was created, so only what never changes is in one.
+//! Never a secret, never a rendered environment.
+
+use std::collections::BTreeMap;
+
+use super::{
+    CommitId, EnvironmentName, Generation, Name, ProjectName, ServiceName, Slot, SpecHash,
+    StackName,
+};
+
+const PROJECT: &str = "gitdeploy.project";
+const ENVIRONMENT: &str = "gitdeploy.environment";
+const STACK: &str = "gitdeploy.stack";
+const SERVICE: &str = "gitdeploy.service";
+const SLOT: &str = "gitdeploy.slot";
+const SPEC: &str = "gitdeploy.spec";
+const INPUTS: &str = "gitdeploy.inputs";
+const GENERATION: &str = "gitdeploy.generation";
+const COMMIT: &str = "gitdeploy.commit";
+const COMPOSE_PROJECT: &str = "com.docker.compose.project";
+const COMPOSE_SERVICE: &str = "com.docker.compose.service";
+const COMPOSE_NUMBER: &str = "com.docker.compose.container-number";
+
+/// Every key that is ours or that we write: not a field of the user's.
+pub const RESERVED: [&str; 12] = [
+    PROJECT,
+    ENVIRONMENT,
+    STACK,
+    SERVICE,
+    SLOT,
+    SPEC,
+    INPUTS,
+    GENERATION,
+    COMMIT,
+    COMPOSE_PROJECT,
+    COMPOSE_SERVICE,
+    COMPOSE_NUMBER,
+];
+
+/// Whose something is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Owner {
+    /// The project.
+    pub project: ProjectName,
+    /// Its environment.
+    pub environment: EnvironmentName,
+}
+
+/// What a container says about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Whose it is.
+    pub owner: Owner,
+    /// The stack.
+    pub stack: StackName,
+    /// The service.
+    pub service: ServiceName,
+    /// Which replica.
+    pub slot: Slot,
+    /// The fingerprint of what the commit wanted.
+    pub spec: SpecHash,
+    /// A fingerprint of the inputs that are not in the commit: secrets of the process environment.
+    /// Empty when there are none.
+    pub inputs: String,
+    /// The stack's generation when it was created.
+    pub generation: Generation,
+    /// The commit it was created for.
+    pub commit: CommitId,
+}
+
+impl Owner {
+    /// The labels of a network, volume or helper of a stack.
+    pub fn labels(&self, stack: &StackName) -> BTreeMap<String, String> {
+        BTreeMap::from([
+            (PROJECT.to_owned(), self.project.to_string()),
+            (ENVIRONMENT.to_owned(), self.environment.to_string()),
+            (STACK.to_owned(), stack.to_string()),
+        ])
+    }
+
+    /// The filter that finds everything of this owner, as the engine takes it.
+    pub fn filter(&self) -> [String; 2] {
+        [format!("{PROJECT}={}", self.project), format!("{ENVIRONMENT}={}", self.environment)]
+    }
+
+    /// Whose something with these labels is, and of which stack; `None` when it is not ours.
+    pub fn read(labels: &BTreeMap<String, String>) -> Option<(Self, StackName)> {
+        let name = |key: &str| Name::parse(labels.get(key)?).ok();
+        let owner = Self { project: name(PROJECT)?.into(), environment: name(ENVIRONMENT)?.into() };
+        Some((owner, name(STACK)?.into()))
+    }
+}
+
+impl Identity {
+    /// As labels, Compose's included, so that the tools people already use group the containers.
+    pub fn labels(&self) -> BTreeMap<String, String> {
+        let mut labels = self.owner.labels(&self.stack);
+        let mut add = |key: &str, value: String| drop(labels.insert(key.to_owned(), value));
+        add(SERVICE, self.service.to_string());
+        add(SLOT, self.slot.to_string());
+        add(SPEC, self.spec.to_string());
+        if !self.inputs.is_empty() {
+            add(INPUTS, self.inputs.clone());
+        }
+        add(GENERATION, self.generation.to_string());
+        add(COMMIT, self.commit.to_string());
+        add(COMPOSE_PROJECT, format!("{}-{}", self.owner.project, self.stack));
+        add(COMPOSE_SERVICE, self.service.to_string());
+        add(COMPOSE_NUMBER, self.slot.to_string());
+        labels
+    }
+
+    /// Reads them back; `None` when one is missing or not as we write it.
+    pub fn read(labels: &BTreeMap<String, String>) -> Option<Self> {
+        let (owner, stack) = Owner::read(labels)?;
+        Some(Self {
+            owner,
+            stack,
+            service: ServiceName::new(labels.get(SERVICE)?),
+            slot: labels.get(SLOT)?.parse().ok()?,
+            spec: SpecHash::new(labels.get(SPEC)?),
+            inputs: labels.get(INPUTS).cloned().unwrap_or_default(),
+            generation: labels.get(GENERATION)?.parse().ok()?,
+            commit: CommitId::new(labels.get(COMMIT)?),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity() -> Identity {
+        let name = |text| Name::parse(text).expect("a name");
+        Identity {
+            owner: Owner { project: name("acme").into(), environment: name("production").into() },
+            stack: name("shop").into(),
+            service: ServiceName::new("web"),
+            slot: 2,
+            spec: SpecHash::new("ab12"),
+            inputs: String::new(),
+            generation: 7,
+            commit: CommitId::new("c0ffee"),
+        }
+    }
+
+    #[test]
+    fn labels_read_back_as_they_were_written() {
+        let with_inputs = Identity { inputs: "99".into(), ..identity() };
+        for identity in [identity(), with_inputs] {
+            assert_eq!(Identity::read(&identity.labels()), Some(identity));
+        }
+    }
+
+    #[test]
+    fn what_lacks_a_label_is_not_ours() {
+        for key in [PROJECT, ENVIRONMENT, STACK, SERVICE, SLOT, SPEC, GENERATION, COMMIT] {
+            let mut labels = identity().labels();
+            labels.remove(key);
+            assert_eq!(Identity::read(&labels), None, "{key}");
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! What was seen on the hosts, as plain data. Nothing here decides.
+//!
+//! A host that did not answer is a value, not an absence: only a host that answered can say that
+//! something is not there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Generation, HostName, Identity, Millis, ProxyName, RoutingTable, StackName};
+
+/// Everything that was seen.
+#[derive(Debug, Clone, Default)]
+pub struct Observed {
+    /// When.
+    pub at: Millis,
+    /// Every host of the inventory.
+    pub hosts: BTreeMap<HostName, Result<HostState, Fault>>,
+    /// Every proxy on each of its hosts.
+    pub proxies: BTreeMap<ProxyPlace, Result<ProxyState, Fault>>,
+}
+
+/// One proxy on one host.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ProxyPlace {
+    /// The proxy.
+    pub proxy: ProxyName,
+    /// The host.
+    pub host: HostName,
+}
+
+/// Why something could not be seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// In words for people: "connection refused".
+    pub message: String,
+}
+
+/// One engine and what is on it.
+#[derive(Debug, Clone, Default)]
+pub struct HostState {
+    /// The engine itself.
+    pub engine: EngineInfo,
+    /// Our containers, by name; also those that are not in the desired state any more.
+    pub containers: BTreeMap<String, LiveContainer>,
+    /// Networks by name: ours, and those of others that stacks use.
+    pub networks: BTreeMap<String, LiveNetwork>,
+    /// Volumes by name: ours, and those of others that stacks use.
+    pub volumes: BTreeMap<String, LiveVolume>,
+    /// Images by the reference that was asked for, and by the id of each container's image.
+    pub images: BTreeMap<String, Result<Image, Fault>>,
+    /// What others occupy, which is never touched but planned around.
+    pub foreign: Foreign,
+    /// The last release of each stack that ended well.
+    pub releases: BTreeMap<StackName, Release>,
+}
+
+/// An engine.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EngineInfo {
+    /// Its version: `20.10.24`.
+    pub version: String,
+    /// Processors.
+    pub cpus: u64,
+    /// Bytes of memory.
+    pub memory: u64,
+    /// `linux/amd64`.
+    pub platform: String,
+    /// Its own clock.
+    pub clock: Millis,
+    /// The user labels of the daemon: `engine.labels` of constraints.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A container of ours.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LiveContainer {
+    /// The engine's id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// What its labels say.
+    pub identity: Identity,
+    /// What it does.
+    pub state: ContainerState,
+    /// The id of its image.
+    pub image: String,
+    /// Its configuration in the engine's words, in the shape of a request to create it:
+    /// `Config`'s keys at the top, with `HostConfig` and `NetworkingConfig` below.
+    pub config: Value,
+    /// Its addresses by network.
+    pub addresses: BTreeMap<String, IpAddr>,
+}
+
+/// What a container does.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ContainerState {
+    /// The engine's word for it.
+    pub status: Status,
+    /// When its process started last; 0 when it never did.
+    pub started_at: Millis,
+    /// How its process ended; meaningless while it runs.
+    pub exit_code: i64,
+    /// How often the engine has restarted it.
+    pub restarts: u64,
+    /// Docker's own check; `None` when there is none.
+    pub health: Option<Health>,
+}
+
+/// A container's state in the engine's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Never started.
+    Created,
+    /// Its process runs.
+    Running,
+    /// Its process is frozen.
+    Paused,
+    /// It ended and will be started again by the engine.
+    Restarting,
+    /// It is being removed.
+    Removing,
+    /// Its process has ended.
+    Exited,
+    /// It can neither run nor be removed by usual means.
+    Dead,
+}
+
+/// What Docker's own check says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// It has not been decided yet.
+    Starting,
+    /// It is well.
+    Healthy,
+    /// It is not; with what the last check said.
+    Unhealthy(String),
+}
+
+/// A network of an engine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LiveNetwork {
+    /// The engine's id.
+    pub id: String,
+    /// The stack it was made for; `None` when it is not ours.
+    pub stack: Option<StackName>,
+    /// Its driver.
+    pub driver: String,
+    /// Whether nothing outside can be reached.
+    pub internal: bool,
+    /// Whether plain containers may join an overlay.
+    pub attachable: bool,
+    /// Options of the driver.
+    pub options: BTreeMap<String, String>,
+    /// The user's own labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its ranges in CIDR notation.
+    pub subnets: Vec<String>,
+    /// The host's own addresses in it.
+    pub gateways: Vec<IpAddr>,
+    /// Names of the containers in it that are not ours.
+    pub others: BTreeSet<String>,
+}
+
+/// A volume of an engine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LiveVolume {
+    /// The stack it was made for; `None` when it is not ours.
+    pub stack: Option<StackName>,
+    /// Its driver.
+    pub driver: String,
+    /// Options of the driver.
+    pub options: BTreeMap<String, String>,
+    /// The user's own labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// An image, and what it gives to a container that says nothing else.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Image {
+    /// The id on this engine; `None` when it is not there yet.
+    pub id: Option<String>,
+    /// The digest in its registry (`sha256:…`): what a pull will bring, or what was pulled.
+    pub digest: Option<String>,
+    /// Whether the registry has a newer one than the engine, or the engine has none.
+    pub needs_pull: bool,
+    /// Its `Config` in the engine's words; `Null` when it is not there yet.
+    pub config: Value,
+}
+
+/// What others occupy on a host.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Foreign {
+    /// TCP ports of the host, with whose they are: published by containers that are not ours, or
+    /// listened on by a process of the host where that could be seen.
+    pub ports: BTreeMap<u16, String>,
+    /// Names of containers that are not ours.
+    pub names: BTreeSet<String>,
+}
+
+/// The last release of a stack that ended well, and those before it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Release {
+    /// Its generation.
+    pub generation: Generation,
+    /// Commits, the last one first; at most [`Release::KEPT`].
+    pub commits: Vec<super::CommitId>,
+}
+
+impl Release {
+    /// How many commits are remembered.
+    pub const KEPT: usize = 10;
+}
+
+/// A proxy on one host.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProxyState {
+    /// Its version: `1.22.1`.
+    pub version: String,
+    /// The managed file as it is; `None` when there is none.
+    pub file: Option<String>,
+    /// What the file's header says it means; `None` when there is no file, or it is not ours.
+    pub table: Option<RoutingTable>,
+    /// The generation that answers requests; `None` when none of ours does.
+    pub serving: Option<Generation>,
+    /// For HAProxy: the servers its runtime has, by backend; `None` when it cannot be asked.
+    pub servers: Option<BTreeMap<String, BTreeMap<String, RuntimeServer>>>,
+    /// The address that replicas on the proxy's own host are reached at: 127.0.0.1, or the gateway
+    /// of the network that the proxy's container is in.
+    pub replicas_at: Option<IpAddr>,
+    /// What stands in the way of a safe change, in words; empty when nothing does.
+    pub obstacles: Vec<String>,
+}
+
+/// A server as HAProxy's runtime has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuntimeServer {
+    /// `address:port`.
+    pub address: String,
+    /// Whether it takes new requests.
+    pub takes_requests: bool,
+}
+
+impl ContainerState {
+    /// Whether its process runs and is not frozen.
+    pub fn is_running(&self) -> bool {
+        self.status == Status::Running
+    }
+}

@@ -1,0 +1,1 @@
+//! From what is wanted and what was seen to a plan. Pure.

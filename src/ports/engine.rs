@@ -1,0 +1,153 @@
+//! One Docker engine on one host.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::PortError;
+use crate::model::{
+    Endpoint, Hook, HostState, LiveContainer, Millis, Nanos, Owner, Probe, Release, Replica,
+    StackName,
+};
+
+/// Whether a call changed anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// It did.
+    Changed,
+    /// It was so already.
+    AlreadyTrue,
+}
+
+/// What a survey must look at beside what is ours.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Image references that the desired state names, with the platform and whether the registry
+    /// must be asked even when the engine has the image.
+    pub images: BTreeSet<(String, Option<String>, bool)>,
+    /// Names of networks that are somebody else's.
+    pub networks: BTreeSet<String>,
+    /// Names of volumes that are somebody else's.
+    pub volumes: BTreeSet<String>,
+}
+
+/// A question to a replica from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question<'a> {
+    /// What.
+    pub probe: &'a Probe,
+    /// Where: an address and port that the host itself can reach.
+    pub at: &'a Endpoint,
+    /// The longest the answer may take.
+    pub timeout: Nanos,
+}
+
+/// How a hook ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HookEnd {
+    /// The exit code.
+    pub code: i64,
+    /// The last lines of its output.
+    pub output: String,
+}
+
+/// Which lines of a container's output.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogOptions {
+    /// The last so many; all when `None`.
+    pub tail: Option<usize>,
+    /// Not before this moment.
+    pub since: Option<Millis>,
+    /// Whether to go on as new ones come.
+    pub follow: bool,
+    /// Whether to say when each was written.
+    pub timestamps: bool,
+}
+
+/// One line of a container's output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// Whether it was written to standard error.
+    pub is_error: bool,
+    /// The line, without its end.
+    pub text: String,
+}
+
+/// One Docker engine on one host. Containers, networks and volumes are named by name; where an id is
+/// given, another thing of that name is not touched.
+#[async_trait]
+pub trait Engine: Send + Sync {
+    /// Everything of this owner on the host, and what stands around it. One look, as concurrent as
+    /// the engine allows.
+    async fn survey(&self, owner: &Owner, wanted: &Wanted) -> Result<HostState, PortError>;
+
+    /// One container; `None` when there is none of that name. `Refused` when it is not ours.
+    async fn inspect(&self, name: &str) -> Result<Option<LiveContainer>, PortError>;
+
+    /// Brings an image. `digest`, when given, is what must come.
+    async fn pull(
+        &self,
+        reference: &str,
+        digest: Option<&str>,
+        platform: Option<&str>,
+    ) -> Result<Applied, PortError>;
+
+    /// Makes a network; one that is there with our labels is left as it is.
+    async fn create_network(&self, name: &str, body: &Value) -> Result<Applied, PortError>;
+
+    /// Makes a volume; one that is there with our labels is left as it is.
+    async fn create_volume(&self, name: &str, body: &Value) -> Result<Applied, PortError>;
+
+    /// Makes the container and brings its files into it, and does not start it. `files` has the
+    /// content of each of `replica.files`, in their order. A container of that name with the same
+    /// labels that was never started is made ready and kept; any other one is `Moved`.
+    /// The image must be the one the plan chose, or nothing is made and it is `Moved`.
+    async fn create(&self, replica: &Replica, files: &[Vec<u8>]) -> Result<Applied, PortError>;
+
+    /// Starts a container.
+    async fn start(&self, name: &str) -> Result<Applied, PortError>;
+
+    /// Runs a command in a running container and waits for its end.
+    async fn run_hook(&self, name: &str, hook: &Hook) -> Result<HookEnd, PortError>;
+
+    /// Asks one question from the host. `Err` says in words what came instead of a good answer.
+    async fn ask(&self, question: Question<'_>) -> Result<(), String>;
+
+    /// Asks the container to end with its own signal, and kills it after `grace`. Returns when it
+    /// does not run any more; not there is `AlreadyTrue`.
+    async fn stop(
+        &self,
+        name: &str,
+        id: Option<&str>,
+        grace: Duration,
+    ) -> Result<Applied, PortError>;
+
+    /// Removes a container that does not run, with its anonymous volumes; not there is
+    /// `AlreadyTrue`, running is `Refused`.
+    async fn remove(&self, name: &str, id: Option<&str>) -> Result<Applied, PortError>;
+
+    /// Removes a network of ours; not there is `AlreadyTrue`.
+    async fn remove_network(&self, name: &str) -> Result<Applied, PortError>;
+
+    /// Removes a volume of ours with its data; not there is `AlreadyTrue`.
+    async fn remove_volume(&self, name: &str) -> Result<Applied, PortError>;
+
+    /// Remembers a stack's release; none when it has no commits.
+    async fn record(
+        &self,
+        owner: &Owner,
+        stack: &StackName,
+        release: &Release,
+    ) -> Result<Applied, PortError>;
+
+    /// Hands out lines of a container's output, one call of `line` each, until there are no more
+    /// or `line` says `false`.
+    async fn logs(
+        &self,
+        name: &str,
+        options: &LogOptions,
+        line: &mut (dyn FnMut(LogLine) -> bool + Send),
+    ) -> Result<(), PortError>;
+}

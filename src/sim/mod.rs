@@ -1,0 +1,1 @@
+//! A simulated world behind `ports`: hosts, engines, proxies and traffic in virtual time.
