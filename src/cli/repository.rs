@@ -69,20 +69,33 @@ pub(super) fn snapshot(
     is_worktree: bool,
     choice: Choice,
 ) -> Result<Snapshot, Failure> {
+    opened(global, world, screen, is_worktree, choice).map(|(_, snapshot)| snapshot)
+}
+
+/// The same, and the repository for whoever needs other commits of it too.
+pub(super) fn opened(
+    global: &Global,
+    world: &World,
+    screen: &Screen,
+    is_worktree: bool,
+    choice: Choice,
+) -> Result<(Opened, Snapshot), Failure> {
     let opened = Opened::new(global, world, screen)?;
     if is_worktree {
         if global.repo.is_some() {
             return Err(Failure::new("could not read uncommitted files: `--repo` has none")
                 .hint("gitdeploy validate --repo URL"));
         }
-        return open(opened.worktree()?, choice, screen);
+        let snapshot = open(opened.worktree()?, choice, screen)?;
+        return Ok((opened, snapshot));
     }
     let tree = opened.tree(global.rev.as_deref().unwrap_or("HEAD"))?;
     let snapshot = open(tree, choice.clone(), screen)?;
-    match (&global.repo, &global.rev, &snapshot.environment.branch) {
-        (Some(_), None, Some(branch)) => open(opened.tree(&branch.value)?, choice, screen),
-        _ => Ok(snapshot),
-    }
+    let snapshot = match (&global.repo, &global.rev, &snapshot.environment.branch) {
+        (Some(_), None, Some(branch)) => open(opened.tree(&branch.value)?, choice, screen)?,
+        _ => snapshot,
+    };
+    Ok((opened, snapshot))
 }
 
 /// Reads the settings of a tree and shows what is odd about them.

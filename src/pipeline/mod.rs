@@ -7,6 +7,9 @@
 //! Every command walks it; none has a way of its own.
 
 mod cache;
+mod contents;
+mod observe;
+mod saved;
 mod snapshot;
 mod stack;
 mod tree;
@@ -14,6 +17,9 @@ mod whence;
 
 pub use crate::resolve::Clashes;
 pub use cache::Cache;
+pub use contents::Contents;
+pub use observe::{observe, wanted};
+pub use saved::{Asked, SavedError, SavedPlan};
 pub use snapshot::{Choice, Outcome, Snapshot};
 pub use stack::{StackModel, StackOutcome};
 pub use tree::{Tree, TreeError};

@@ -107,6 +107,14 @@ impl Snapshot {
         &self.tree
     }
 
+    /// The variables of the process that may flow in: those under `pass_env`.
+    pub fn passed_variables(&self) -> BTreeMap<String, String> {
+        let passed = self.settings.pass_env.iter().filter_map(|name| {
+            Some((name.value.clone(), self.choice.variables.get(&name.value)?.clone()))
+        });
+        passed.collect()
+    }
+
     /// Renders and resolves all stacks, on as many threads as there are processors.
     ///
     /// Stacks that `cache` knows to come out the same are taken from it.

@@ -19,7 +19,7 @@ pub(crate) fn spec_hash(spec: &ContainerSpec) -> SpecHash {
 }
 
 /// SHA-256 of a content, in hexadecimal.
-pub(super) fn content_digest(content: &[u8]) -> String {
+pub(crate) fn content_digest(content: &[u8]) -> String {
     hex(&Sha256::digest(content))
 }
 

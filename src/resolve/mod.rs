@@ -27,7 +27,7 @@ use fields::Fields;
 pub use clash::{Clashes, Neighbour, clashes};
 #[cfg(test)]
 pub(crate) use hash::spec_hash;
-pub(crate) use hash::tree;
+pub(crate) use hash::{content_digest, tree};
 pub use places::Places;
 
 /// What a stack is resolved against.

@@ -1,1 +1,161 @@
-//! A simulated world behind `ports`: hosts, engines, proxies and traffic in virtual time.
+//! A simulated world behind `ports`: engines, proxies, leases and time, with faults on demand and
+//! an eye on what must always be true.
+//!
+//! It is deterministic: time is tokio's paused clock, maps are ordered, nothing is random. One
+//! world may be used by several runs at once, each through its own [`Run`] with its own faults; a
+//! run that is killed leaves the world as it was at that moment.
+//!
+//! What it does not model: processors, memory and disks; packets (a proxy either sends to a server
+//! or does not); Docker's own restarts; names inside networks.
+
+mod engine;
+mod fault;
+mod leases;
+mod proxy;
+mod state;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::model::{HostName, Millis, ProxyPlace};
+use crate::ports::{Clock, Engine, Leases, Ports, Proxy};
+
+pub use fault::{Fault, Moment};
+pub use state::{App, SimContainer, SimHost, SimImage, SimProxy};
+pub use watch::Violation;
+
+use engine::SimEngine;
+use fault::Faults;
+use leases::SimLeases;
+use proxy::SimProxyPort;
+use state::State;
+
+/// When simulated time begins: a moment like any other.
+const EPOCH: Millis = 1_700_000_000_000;
+
+/// Hosts, proxies and time.
+#[derive(Clone)]
+pub struct World {
+    state: Arc<Mutex<State>>,
+    began: tokio::time::Instant,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self { state: Arc::default(), began: tokio::time::Instant::now() }
+    }
+}
+
+/// One run's way into the world, with its own faults.
+#[derive(Clone)]
+pub struct Run {
+    world: World,
+    faults: Arc<Faults>,
+}
+
+impl World {
+    /// Adds a host.
+    pub fn host(&self, name: &HostName) {
+        self.state().hosts.entry(name.clone()).or_default();
+    }
+
+    /// Adds a proxy.
+    pub fn proxy(&self, place: &ProxyPlace, proxy: SimProxy) {
+        self.state().proxies.insert(place.clone(), proxy);
+    }
+
+    /// Adds an image to a registry that all hosts can reach.
+    pub fn image(&self, reference: &str, image: SimImage) {
+        self.state().registry.insert(reference.to_owned(), image);
+    }
+
+    /// Changes something by hand, as an operator would, or looks at it.
+    pub fn with_host<T>(&self, name: &HostName, change: impl FnOnce(&mut SimHost) -> T) -> T {
+        let now = self.now();
+        let mut state = self.state();
+        let done = change(state.hosts.entry(name.clone()).or_default());
+        state.watch(now);
+        done
+    }
+
+    /// Changes a proxy by hand, or looks at it.
+    pub fn with_proxy<T>(&self, place: &ProxyPlace, change: impl FnOnce(&mut SimProxy) -> T) -> T {
+        let now = self.now();
+        let mut state = self.state();
+        let done = change(state.proxies.entry(place.clone()).or_default());
+        state.watch(now);
+        done
+    }
+
+    /// A run that may meet `fault`.
+    pub fn run(&self, fault: Fault) -> Run {
+        Run { world: self.clone(), faults: Arc::new(Faults::new(fault)) }
+    }
+
+    /// What was broken so far of that which must always be true.
+    pub fn violations(&self) -> Vec<Violation> {
+        let now = self.now();
+        let mut state = self.state();
+        state.watch(now);
+        state.violations.clone()
+    }
+
+    /// Says that a service may be away from now on, as a plan said beforehand.
+    pub fn allow_downtime(&self, backend: &str) {
+        self.state().may_be_away.insert(backend.to_owned());
+    }
+
+    /// Milliseconds since 1970, in simulated time.
+    pub fn now(&self) -> Millis {
+        EPOCH + u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Everything that was done, one line each.
+    pub fn log(&self) -> Vec<String> {
+        self.state().log.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Run {
+    /// The ports of this run.
+    pub fn ports(&self) -> Ports {
+        let (hosts, places): (Vec<HostName>, Vec<ProxyPlace>) = {
+            let state = self.world.state();
+            (state.hosts.keys().cloned().collect(), state.proxies.keys().cloned().collect())
+        };
+        let mut engines = BTreeMap::<HostName, Arc<dyn Engine>>::new();
+        let mut leases = BTreeMap::<HostName, Arc<dyn Leases>>::new();
+        for host in hosts {
+            let engine = SimEngine { run: self.clone(), host: host.clone() };
+            engines.insert(host.clone(), Arc::new(engine));
+            let lease = SimLeases { run: self.clone(), host: host.clone() };
+            leases.insert(host, Arc::new(lease));
+        }
+        let port = |place: ProxyPlace| -> (ProxyPlace, Arc<dyn Proxy>) {
+            (place.clone(), Arc::new(SimProxyPort { run: self.clone(), place }))
+        };
+        let proxies = places.into_iter().map(port).collect();
+        Ports { engines, proxies, leases, clock: Arc::new(self.world.clone()) }
+    }
+
+    /// How many calls have been made that can meet a fault.
+    pub fn calls(&self) -> usize {
+        self.faults.calls()
+    }
+
+    /// Ends when the run has been killed; never otherwise.
+    pub async fn killed(&self) {
+        self.faults.killed().await;
+    }
+}
+
+impl Clock for World {
+    fn now(&self) -> Millis {
+        World::now(self)
+    }
+}

@@ -1,0 +1,100 @@
+//! What files of the commit contain, for the containers that get them.
+//!
+//! Read again from the commit when a plan is carried out: neither a plan nor the desired state
+//! holds the content of a secret.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::snapshot::{Snapshot, stack_name};
+use crate::diag::words;
+use crate::files::{Files, join};
+use crate::model::{BindSource, ContentKey, FileSource, MountKind, StackName, StackTarget};
+use crate::resolve::content_digest;
+use crate::template::{Engine, Rendered};
+
+/// Contents by stack and digest, and the variables that secrets come from.
+#[derive(Default)]
+pub struct Contents {
+    stacks: BTreeMap<StackName, BTreeMap<String, Vec<u8>>>,
+    variables: BTreeMap<String, String>,
+}
+
+impl Contents {
+    /// What is behind a key.
+    pub fn get(&self, stack: &StackName, key: &ContentKey) -> Result<Vec<u8>, String> {
+        match key {
+            ContentKey::Digest(digest) => self
+                .stacks
+                .get(stack)
+                .and_then(|files| files.get(digest))
+                .cloned()
+                .ok_or_else(|| format!("no file of the commit has the digest {digest}")),
+            ContentKey::Variable(name) => self
+                .variables
+                .get(name)
+                .map(|value| value.clone().into_bytes())
+                .ok_or_else(|| format!("the variable {name} is not set")),
+        }
+    }
+}
+
+impl Snapshot {
+    /// The contents that the given stacks' containers get. `Err` names a file that cannot be read.
+    pub fn contents(
+        &self,
+        stacks: &BTreeMap<StackName, Arc<StackTarget>>,
+    ) -> Result<Contents, String> {
+        let mut contents = Contents { stacks: BTreeMap::new(), variables: self.passed_variables() };
+        let engine = Engine::new();
+        let commit = Arc::new(self.commit_info());
+        let shared = self.stacks(&engine, &commit);
+        let tree = self.tree().files().map_err(|error| words(&error))?;
+        for folder in &self.folders {
+            let name = stack_name(folder);
+            let Some(target) = stacks.get(&name) else { continue };
+            let context = shared.context(folder);
+            let rendered = Rendered::new(&*tree, &engine, &context);
+            contents.stacks.insert(name, read(target, &rendered)?);
+        }
+        Ok(contents)
+    }
+}
+
+fn read(target: &StackTarget, files: &dyn Files) -> Result<BTreeMap<String, Vec<u8>>, String> {
+    let mut found: BTreeMap<String, Vec<u8>> =
+        target.files.iter().map(|(digest, text)| (digest.clone(), text.to_vec())).collect();
+    for (path, digest) in wanted(target) {
+        if found.contains_key(&digest) {
+            continue;
+        }
+        let content = files.read(&path).map_err(|error| words(&error))?;
+        let content = content.ok_or_else(|| format!("`{path}` is not in the commit any more"))?;
+        let bytes = content.content.to_vec();
+        if content_digest(&bytes) != digest {
+            return Err(format!("`{path}` is not what the plan was made of"));
+        }
+        found.insert(digest, bytes);
+    }
+    Ok(found)
+}
+
+/// Paths of the commit with the digests they must have.
+fn wanted(target: &StackTarget) -> BTreeSet<(String, String)> {
+    let mut wanted = BTreeSet::new();
+    for container in target.services.values().map(|service| &service.container) {
+        for mount in &container.volumes {
+            if let MountKind::Bind { source: BindSource::Repository { path, files } } = &mount.kind
+            {
+                let below = files.iter();
+                wanted.extend(below.map(|(name, digest)| (join(path, name), digest.clone())));
+            }
+        }
+        for file in container.configs.iter().chain(&container.secrets) {
+            if let FileSource::Repository { path: Some(path), digest } = &file.content {
+                wanted.insert((path.clone(), digest.clone()));
+            }
+        }
+    }
+    wanted
+}

@@ -1,0 +1,417 @@
+//! The simulated engine.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::Run;
+use super::state::{SimContainer, SimHost, SimImage, State};
+use crate::model::{
+    ContainerState, EngineInfo, Health, Hook, HostName, HostState, Image, LiveContainer,
+    LiveNetwork, LiveVolume, Millis, Owner, Release, Replica, StackName, Status,
+};
+use crate::ports::{Applied, Engine, HookEnd, LogLine, LogOptions, PortError, Question, Wanted};
+
+/// How long a container takes to end when it is asked to.
+const ENDING: Duration = Duration::from_millis(200);
+
+/// One run's way to one engine.
+pub(super) struct SimEngine {
+    pub(super) run: Run,
+    pub(super) host: HostName,
+}
+
+impl SimEngine {
+    /// One call, whose effect is `effect` on the host.
+    async fn call<T>(
+        &self,
+        what: &str,
+        effect: impl FnOnce(&mut SimHost, &BTreeMap<String, SimImage>, Millis) -> Result<T, PortError>,
+    ) -> Result<T, PortError> {
+        let world = &self.run.world;
+        let done = || {
+            let now = world.now();
+            let mut state = world.state();
+            let State { hosts, registry, .. } = &mut *state;
+            let host = hosts
+                .get_mut(&self.host)
+                .filter(|host| !host.is_down)
+                .ok_or_else(|| PortError::Unreachable("connection refused".into()))?;
+            let result = effect(host, registry, now);
+            state.log.push(format!("{now} {} {what}", self.host));
+            state.watch(now);
+            result
+        };
+        self.run.faults.call(done).await
+    }
+}
+
+#[async_trait]
+impl Engine for SimEngine {
+    async fn survey(&self, owner: &Owner, wanted: &Wanted) -> Result<HostState, PortError> {
+        self.call("survey", |host, registry, now| Ok(survey(host, registry, owner, wanted, now)))
+            .await
+    }
+
+    async fn inspect(&self, name: &str) -> Result<Option<LiveContainer>, PortError> {
+        self.call(&format!("inspect {name}"), |host, _, now| {
+            Ok(host.containers.get(name).map(|container| live(name, container, now)))
+        })
+        .await
+    }
+
+    async fn pull(
+        &self,
+        reference: &str,
+        digest: Option<&str>,
+        _platform: Option<&str>,
+    ) -> Result<Applied, PortError> {
+        self.call(&format!("pull {reference}"), |host, registry, _| {
+            let image = registry
+                .get(reference)
+                .ok_or_else(|| PortError::NotFound(format!("no image {reference}")))?;
+            if digest.is_some() && digest != image.digest.as_deref() {
+                return Err(PortError::Moved(format!("{reference} is another image now")));
+            }
+            let before = host.images.insert(reference.to_owned(), image.clone());
+            Ok(if before.as_ref() == Some(image) { Applied::AlreadyTrue } else { Applied::Changed })
+        })
+        .await
+    }
+
+    async fn create_network(&self, name: &str, body: &Value) -> Result<Applied, PortError> {
+        self.call(&format!("create network {name}"), |host, _, _| {
+            let (labels, stack) = owned(body);
+            let network = LiveNetwork {
+                id: name.to_owned(),
+                stack,
+                driver: text(body, "Driver").unwrap_or_else(|| "bridge".to_owned()),
+                internal: body.get("Internal").and_then(Value::as_bool).unwrap_or(false),
+                attachable: body.get("Attachable").and_then(Value::as_bool).unwrap_or(false),
+                options: strings(body.get("Options")),
+                labels,
+                gateways: vec![IpAddr::V4(Ipv4Addr::new(172, 18, 0, 1))],
+                ..LiveNetwork::default()
+            };
+            Ok(insert_new(&mut host.networks, name, network))
+        })
+        .await
+    }
+
+    async fn create_volume(&self, name: &str, body: &Value) -> Result<Applied, PortError> {
+        self.call(&format!("create volume {name}"), |host, _, _| {
+            let (labels, stack) = owned(body);
+            let volume = LiveVolume {
+                stack,
+                driver: text(body, "Driver").unwrap_or_else(|| "local".to_owned()),
+                options: strings(body.get("DriverOpts")),
+                labels,
+            };
+            Ok(insert_new(&mut host.volumes, name, volume))
+        })
+        .await
+    }
+
+    async fn create(&self, replica: &Replica, _files: &[Vec<u8>]) -> Result<Applied, PortError> {
+        self.call(&format!("create {}", replica.name), |host, _, _| create(host, replica)).await
+    }
+
+    async fn start(&self, name: &str) -> Result<Applied, PortError> {
+        self.call(&format!("start {name}"), |host, _, now| {
+            let container = found(host, name)?;
+            if container.status_at(now) == Status::Running {
+                return Ok(Applied::AlreadyTrue);
+            }
+            container.status = Status::Running;
+            container.started_at = now;
+            Ok(Applied::Changed)
+        })
+        .await
+    }
+
+    async fn run_hook(&self, name: &str, hook: &Hook) -> Result<HookEnd, PortError> {
+        self.call(&format!("hook in {name}: {}", hook.command.join(" ")), |host, _, _| {
+            found(host, name)?;
+            Ok(HookEnd { code: 0, output: String::new() })
+        })
+        .await
+    }
+
+    async fn ask(&self, question: Question<'_>) -> Result<(), String> {
+        let world = &self.run.world;
+        let answer = || {
+            let now = world.now();
+            let state = world.state();
+            let container = state.container_at(&self.host, question.at);
+            Ok(match container {
+                None => Err("connection refused".to_owned()),
+                Some(container) if container.is_ready(now) => Ok(()),
+                Some(_) => Err("503".to_owned()),
+            })
+        };
+        self.run.faults.call(answer).await.unwrap_or_else(|error| Err(error.to_string()))
+    }
+
+    async fn stop(
+        &self,
+        name: &str,
+        id: Option<&str>,
+        _grace: Duration,
+    ) -> Result<Applied, PortError> {
+        let applied = self
+            .call(&format!("stop {name}"), |host, _, now| {
+                let Some(container) = host.containers.get_mut(name).filter(|it| is_it(it, id))
+                else {
+                    return Ok(Applied::AlreadyTrue);
+                };
+                if container.status_at(now) != Status::Running {
+                    return Ok(Applied::AlreadyTrue);
+                }
+                container.status = Status::Exited;
+                Ok(Applied::Changed)
+            })
+            .await?;
+        if applied == Applied::Changed {
+            tokio::time::sleep(ENDING).await;
+        }
+        Ok(applied)
+    }
+
+    async fn remove(&self, name: &str, id: Option<&str>) -> Result<Applied, PortError> {
+        self.call(&format!("remove {name}"), |host, _, now| {
+            let Some(container) = host.containers.get(name).filter(|it| is_it(it, id)) else {
+                return Ok(Applied::AlreadyTrue);
+            };
+            if container.status_at(now) == Status::Running {
+                return Err(PortError::Refused(format!("{name} runs")));
+            }
+            host.containers.remove(name);
+            Ok(Applied::Changed)
+        })
+        .await
+    }
+
+    async fn remove_network(&self, name: &str) -> Result<Applied, PortError> {
+        self.call(&format!("remove network {name}"), |host, _, _| {
+            let users = host.containers.values().filter(|it| uses_network(it, name)).count();
+            if users > 0 {
+                return Err(PortError::Refused(format!("{name} has {users} containers")));
+            }
+            Ok(gone(host.networks.remove(name)))
+        })
+        .await
+    }
+
+    async fn remove_volume(&self, name: &str) -> Result<Applied, PortError> {
+        self.call(&format!("remove volume {name}"), |host, _, _| {
+            Ok(gone(host.volumes.remove(name)))
+        })
+        .await
+    }
+
+    async fn record(
+        &self,
+        _owner: &Owner,
+        stack: &StackName,
+        release: &Release,
+    ) -> Result<Applied, PortError> {
+        self.call(&format!("record {stack}"), |host, _, _| {
+            if release.commits.is_empty() {
+                return Ok(gone(host.releases.remove(stack)));
+            }
+            let before = host.releases.insert(stack.clone(), release.clone());
+            let is_same = before.as_ref() == Some(release);
+            Ok(if is_same { Applied::AlreadyTrue } else { Applied::Changed })
+        })
+        .await
+    }
+
+    async fn logs(
+        &self,
+        name: &str,
+        _options: &LogOptions,
+        line: &mut (dyn FnMut(LogLine) -> bool + Send),
+    ) -> Result<(), PortError> {
+        self.call(&format!("logs {name}"), |host, _, _| found(host, name).map(drop)).await?;
+        line(LogLine { is_error: false, text: format!("{name}: hello") });
+        Ok(())
+    }
+}
+
+fn create(host: &mut SimHost, replica: &Replica) -> Result<Applied, PortError> {
+    if host.foreign.names.contains(&replica.name) {
+        return Err(PortError::Moved(format!("the name {} is taken", replica.name)));
+    }
+    if let Some(there) = host.containers.get(&replica.name) {
+        let is_ours = there.identity == replica.identity && there.status == Status::Created;
+        return match is_ours {
+            true => Ok(Applied::AlreadyTrue),
+            false => Err(PortError::Moved(format!("{} is there already", replica.name))),
+        };
+    }
+    let reference = text(&replica.body, "Image").unwrap_or_default();
+    let image = host
+        .images
+        .get(&reference)
+        .ok_or_else(|| PortError::NotFound(format!("no image {reference}")))?
+        .clone();
+    if replica.image.as_ref().is_some_and(|id| *id != image.id) {
+        return Err(PortError::Moved(format!("{reference} is another image now")));
+    }
+    let id = host.next_id();
+    let last = u8::try_from(host.ids % 250).unwrap_or(0);
+    let container = SimContainer {
+        id,
+        identity: replica.identity.clone(),
+        status: Status::Created,
+        started_at: 0,
+        exit_code: 0,
+        image: image.id,
+        app: image.app,
+        config: replica.body.clone(),
+        address: IpAddr::V4(Ipv4Addr::new(172, 18, 1, last.saturating_add(2))),
+    };
+    host.containers.insert(replica.name.clone(), container);
+    Ok(Applied::Changed)
+}
+
+fn survey(
+    host: &SimHost,
+    registry: &BTreeMap<String, SimImage>,
+    owner: &Owner,
+    wanted: &Wanted,
+    now: Millis,
+) -> HostState {
+    let is_ours = |(_, container): &(&String, &SimContainer)| container.identity.owner == *owner;
+    let containers: BTreeMap<String, LiveContainer> = host
+        .containers
+        .iter()
+        .filter(is_ours)
+        .map(|(name, container)| (name.clone(), live(name, container, now)))
+        .collect();
+    let mut images = BTreeMap::new();
+    for (reference, _, asks) in &wanted.images {
+        let here = host.images.get(reference);
+        let there = registry.get(reference);
+        let seen = match (here, there) {
+            (Some(here), Some(there)) if *asks && here.digest != there.digest => {
+                Ok(Image { needs_pull: true, digest: there.digest.clone(), ..image(here) })
+            }
+            (Some(here), _) => Ok(image(here)),
+            (None, Some(there)) => {
+                Ok(Image { id: None, needs_pull: true, config: Value::Null, ..image(there) })
+            }
+            (None, None) => Err(crate::model::Fault { message: format!("no image {reference}") }),
+        };
+        images.insert(reference.clone(), seen);
+    }
+    for container in host.containers.values() {
+        let known = host.images.values().chain(registry.values());
+        if let Some(found) = known.into_iter().find(|image| image.id == container.image) {
+            images.insert(container.image.clone(), Ok(image(found)));
+        }
+    }
+    HostState {
+        engine: EngineInfo {
+            version: "simulated".into(),
+            cpus: 8,
+            memory: 16 << 30,
+            platform: "linux/amd64".into(),
+            clock: now,
+            labels: BTreeMap::new(),
+        },
+        containers,
+        networks: host.networks.clone(),
+        volumes: host.volumes.clone(),
+        images,
+        foreign: host.foreign.clone(),
+        releases: host.releases.clone(),
+    }
+}
+
+fn image(image: &SimImage) -> Image {
+    Image {
+        id: Some(image.id.clone()),
+        digest: image.digest.clone(),
+        needs_pull: false,
+        config: image.config.clone(),
+    }
+}
+
+fn live(name: &str, container: &SimContainer, now: Millis) -> LiveContainer {
+    let has_check = container.config.get("Healthcheck").is_some_and(|check| {
+        check.get("Test").and_then(Value::as_array).is_some_and(|test| {
+            !test.is_empty() && test.first().and_then(Value::as_str) != Some("NONE")
+        })
+    });
+    let health = || match container.is_ready(now) {
+        true => Health::Healthy,
+        false => Health::Starting,
+    };
+    LiveContainer {
+        id: container.id.clone(),
+        name: name.to_owned(),
+        identity: container.identity.clone(),
+        state: ContainerState {
+            status: container.status_at(now),
+            started_at: container.started_at,
+            exit_code: container.exit_code_at(now),
+            restarts: 0,
+            health: has_check.then(health),
+        },
+        image: container.image.clone(),
+        config: container.config.clone(),
+        addresses: BTreeMap::from([("default".to_owned(), container.address)]),
+    }
+}
+
+fn found<'a>(host: &'a mut SimHost, name: &str) -> Result<&'a mut SimContainer, PortError> {
+    host.containers.get_mut(name).ok_or_else(|| PortError::NotFound(format!("no container {name}")))
+}
+
+fn is_it(container: &SimContainer, id: Option<&str>) -> bool {
+    id.is_none_or(|id| id == container.id)
+}
+
+fn uses_network(container: &SimContainer, name: &str) -> bool {
+    let networks = container.config.pointer("/NetworkingConfig/EndpointsConfig");
+    networks.and_then(Value::as_object).is_some_and(|networks| networks.contains_key(name))
+}
+
+fn insert_new<T>(map: &mut BTreeMap<String, T>, name: &str, value: T) -> Applied {
+    match map.contains_key(name) {
+        true => Applied::AlreadyTrue,
+        false => {
+            map.insert(name.to_owned(), value);
+            Applied::Changed
+        }
+    }
+}
+
+fn gone<T>(removed: Option<T>) -> Applied {
+    if removed.is_some() { Applied::Changed } else { Applied::AlreadyTrue }
+}
+
+fn text(value: &Value, key: &str) -> Option<String> {
+    Some(value.get(key)?.as_str()?.to_owned())
+}
+
+fn strings(value: Option<&Value>) -> BTreeMap<String, String> {
+    let map = value.and_then(Value::as_object).into_iter().flatten();
+    map.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+}
+
+/// The user's labels of a request, and the stack it is for.
+fn owned(body: &Value) -> (BTreeMap<String, String>, Option<StackName>) {
+    let all = strings(body.get("Labels"));
+    let stack = Owner::read(&all).map(|(_, stack)| stack);
+    let own = all.into_iter().filter(|(key, _)| !is_reserved(key)).collect();
+    (own, stack)
+}
+
+fn is_reserved(key: &str) -> bool {
+    crate::model::RESERVED_LABELS.contains(&key)
+}

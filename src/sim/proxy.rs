@@ -1,0 +1,203 @@
+//! The simulated proxy: it reads the real file that was rendered for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+
+use super::Run;
+use super::state::{Running, SimProxy, State};
+use crate::model::{
+    BackendKey, Endpoint, Generation, Millis, ProxyPlace, ProxyState, RoutingTable, Rule,
+};
+use crate::ports::{Activation, Applied, Draining, PortError, Proxy};
+
+/// One run's way to one proxy.
+pub(super) struct SimProxyPort {
+    pub(super) run: Run,
+    pub(super) place: ProxyPlace,
+}
+
+impl SimProxyPort {
+    async fn call<T>(
+        &self,
+        what: &str,
+        effect: impl FnOnce(&mut State, &ProxyPlace, Millis) -> Result<T, PortError>,
+    ) -> Result<T, PortError> {
+        let world = &self.run.world;
+        let done = || {
+            let now = world.now();
+            let mut state = world.state();
+            if state.hosts.get(&self.place.host).is_some_and(|host| host.is_down) {
+                return Err(PortError::Unreachable("connection refused".into()));
+            }
+            let result = effect(&mut state, &self.place, now);
+            state.log.push(format!("{now} {} {what}", self.place.proxy));
+            state.watch(now);
+            result
+        };
+        self.run.faults.call(done).await
+    }
+}
+
+fn proxy<'a>(state: &'a mut State, place: &ProxyPlace) -> Result<&'a mut SimProxy, PortError> {
+    let gone = || PortError::NotFound(format!("no proxy {}", place.proxy));
+    state.proxies.get_mut(place).ok_or_else(gone)
+}
+
+#[async_trait]
+impl Proxy for SimProxyPort {
+    async fn observe(&self) -> Result<ProxyState, PortError> {
+        self.call("observe", |state, place, _| {
+            let proxy = proxy(state, place)?;
+            Ok(ProxyState {
+                version: proxy.version.clone(),
+                file: proxy.file.clone(),
+                table: None,
+                serving: proxy.running.generation,
+                servers: None,
+                replicas_at: Some(std::net::Ipv4Addr::LOCALHOST.into()),
+                obstacles: Vec::new(),
+            })
+        })
+        .await
+    }
+
+    async fn read(&self) -> Result<Option<String>, PortError> {
+        self.call("read", |state, place, _| Ok(proxy(state, place)?.file.clone())).await
+    }
+
+    async fn test(&self, candidate: &str) -> Result<(), PortError> {
+        self.call("test", |state, place, _| {
+            let proxy = proxy(state, place)?;
+            match proxy.rejects || candidate.contains("REJECT") {
+                true => Err(PortError::Refused("configuration test failed".into())),
+                false => Ok(()),
+            }
+        })
+        .await
+    }
+
+    async fn swap(&self, expect: Option<&str>, new: Option<&str>) -> Result<Applied, PortError> {
+        self.call("swap", |state, place, _| {
+            let proxy = proxy(state, place)?;
+            if proxy.file.as_deref() == new {
+                return Ok(Applied::AlreadyTrue);
+            }
+            if proxy.file.as_deref() != expect {
+                return Err(PortError::Moved("the file is another one now".into()));
+            }
+            proxy.file = new.map(str::to_owned);
+            Ok(Applied::Changed)
+        })
+        .await
+    }
+
+    async fn activate(&self, _table: &RoutingTable) -> Result<Activation, PortError> {
+        self.call("activate", |state, place, now| {
+            let longest = longest_request(state);
+            let proxy = proxy(state, place)?;
+            let next = proxy.file.as_deref().map(running).unwrap_or_default();
+            if proxy.ignores_reload {
+                return Ok(Activation::Reload);
+            }
+            if next == proxy.running {
+                return Ok(Activation::AlreadyTrue);
+            }
+            let old = std::mem::replace(&mut proxy.running, next);
+            proxy.old.push((old, now + longest));
+            Ok(Activation::Reload)
+        })
+        .await
+    }
+
+    async fn confirm(&self, generation: Generation) -> Result<bool, PortError> {
+        self.call("confirm", |state, place, _| {
+            Ok(proxy(state, place)?.running.generation == Some(generation))
+        })
+        .await
+    }
+
+    async fn prove(&self, _rule: &Rule) -> Result<Option<Endpoint>, PortError> {
+        self.call("prove", |state, place, now| {
+            let running = proxy(state, place)?.running.clone();
+            let mut servers = running.backends.values().flatten();
+            let answers = |server: &&Endpoint| {
+                state.container_at(&place.host, server).is_some_and(|it| it.is_ready(now))
+            };
+            Ok(servers.find(answers).cloned())
+        })
+        .await
+    }
+
+    async fn draining(
+        &self,
+        servers: &BTreeMap<BackendKey, BTreeMap<String, Endpoint>>,
+    ) -> Result<Draining, PortError> {
+        self.call("draining", |state, place, now| {
+            let proxy = proxy(state, place)?;
+            let gone: BTreeSet<&Endpoint> =
+                servers.values().flat_map(|servers| servers.values()).collect();
+            let is_open = |(running, until): &&(Running, Millis)| {
+                *until > now && running.backends.values().flatten().any(|it| gone.contains(it))
+            };
+            let open = proxy.old.iter().filter(is_open).count();
+            let open = u32::try_from(open).unwrap_or(u32::MAX);
+            Ok(Draining { in_flight: u64::from(open), old_processes: open })
+        })
+        .await
+    }
+
+    async fn forget(
+        &self,
+        _servers: &BTreeMap<BackendKey, BTreeMap<String, Endpoint>>,
+    ) -> Result<Applied, PortError> {
+        self.call("forget", |_, _, _| Ok(Applied::AlreadyTrue)).await
+    }
+}
+
+/// The longest that anything in flight lasts.
+fn longest_request(state: &State) -> Millis {
+    let containers = state.hosts.values().flat_map(|host| host.containers.values());
+    containers.map(|container| container.app.longest_request).max().unwrap_or(0)
+}
+
+/// What a file tells a proxy to do: its `upstream` or `backend` sections with their servers, and
+/// the generation it answers.
+fn running(file: &str) -> Running {
+    let mut running = Running::default();
+    let mut section: Option<String> = None;
+    for line in file.lines().map(str::trim) {
+        if let Some(name) = head(line) {
+            running.backends.entry(name.clone()).or_default();
+            section = Some(name);
+        } else if line == "}" || line.starts_with("frontend ") || line.starts_with("listen ") {
+            section = None;
+        } else if let (Some(name), Some(server)) = (&section, server(line)) {
+            running.backends.entry(name.clone()).or_default().insert(server);
+        } else if line.starts_with("# gitdeploy") {
+            running.generation = running.generation.or_else(|| generation(line));
+        }
+    }
+    running
+}
+
+/// The backend whose section begins here.
+fn head(line: &str) -> Option<String> {
+    let rest = line.strip_prefix("upstream ").or_else(|| line.strip_prefix("backend "))?;
+    let name = rest.split([' ', '{']).next()?;
+    name.parse::<BackendKey>().ok().map(|key| key.to_string())
+}
+
+/// `server ADDRESS:PORT …` of nginx, `server NAME ADDRESS:PORT …` of HAProxy.
+fn server(line: &str) -> Option<Endpoint> {
+    let words = line.strip_prefix("server ")?.trim_end_matches(';').split_whitespace();
+    let address = words.take(2).find_map(|word| word.parse::<std::net::SocketAddr>().ok())?;
+    Some(Endpoint { address: address.ip(), port: address.port() })
+}
+
+fn generation(line: &str) -> Option<Generation> {
+    let (_, rest) = line.split_once("generation")?;
+    let digits: String =
+        rest.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
+}
