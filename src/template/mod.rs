@@ -24,6 +24,7 @@ mod library;
 mod limits;
 mod message;
 mod methods;
+mod plain;
 mod provenance;
 mod rendered;
 mod suggest;
@@ -37,4 +38,5 @@ pub use filters::{Entry, Kind, reference};
 pub use limits::{
     DEPTH_MAX, FUEL_MAX, OUTPUT_BYTES_MAX, RECURSION_MAX, TEMPLATES_MAX, VALUE_BYTES_MAX,
 };
+pub use plain::render_text;
 pub use rendered::Rendered;

@@ -41,6 +41,12 @@ impl<'a> Rendered<'a> {
         Self { inner, engine, root, asked_for_commit, cache }
     }
 
+    /// The same with a ready root of all lookups.
+    pub(super) fn with_root(inner: &'a dyn Files, engine: &Engine, root: Value) -> Self {
+        let (engine, cache) = (engine.clone(), RefCell::default());
+        Self { inner, engine, root, asked_for_commit: Arc::default(), cache }
+    }
+
     /// Whether any template looked at `commit`, so that the next commit may come out differently
     /// even where no file does.
     pub fn asked_for_commit(&self) -> bool {

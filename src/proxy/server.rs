@@ -1,0 +1,35 @@
+//! How a backend and its servers are called by the proxies, in the file and at run time alike.
+
+use sha2::{Digest, Sha256};
+
+use crate::model::{Backend, BackendKey, Endpoint};
+
+/// Health questions of HAProxy: out after two failures within a second, back after one success.
+/// Servers that are added at run time inherit no defaults, so each says it.
+const CHECK: &str = "check inter 500 fall 2 rise 1";
+
+/// Leaves room below for smaller shares; HAProxy's largest is 256.
+const WEIGHT: u32 = 100;
+
+/// A server in HAProxy's words, beginning with its name: what follows `server ` in the file, and
+/// `add server BACKEND/` on the runtime socket.
+pub fn runtime_server(backend: &Backend, name: &str, endpoint: &Endpoint) -> String {
+    match backend.check {
+        Some(_) => format!("{name} {endpoint} {CHECK} weight {WEIGHT}"),
+        None => format!("{name} {endpoint} weight {WEIGHT}"),
+    }
+}
+
+/// The name of nginx's `upstream`, which knows no capital letters: the key, marked with a hash
+/// where it had to be changed.
+pub fn upstream_name(key: &BackendKey) -> String {
+    let text = key.to_string();
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_.-".contains(c);
+    if text.chars().all(is_plain) {
+        return text;
+    }
+    let lower = text.to_lowercase().replace(|c| !is_plain(c), "_");
+    let sum: String =
+        Sha256::digest(&text).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    format!("{lower}-{sum}")
+}

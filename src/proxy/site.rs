@@ -1,0 +1,150 @@
+//! One proxy on one host, as far as its managed file depends on it.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::context::Context;
+use super::header;
+use crate::files::FileError;
+use crate::model::{HostName, Owner, ProxyPlace, ProxyState, RoutingTable};
+use crate::settings::{Listen, Proxy, ProxyKind};
+use crate::template::{Engine, render_text};
+
+/// The name that the generation is asked for under; `.invalid` never resolves.
+pub const GENERATION_HOST: &str = "gitdeploy.invalid";
+/// The path of it.
+pub const GENERATION_PATH: &str = "/generation";
+/// A request that has this header with the generation as its value …
+pub const PROBE_HEADER: &str = "X-Gitdeploy-Probe";
+/// … is told in this one which address and port answered.
+pub const SERVER_HEADER: &str = "X-Gitdeploy-Server";
+
+const NGINX: &str = include_str!("../../templates/proxy/nginx.conf.j2");
+const HAPROXY: &str = include_str!("../../templates/proxy/haproxy.cfg.j2");
+
+/// HAProxy's own file, as distributions have it and as the official image has it.
+const MAIN_FILES: [&str; 2] = ["/etc/haproxy/haproxy.cfg", "/usr/local/etc/haproxy/haproxy.cfg"];
+
+/// The first nginx that lets idle connections finish before it closes them at a reload.
+const KEEPS_CONNECTIONS: [u64; 3] = [1, 27, 4];
+
+/// One proxy on one host, as far as its managed file depends on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// Which proxy, and where.
+    pub place: ProxyPlace,
+    /// Whose routes.
+    pub owner: Owner,
+    /// What it is.
+    pub kind: ProxyKind,
+    /// The managed file, where the proxy runs.
+    pub path: String,
+    /// Where it takes requests.
+    pub listen: Vec<Listen>,
+    /// A template instead of the built-in one.
+    pub template: Option<String>,
+    /// Its version, `1.22.1`; empty when unknown.
+    pub version: String,
+    /// Who may ask for the generation.
+    pub ask_from: Vec<IpAddr>,
+    /// HAProxy's runtime socket.
+    pub socket: Option<String>,
+}
+
+/// Why no file could be made of a table.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RenderError {
+    /// Something that a configuration cannot hold as plain text.
+    #[error("the {what} {text:?} has characters that a proxy's configuration cannot hold")]
+    Unsafe {
+        /// What it is: `host`, `path`.
+        what: &'static str,
+        /// As it was given.
+        text: String,
+    },
+    /// Two backends for one rule.
+    #[error("{first} and {second} both take {rule}; change the route of one of them")]
+    Twice {
+        /// Host and path.
+        rule: String,
+        /// A backend.
+        first: String,
+        /// The other one.
+        second: String,
+    },
+    /// nginx has no server without a key, and HAProxy finds it in one place only.
+    #[error("the certificate {cert} of {listen}: {why}")]
+    Key {
+        /// The certificate.
+        cert: String,
+        /// The listener.
+        listen: String,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// The template failed.
+    #[error("the proxy's template cannot be rendered: {0}")]
+    Template(FileError),
+}
+
+impl Site {
+    /// The proxy on one of its hosts, as it was seen there.
+    pub fn of(
+        proxy: &Proxy,
+        host: &HostName,
+        owner: &Owner,
+        state: &ProxyState,
+        template: Option<String>,
+    ) -> Self {
+        // Who connects to an address of its own machine comes from that address.
+        let local = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        let ask_from: BTreeSet<IpAddr> = local
+            .into_iter()
+            .chain(state.replicas_at)
+            .chain(proxy.listen.iter().filter_map(|listen| listen.address))
+            .filter(|address| !address.is_unspecified())
+            .collect();
+        Self {
+            place: ProxyPlace { proxy: proxy.name.clone().into(), host: host.clone() },
+            owner: owner.clone(),
+            kind: proxy.kind,
+            path: proxy.config.value.clone(),
+            listen: proxy.listen.clone(),
+            template,
+            version: state.version.clone(),
+            ask_from: ask_from.into_iter().collect(),
+            socket: proxy.socket.as_ref().map(|socket| socket.value.clone()),
+        }
+    }
+
+    /// The whole file for a table, header included.
+    pub fn render(&self, table: &RoutingTable) -> Result<String, RenderError> {
+        let context = Context::of(self, table)?;
+        let (name, built_in) = match self.kind {
+            ProxyKind::Nginx => ("nginx.conf.j2", NGINX),
+            ProxyKind::Haproxy => ("haproxy.cfg.j2", HAPROXY),
+        };
+        let text = self.template.as_deref().unwrap_or(built_in);
+        let body =
+            render_text(&Engine::new(), name, text, &context).map_err(RenderError::Template)?;
+        Ok(header::write(&self.owner, table, &body))
+    }
+
+    /// The file whose presence makes nginx close connections after each answer, beside the managed
+    /// one; `None` where a reload closes none that is in use.
+    pub fn close_flag(&self) -> Option<String> {
+        let is_needed = self.kind == ProxyKind::Nginx && !self.keeps_connections();
+        is_needed.then(|| format!("{}.close", self.path))
+    }
+
+    /// Whether the managed file is all that HAProxy reads.
+    pub fn is_whole(&self) -> bool {
+        self.kind == ProxyKind::Haproxy && MAIN_FILES.contains(&self.path.as_str())
+    }
+
+    pub(super) fn keeps_connections(&self) -> bool {
+        let mut parts = self.version.split(['.', '-', ' ']).map(|part| part.parse().unwrap_or(0));
+        let version = [(); 3].map(|()| parts.next().unwrap_or(0));
+        version >= KEEPS_CONNECTIONS
+    }
+}

@@ -1,0 +1,1 @@
+//! Both files of one rich table, whole; and what reading makes of them.

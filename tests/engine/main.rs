@@ -1,0 +1,3 @@
+//! What needs the real programs: their checkers, their engine.
+
+mod config;
