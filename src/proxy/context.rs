@@ -133,7 +133,8 @@ impl Context {
             }
             backends.push(target);
         }
-        let mut names: Vec<Named> = hosts.into_iter().map(|(host, it)| Named::of(host, &it)).collect();
+        let mut names: Vec<Named> =
+            hosts.into_iter().map(|(host, it)| Named::of(host, &it)).collect();
         names.sort_by_key(|name| (name.suffix.is_some(), Reverse(name.host.len())));
         let file = |path: Option<String>| {
             path.map(|path| quoting::file(&path).map(str::to_owned)).transpose()
@@ -153,7 +154,11 @@ impl Context {
             close_flag: file(site.close_flag())?,
             is_whole: site.is_whole(),
             socket: file(site.socket.clone())?,
-            listeners: site.listen.iter().map(|it| listener(site.kind, it)).collect::<Result<_, _>>()?,
+            listeners: site
+                .listen
+                .iter()
+                .map(|it| listener(site.kind, it))
+                .collect::<Result<_, _>>()?,
             backends,
             names,
         })
@@ -259,15 +264,16 @@ fn certificate(
     listen: &Listen,
     tls: &ListenTls,
 ) -> Result<Certificate, RenderError> {
-    let refused = |why| {
-        Err(RenderError::Key { cert: tls.cert.clone(), listen: listen.to_string(), why })
-    };
+    let refused =
+        |why| Err(RenderError::Key { cert: tls.cert.clone(), listen: listen.to_string(), why });
     let cert = quoting::file(&tls.cert)?.to_owned();
     let key = tls.key.as_deref().map(quoting::file).transpose()?.map(str::to_owned);
     match (kind, &key) {
         (ProxyKind::Nginx, None) => refused("nginx needs the `key` beside it"),
         (ProxyKind::Haproxy, Some(key)) if *key != cert && *key != format!("{cert}.key") => {
-            refused("HAProxy takes a key from the certificate's own file, or from CERT.key beside it")
+            refused(
+                "HAProxy takes a key from the certificate's own file, or from CERT.key beside it",
+            )
         }
         (ProxyKind::Nginx | ProxyKind::Haproxy, _) => Ok(Certificate { cert, key }),
     }

@@ -75,7 +75,9 @@ fn ours(owner: &Owner, text: &str) -> Result<Managed, String> {
     let (first, rest) = line(text);
     let format = first.strip_prefix(MARKER).and_then(|rest| rest.split_once(':'));
     let Some((format, _)) = format else {
-        return Err("was not written by gitdeploy; move it away, or name another in `config`".into());
+        return Err(
+            "was not written by gitdeploy; move it away, or name another in `config`".into()
+        );
     };
     match format.parse::<u32>() {
         Ok(FORMAT) => {}

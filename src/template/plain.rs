@@ -16,7 +16,8 @@ pub fn render_text(
     context: &impl Serialize,
 ) -> Result<String, FileError> {
     let files = Memory::new().with(name, text);
-    let rendered = Rendered::with_root(&files, engine, Value::from(minijinja::value::Serde(context)));
+    let rendered =
+        Rendered::with_root(&files, engine, Value::from(minijinja::value::Serde(context)));
     let file = rendered.read(name)?.ok_or_else(|| FileError::Outside { path: name.to_owned() })?;
     Ok(String::from_utf8_lossy(&file.content).into_owned())
 }

@@ -110,7 +110,8 @@ fn checks_with_nginx(change: impl FnOnce(&mut Site, &mut RoutingTable)) {
     let main = folder.path().join("nginx.conf");
     let at = folder.path().display();
     let text = format!(
-        "pid {at}/pid; error_log stderr warn; events {{}} http {{ access_log off;\n\
+        "pid {at}/pid; error_log stderr warn; events {{}}\n\
+         http {{ access_log off; server_names_hash_max_size 4096;\n\
          client_body_temp_path {at}/a; proxy_temp_path {at}/b; fastcgi_temp_path {at}/c;\n\
          uwsgi_temp_path {at}/d; scgi_temp_path {at}/e; include {at}/gitdeploy.conf; }}\n"
     );

@@ -169,8 +169,11 @@ impl Reader<'_> {
     /// never of the commit, which their format says.
     fn check_location(&mut self, location: &Placed<Location>) {
         let Location::Repository(path) = &location.value else { return };
-        let path = Placed::new(path.clone(), location.span);
-        let Some(path) = inside("", &path, self.problems) else { return };
+        self.check_file(&Placed::new(path.clone(), location.span));
+    }
+
+    fn check_file(&mut self, path: &Placed<String>) {
+        let Some(path) = inside("", path, self.problems) else { return };
         match self.files.is_file(&path.value) {
             Ok(true) => {}
             Ok(false) => self.problems.push(missing(self.files, &path)),
@@ -232,7 +235,11 @@ impl Reader<'_> {
         for (key, item) in entries(self.root, "proxies") {
             let Ok(name) = Name::parse(key) else { continue };
             let known = super::proxy::KnownHosts { hosts, described };
-            if let Some(proxy) = Proxy::read(name.clone(), item, known, self.problems) {
+            let proxy = Proxy::read(name.clone(), item, self.path, known, self.problems);
+            if let Some(proxy) = proxy {
+                if let Some(template) = &proxy.template {
+                    self.check_file(template);
+                }
                 proxies.insert(name, proxy);
             }
         }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use super::host::Host;
 use crate::diag::{Diagnostic, Span};
+use crate::files::parent;
 use crate::model::Name;
 use crate::settings::address::{parse_port, split_port};
 use crate::settings::placed::{items, parsed, text, texts};
@@ -36,6 +37,8 @@ pub struct Proxy {
     pub reload: Vec<String>,
     /// HAProxy's runtime socket.
     pub socket: Option<Placed<String>>,
+    /// A template of the commit instead of the built-in one, from the repository's root.
+    pub template: Option<Placed<String>>,
 }
 
 /// The proxies that are known.
@@ -84,6 +87,9 @@ pub(super) const CONTAINER_OR_HOST: Format = Format {
     check: |text| Runs::parse(text).map(drop),
 };
 
+pub(super) const TEMPLATE: Format =
+    Format { name: "template of this repository", example: "./edge.conf.j2", check: template };
+
 pub(super) const LISTEN_TEXT: Format = Format {
     name: "listening address",
     example: "127.0.0.1:8080",
@@ -98,11 +104,12 @@ pub(super) struct KnownHosts<'a> {
 }
 
 impl Proxy {
-    /// Reads the entry of `name`, whose shape has been checked. `None` when something that makes
-    /// it a proxy is missing.
+    /// Reads the entry of `name` in `file`, whose shape has been checked. `None` when something
+    /// that makes it a proxy is missing.
     pub(super) fn read(
         name: Name,
         item: &Item,
+        file: &str,
         known: KnownHosts<'_>,
         problems: &mut Vec<Diagnostic>,
     ) -> Option<Self> {
@@ -138,6 +145,8 @@ impl Proxy {
             config,
             listen,
             socket,
+            template: text(node, "template")
+                .map(|path| path.map(|path| crate::files::join(parent(file), &path))),
         })
     }
 }
@@ -176,6 +185,16 @@ impl fmt::Display for Runs {
             Self::Host => f.write_str("host"),
             Self::Container(name) => write!(f, "container:{name}"),
         }
+    }
+}
+
+fn template(path: &str) -> Result<(), String> {
+    if path.starts_with(['/', '~']) {
+        return Err("it is seen from this file and lies in the repository".into());
+    }
+    match path.ends_with(".j2") && !path.chars().any(char::is_control) {
+        true => Ok(()),
+        false => Err("its name must end in `.j2`".into()),
     }
 }
 

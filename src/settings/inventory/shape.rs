@@ -2,7 +2,7 @@
 
 use super::endpoint::{ENDPOINT, LOCATION, SECRET_LOCATION};
 use super::host::{JUMP, PORTS};
-use super::proxy::{CONTAINER_OR_HOST, LISTEN_TEXT};
+use super::proxy::{CONTAINER_OR_HOST, LISTEN_TEXT, TEMPLATE};
 use crate::settings::address::ADDRESS;
 use crate::settings::formats::{ABSOLUTE_PATH, PORT, SIZE};
 use crate::settings::names::NAME;
@@ -199,6 +199,11 @@ static PROXY: Record = Record {
             "socket",
             Shape::Text(&ABSOLUTE_PATH),
             "HAProxy's runtime socket, for changes without a reload.",
+        ),
+        Field::optional(
+            "template",
+            Shape::Text(&TEMPLATE),
+            "A template for `config`, seen from this file. Default: the built-in one.",
         ),
     ],
     extensions: false,

@@ -335,3 +335,19 @@ fn the_schema_names_every_key() {
     let pages = crate::shape::reference(&INVENTORY);
     assert!(pages.contains("| **config** |"));
 }
+
+#[test]
+fn a_template_of_a_proxy_lies_in_the_commit() {
+    let with = |template: &str| {
+        let text = format!(
+            "hosts: {{h: {{docker: ssh://a}}}}\n\
+             proxies: {{p: {{kind: nginx, hosts: [h], config: /c, template: {template}}}}}\n"
+        );
+        let (inventory, problems) = load_with(Memory::new().with("edge.conf.j2", ""), &text);
+        (inventory.proxies.get("p").and_then(|p| p.template.clone()).map(|it| it.value), problems)
+    };
+    assert_eq!(with("./edge.conf.j2"), (Some("edge.conf.j2".to_owned()), String::new()));
+    for wrong in ["/etc/edge.conf.j2", "edge.conf", "../edge.conf.j2", "other.conf.j2"] {
+        assert_ne!(with(wrong).1, "", "{wrong}");
+    }
+}
