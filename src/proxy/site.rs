@@ -84,7 +84,7 @@ pub enum RenderError {
     },
     /// The template failed.
     #[error("the proxy's template cannot be rendered: {0}")]
-    Template(FileError),
+    Template(String),
 }
 
 impl Site {
@@ -126,7 +126,7 @@ impl Site {
         };
         let text = self.template.as_deref().unwrap_or(built_in);
         let body =
-            render_text(&Engine::new(), name, text, &context).map_err(RenderError::Template)?;
+            render_text(&Engine::new(), name, text, &context).map_err(|error| told(&error))?;
         Ok(header::write(&self.owner, table, &body))
     }
 
@@ -147,4 +147,18 @@ impl Site {
         let version = [(); 3].map(|()| parts.next().unwrap_or(0));
         version >= KEEPS_CONNECTIONS
     }
+}
+
+/// The first finding with its place.
+fn told(error: &FileError) -> RenderError {
+    let finding = match error {
+        FileError::Template { report, .. } => {
+            report.diagnostics.first().map(|finding| match &finding.primary {
+                Some(at) => format!("{}: {}", report.sources.locate(at.span), finding.message),
+                None => finding.message.clone(),
+            })
+        }
+        _ => None,
+    };
+    RenderError::Template(finding.unwrap_or_else(|| error.to_string()))
 }

@@ -11,7 +11,7 @@ use gitdeploy::model::{Backend, Endpoint, Name, Owner, ProxyPlace, RoutingTable,
 use gitdeploy::proxy::Site;
 use gitdeploy::settings::{Listen, ListenTls, ProxyKind};
 
-fn name<T: From<Name>>(text: &str) -> T {
+pub(super) fn name<T: From<Name>>(text: &str) -> T {
     Name::parse(text).expect("a name").into()
 }
 
@@ -19,7 +19,11 @@ fn rule(host: &str, path: &str) -> Rule {
     Rule { host: host.into(), path: path.into() }
 }
 
-fn backend(rules: &[(&str, &str)], servers: &[(&str, &str)], check: Option<&str>) -> Backend {
+pub(super) fn backend(
+    rules: &[(&str, &str)],
+    servers: &[(&str, &str)],
+    check: Option<&str>,
+) -> Backend {
     let server = |(name, at): &(&str, &str)| {
         let at: std::net::SocketAddr = at.parse().expect("an address");
         ((*name).to_owned(), Endpoint { address: at.ip(), port: at.port() })
@@ -59,7 +63,7 @@ fn table() -> RoutingTable {
     }
 }
 
-fn site(kind: ProxyKind, path: &Path, listen: Vec<Listen>) -> Site {
+pub(super) fn site(kind: ProxyKind, path: &Path, listen: Vec<Listen>) -> Site {
     Site {
         place: ProxyPlace { proxy: name("edge"), host: name("web-1") },
         owner: Owner { project: name("acme"), environment: name("production") },
@@ -73,7 +77,7 @@ fn site(kind: ProxyKind, path: &Path, listen: Vec<Listen>) -> Site {
     }
 }
 
-fn listen(address: Option<&str>, port: u16, tls: Option<ListenTls>) -> Listen {
+pub(super) fn listen(address: Option<&str>, port: u16, tls: Option<ListenTls>) -> Listen {
     let address = address.map(|ip| ip.parse().expect("an address"));
     let nowhere = Sources::default().add(Source::verbatim("", ""));
     Listen { address, port, tls, span: Span::new(nowhere, 0, 0) }
