@@ -1,8 +1,15 @@
 //! What the user types.
 
+mod live;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use live::{
+    ApplyArgs, DestroyArgs, Execution, LocksArgs, LogsArgs, Narrowing, PlanArgs, PlanFormat,
+    RollbackArgs, StatusArgs, TableFormat, UnlockArgs,
+};
 
 /// Plans and applies Compose stacks from Git to plain Docker hosts, without losing a request.
 #[derive(Debug, Parser)]

@@ -12,6 +12,22 @@ pub enum Exit {
     Failed,
     /// For `diff`: it could not be told.
     Trouble,
+    /// With `--detailed-exitcode`: there is something to do, or something was done.
+    Changes,
+    /// The hosts are not as the saved plan saw them.
+    Stale,
+    /// Another run holds a lease.
+    Locked,
+    /// A policy or a protection forbids it.
+    Refused,
+    /// It failed, and everything is as it was before.
+    RolledBack,
+    /// Some of it was done.
+    Partly,
+    /// A host that is needed did not answer.
+    Unreachable,
+    /// A signal ended it.
+    Interrupted,
 }
 
 impl Exit {
@@ -20,7 +36,14 @@ impl Exit {
         match self {
             Self::Done => 0,
             Self::Failed => 1,
-            Self::Trouble => 2,
+            Self::Trouble | Self::Changes => 2,
+            Self::Stale => 10,
+            Self::Locked => 11,
+            Self::Refused => 12,
+            Self::RolledBack => 13,
+            Self::Partly => 14,
+            Self::Unreachable => 15,
+            Self::Interrupted => 130,
         }
     }
 }
@@ -34,6 +57,8 @@ pub struct Failure {
     pub reports: Vec<Report>,
     /// One next command.
     pub hint: Option<String>,
+    /// The exit code, when it is not that of any failure.
+    pub exit: Option<Exit>,
 }
 
 impl Failure {
@@ -50,6 +75,13 @@ impl Failure {
     /// Findings that say it all.
     pub fn reports(reports: Vec<Report>) -> Self {
         Self { reports, ..Self::default() }
+    }
+
+    /// Ends the program with this code.
+    #[must_use]
+    pub fn exit(mut self, exit: Exit) -> Self {
+        self.exit = Some(exit);
+        self
     }
 
     /// Adds the next command.

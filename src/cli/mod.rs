@@ -40,7 +40,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>, world: &World) -> u8 {
         Ok(_) => failed(is_diff),
         Err(failure) => {
             screen.failure(&failure);
-            failed(is_diff)
+            failure.exit.map_or_else(|| failed(is_diff), Exit::code)
         }
     }
 }

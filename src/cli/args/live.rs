@@ -1,0 +1,186 @@
+//! Arguments of the commands that talk to hosts.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::Inputs;
+
+/// Which part of the repository a plan is about.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Narrowing {
+    /// Only this service or replica, and what it needs. May be given several times.
+    #[arg(long = "target", value_name = "STACK/SERVICE[/SLOT]")]
+    pub targets: Vec<String>,
+    /// All but this service or replica. May be given several times.
+    #[arg(long = "exclude", value_name = "STACK/SERVICE[/SLOT]")]
+    pub excludes: Vec<String>,
+    /// Replace these containers although nothing differs. May be given several times.
+    #[arg(long = "replace", value_name = "STACK/SERVICE[/SLOT]")]
+    pub replace: Vec<String>,
+    /// Go on without hosts that do not answer; nothing is moved or removed because of them.
+    #[arg(long)]
+    pub skip_unreachable: bool,
+    /// Allow that many containers, networks and volumes to go without a successor [default: what
+    /// `protect.max_deletes` allows].
+    #[arg(long, value_name = "NUMBER")]
+    pub allow_deletes: Option<u32>,
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Only these stacks [default: all].
+    #[arg(value_name = "STACK")]
+    pub stacks: Vec<String>,
+    /// Variables and profiles.
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// What the plan is about.
+    #[command(flatten)]
+    pub narrowing: Narrowing,
+    /// Plan for the uncommitted files; such a plan cannot be saved or applied.
+    #[arg(long, conflicts_with_all = ["rev", "out"])]
+    pub worktree: bool,
+    /// Save the plan for `apply FILE`. There is no secret in it.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// End with exit code 2 when there is something to do.
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// The form of the plan.
+    #[arg(long, value_enum, default_value_t = PlanFormat::Text)]
+    pub format: PlanFormat,
+}
+
+/// The forms of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// For reviews.
+    Markdown,
+}
+
+/// Arguments of `apply`.
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// Only these stacks [default: all]; or one file that `plan --out` wrote.
+    #[arg(value_name = "STACK|FILE")]
+    pub stacks: Vec<String>,
+    /// Variables and profiles.
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// What the plan is about.
+    #[command(flatten)]
+    pub narrowing: Narrowing,
+    /// How it is carried out.
+    #[command(flatten)]
+    pub execution: Execution,
+    /// End with exit code 2 when something was done.
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+}
+
+/// How a plan is carried out.
+#[derive(Debug, Clone, Args)]
+pub struct Execution {
+    /// Do not ask.
+    #[arg(long, short = 'y')]
+    pub auto_approve: bool,
+    /// Leave containers that failed, for a look at them; the next run removes them.
+    #[arg(long)]
+    pub keep_failed: bool,
+    /// Wait that many seconds for another run to end.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub lock_timeout: u64,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Only these stacks [default: all].
+    #[arg(value_name = "STACK")]
+    pub stacks: Vec<String>,
+    /// The form of the table.
+    #[arg(long, value_enum, default_value_t = TableFormat::Text)]
+    pub format: TableFormat,
+}
+
+/// The forms of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TableFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Arguments of `logs`.
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// Whose output: a stack, one of its services, or one replica.
+    #[arg(value_name = "STACK[/SERVICE[/SLOT]]", required = true)]
+    pub of: Vec<String>,
+    /// Go on as new lines come.
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Only the last lines of each replica.
+    #[arg(long, value_name = "NUMBER")]
+    pub tail: Option<usize>,
+    /// Only lines of the last minutes or hours: `10m`, `1h30m`.
+    #[arg(long, value_name = "DURATION")]
+    pub since: Option<String>,
+    /// Say when each line was written.
+    #[arg(short, long)]
+    pub timestamps: bool,
+}
+
+/// Arguments of `rollback`.
+#[derive(Debug, Args)]
+pub struct RollbackArgs {
+    /// Which stack; may be left out when there is only one.
+    #[arg(value_name = "STACK")]
+    pub stack: Option<String>,
+    /// Back to this commit [default: the release before the last one].
+    #[arg(long, value_name = "COMMIT")]
+    pub to: Option<String>,
+    /// How it is carried out.
+    #[command(flatten)]
+    pub execution: Execution,
+}
+
+/// Arguments of `destroy`.
+#[derive(Debug, Args)]
+pub struct DestroyArgs {
+    /// Which stack.
+    #[arg(value_name = "STACK")]
+    pub stack: String,
+    /// Remove its volumes, with all that is in them.
+    #[arg(long)]
+    pub volumes: bool,
+    /// How it is carried out.
+    #[command(flatten)]
+    pub execution: Execution,
+}
+
+/// Arguments of `locks`.
+#[derive(Debug, Args)]
+pub struct LocksArgs {
+    /// The form of the table.
+    #[arg(long, value_enum, default_value_t = TableFormat::Text)]
+    pub format: TableFormat,
+}
+
+/// Arguments of `unlock`.
+#[derive(Debug, Args)]
+pub struct UnlockArgs {
+    /// The lease, as `locks` shows it.
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Do not ask.
+    #[arg(long, short = 'y')]
+    pub auto_approve: bool,
+}
