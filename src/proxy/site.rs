@@ -120,13 +120,13 @@ impl Site {
     /// The whole file for a table, header included.
     pub fn render(&self, table: &RoutingTable) -> Result<String, RenderError> {
         let context = Context::of(self, table)?;
-        let (name, built_in) = match self.kind {
-            ProxyKind::Nginx => ("nginx.conf.j2", NGINX),
-            ProxyKind::Haproxy => ("haproxy.cfg.j2", HAPROXY),
+        let (name, text) = match (&self.template, self.kind) {
+            (Some(text), _) => (format!("{}.j2", self.place.proxy), text.as_str()),
+            (None, ProxyKind::Nginx) => ("nginx.conf.j2".to_owned(), NGINX),
+            (None, ProxyKind::Haproxy) => ("haproxy.cfg.j2".to_owned(), HAPROXY),
         };
-        let text = self.template.as_deref().unwrap_or(built_in);
         let body =
-            render_text(&Engine::new(), name, text, &context).map_err(|error| told(&error))?;
+            render_text(&Engine::new(), &name, text, &context).map_err(|error| told(&error))?;
         Ok(header::write(&self.owner, table, &body))
     }
 
