@@ -12,18 +12,18 @@ help:
 demo:
 	@.ci/setup
 	@cargo build --locked --quiet
-	@GITDEPLOY=$(CURDIR)/target/debug/gitdeploy fixtures/demo/run
+	@GITDEPLOY=$(CURDIR)/target/debug/gitdeploy .ci/with-engine fixtures/demo/run
 
 test:
 	@.ci/setup
-	cargo test --locked
+	.ci/with-engine cargo test --locked
 
 check:
 	@.ci/run
 
 bench:
 	@.ci/setup
-	cargo bench --locked
+	.ci/with-engine cargo bench --locked
 
 fuzz:
 	@.ci/setup
