@@ -1,4 +1,10 @@
-//! What needs the real programs: their checkers, their engine.
+//! The program and its parts against a real engine and real proxies.
+//!
+//! `make test` starts an engine where none answers (`.ci/with-engine`).
+
+#![expect(clippy::disallowed_methods, reason = "tests run programs and read files")]
+#![expect(clippy::disallowed_types, reason = "tests wait for the real world")]
 
 mod config;
+mod rig;
 mod routing;

@@ -1,0 +1,34 @@
+//! What the tests of this folder stand on: an application and proxies to run, a repository to
+//! deploy from, load that notices every lost request.
+//!
+//! Each test makes its own [`World`], with names, ports and files of its own, so that tests may run
+//! side by side; those that measure take [`alone`] first. Everything a world made goes with it.
+
+mod app;
+mod executions;
+mod images;
+mod load;
+mod ports;
+mod process;
+mod proxies;
+mod relay;
+mod tests;
+mod world;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub(crate) use app::HostApp;
+pub(crate) use executions::Executions;
+pub(crate) use images::{Variant, app_image};
+pub(crate) use load::{Class, Load, Report, get};
+pub(crate) use process::{docker, try_docker};
+pub(crate) use proxies::{FOREIGN_PAGE, Kind, Runs};
+pub(crate) use relay::Relay;
+pub(crate) use world::World;
+
+/// Held by a test that puts load on the machine, so that no two do at once.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    // A test that failed while it held this leaves nothing behind that another could trip over.
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
