@@ -1,0 +1,171 @@
+//! What a step's function may use: the world, its deadline, a wait that can be given up, and a voice.
+//!
+//! Deadlines are around single calls and waits, never around a whole function: a switch that is cut
+//! off in its middle could not put things back. A call that does not answer in time is
+//! [`PortError::Unknown`], since it may have had its effect.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::model::{Event, Nanos, ProxyPlace, Step, StepEvent};
+use crate::ports::{Engine, PortError, Proxy};
+use crate::proxy::Site;
+
+use super::repeat::{Trouble, repeated};
+use super::{Stop, Work};
+
+/// How long a call that only looks may take.
+const LOOK: Duration = Duration::from_secs(20);
+
+/// What all steps of a run share.
+pub(super) struct Context<'a> {
+    pub(super) work: &'a Work<'a>,
+    rung: watch::Receiver<Stop>,
+    /// One switch of this run at a time on each proxy, so that they do not wait for each other's
+    /// lease by asking.
+    turns: BTreeMap<ProxyPlace, tokio::sync::Mutex<()>>,
+    /// Servers that were not yet let go when their drain time was over: a proxy can forget them
+    /// only after their container has ended.
+    cut: Mutex<BTreeSet<(ProxyPlace, String)>>,
+}
+
+/// One running step.
+#[derive(Clone)]
+pub(super) struct Task<'a> {
+    pub(super) context: &'a Context<'a>,
+    pub(super) step: &'a Step,
+    pub(super) event: StepEvent,
+    /// When its calls are given up.
+    pub(super) deadline: Instant,
+    /// New replicas that did not become ready, and nobody minds.
+    pub(super) left_out: Arc<BTreeSet<String>>,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn new(work: &'a Work<'a>, rung: watch::Receiver<Stop>) -> Self {
+        let turns = work.ports.proxies.keys().map(|place| (place.clone(), Default::default()));
+        Self { work, rung, turns: turns.collect(), cut: Mutex::default() }
+    }
+
+    pub(super) fn tell(&self, event: Event) {
+        // Nobody need listen.
+        drop(self.work.events.send(event));
+    }
+
+    pub(super) fn turn(&self, place: &ProxyPlace) -> Option<&tokio::sync::Mutex<()>> {
+        self.turns.get(place)
+    }
+
+    /// Notes servers that were cut.
+    pub(super) fn cut(&self, place: &ProxyPlace, names: impl Iterator<Item = String>) {
+        let mut cut = self.cut.lock().unwrap_or_else(PoisonError::into_inner);
+        cut.extend(names.map(|name| (place.clone(), name)));
+    }
+
+    /// The proxies that still know a container that was cut.
+    pub(super) fn take_cut(&self, container: &str) -> Vec<ProxyPlace> {
+        let mut cut = self.cut.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = cut.extract_if(.., |(_, name)| name == container);
+        own.map(|(place, _)| place).collect()
+    }
+}
+
+impl<'a> Task<'a> {
+    pub(super) fn engine(&self) -> Result<&'a dyn Engine, Trouble> {
+        let host = &self.step.host;
+        let engine = self.context.work.ports.engines.get(host);
+        engine.map(|engine| &**engine).ok_or_else(|| missing(host))
+    }
+
+    pub(super) fn proxy(&self, place: &ProxyPlace) -> Result<&'a dyn Proxy, Trouble> {
+        let proxy = self.context.work.ports.proxies.get(place);
+        proxy.map(|proxy| &**proxy).ok_or_else(|| missing(&place.proxy))
+    }
+
+    pub(super) fn site(&self, place: &ProxyPlace) -> Result<&'a Site, Trouble> {
+        self.context.work.sites.get(place).ok_or_else(|| missing(&place.proxy))
+    }
+
+    /// The same step with an earlier or later deadline.
+    pub(super) fn until(&self, deadline: Instant) -> Self {
+        Self { deadline, ..self.clone() }
+    }
+
+    /// Makes one call that may take as long as the step.
+    pub(super) async fn call<T>(
+        &self,
+        call: impl Future<Output = Result<T, PortError>>,
+    ) -> Result<T, PortError> {
+        answer(self.deadline, call).await
+    }
+
+    /// Makes one call that has no effect, as often as is right.
+    pub(super) async fn look<T>(
+        &self,
+        look: impl AsyncFn() -> Result<T, PortError>,
+    ) -> Result<T, PortError> {
+        repeated(async || answer(self.deadline.min(Instant::now() + LOOK), look()).await).await
+    }
+
+    /// Lets time pass, unless waits are to be given up.
+    pub(super) async fn wait(&self, time: Duration) -> Result<(), Trouble> {
+        let mut rung = self.context.rung.clone();
+        tokio::select! {
+            biased;
+            // Cancel-safe: it only looks.
+            is_abandoned = abandoned(&mut rung) => match is_abandoned {
+                true => Err(Trouble::Abandoned),
+                false => {
+                    sleep(time).await;
+                    Ok(())
+                }
+            },
+            // Cancel-safe: nothing is lost with a timer.
+            () = sleep(time) => Ok(()),
+        }
+    }
+
+    /// Whether waits are to be given up.
+    pub(super) fn is_abandoned(&self) -> bool {
+        *self.context.rung.borrow() == Stop::Abandon
+    }
+
+    pub(super) fn progress(&self, message: String) {
+        self.context.tell(Event::Progress { step: self.event.clone(), message });
+    }
+
+    pub(super) fn warn(&self, message: String) {
+        self.context.tell(Event::Warned { message });
+    }
+}
+
+/// An amount of the model as time.
+pub(super) fn time(nanos: Nanos) -> Duration {
+    Duration::from_nanos(nanos.0)
+}
+
+/// What a call answers, or that it did not.
+pub(super) async fn answer<T>(
+    deadline: Instant,
+    call: impl Future<Output = Result<T, PortError>>,
+) -> Result<T, PortError> {
+    let begin = Instant::now();
+    timeout_at(deadline, call).await.unwrap_or_else(|_| {
+        let waited = begin.elapsed().as_secs();
+        Err(PortError::Unknown(format!("no answer came within {waited}s")))
+    })
+}
+
+/// Ends when waits are to be given up, or, with `false`, when nobody can ask for that any more.
+async fn abandoned(rung: &mut watch::Receiver<Stop>) -> bool {
+    rung.wait_for(|rung| *rung == Stop::Abandon).await.is_ok()
+}
+
+fn missing(what: &dyn std::fmt::Display) -> Trouble {
+    Trouble::Failed(format!("{what} is in the plan and was not connected"))
+}

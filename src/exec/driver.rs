@@ -1,0 +1,205 @@
+//! Runs what the machine lets begin, until nothing runs and nothing can begin.
+//!
+//! A running step is never dropped: its function ends by itself, since each of its calls and waits
+//! has a deadline. Signals and a lost lease only change what may begin and which waits are given up.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::model::{Event, Millis, Op, Outcome, ServiceName, StackName, Step, StepEvent, StepId};
+use crate::ports::Applied;
+
+use super::context::{Context, Task};
+use super::lease::Guard;
+use super::machine::Machine;
+use super::ops;
+use super::repeat::{Done, Trouble};
+use super::{Failure, Report, Stop, Work};
+
+/// Carries out the plan of `work`. Ends when all of it is done or cannot be done any more; a signal
+/// in `stop` ends it earlier. Must not be dropped before: what runs would be left half done.
+pub async fn run(work: &Work<'_>, guard: &Guard, stop: watch::Receiver<Stop>) -> Report {
+    let (raise, rung) = watch::channel(Stop::None);
+    let context = Context::new(work, rung);
+    let driver = Driver {
+        context: &context,
+        machine: Machine::new(work.plan, work.options.per_host),
+        raise,
+        tolerated: BTreeMap::new(),
+        left_out: BTreeSet::new(),
+        failed: BTreeMap::new(),
+        lost: None,
+    };
+    driver.run(guard, stop).await
+}
+
+/// What a run knows beside the machine.
+struct Driver<'a> {
+    context: &'a Context<'a>,
+    machine: Machine,
+    raise: watch::Sender<Stop>,
+    /// How many replicas of a service did not become ready and were allowed to.
+    tolerated: BTreeMap<(StackName, Option<ServiceName>), u32>,
+    /// Their containers.
+    left_out: BTreeSet<String>,
+    /// The first failure of each stack.
+    failed: BTreeMap<StackName, (String, Option<ServiceName>)>,
+    lost: Option<String>,
+}
+
+/// A step that has ended.
+struct Ended {
+    id: StepId,
+    event: StepEvent,
+    done: Done,
+    took: Millis,
+}
+
+impl Driver<'_> {
+    async fn run(mut self, guard: &Guard, stop: watch::Receiver<Stop>) -> Report {
+        let context = self.context;
+        let plan = context.work.plan;
+        context.tell(Event::Began { plan: plan.id.clone(), steps: plan.steps.len() });
+        self.raise_to(*stop.borrow());
+        let mut running = FuturesUnordered::new();
+        loop {
+            for id in self.machine.launch() {
+                let left_out = Arc::new(self.left_out.clone());
+                running.push(perform(context, &plan.steps[id.0], left_out));
+            }
+            if running.is_empty() {
+                return self.report();
+            }
+            tokio::select! {
+                biased;
+                // Cancel-safe: a step that has ended stays until it is taken.
+                Some(ended) = running.next() => self.end(ended),
+                // Cancel-safe: it only looks.
+                rung = raised(stop.clone(), *self.raise.borrow()) => self.raise_to(rung),
+                // Cancel-safe: it only looks.
+                why = guard.lost(), if self.lost.is_none() => self.lose(why),
+            }
+        }
+    }
+
+    fn end(&mut self, ended: Ended) {
+        let Ended { id, event, done, took } = ended;
+        let step = &self.context.work.plan.steps[id.0];
+        let outcome = match done {
+            Ok(Applied::Changed) => Outcome::Applied,
+            Ok(Applied::AlreadyTrue) => Outcome::AlreadyTrue,
+            Err(trouble) => self.judge(step, trouble),
+        };
+        self.context.tell(Event::Ended { step: event, outcome: outcome.clone(), took });
+        self.machine.finish(id, outcome).expect("a step ends once, after it was launched");
+    }
+
+    fn judge(&mut self, step: &Step, trouble: Trouble) -> Outcome {
+        let is_failure = trouble != Trouble::Abandoned;
+        if let (Trouble::NotReady(why), Op::AwaitReady { container, readiness }) =
+            (&trouble, &step.op)
+        {
+            let of = (step.stack.clone(), step.service.clone());
+            let count = self.tolerated.entry(of).or_default();
+            if *count < readiness.may_fail {
+                *count += 1;
+                self.left_out.insert(container.clone());
+                return Outcome::Tolerated(why.clone());
+            }
+        }
+        let outcome = trouble.clone().outcome();
+        if is_failure {
+            let reason = format!("{} on {}: {}", step.op.words(), step.host, trouble.words());
+            let first = (reason, step.service.clone());
+            self.failed.entry(step.stack.clone()).or_insert(first);
+        }
+        outcome
+    }
+
+    fn raise_to(&mut self, rung: Stop) {
+        let message = match rung {
+            Stop::None => return,
+            Stop::Finish => "nothing new begins; what runs is finished",
+            Stop::Abandon => "waits are given up; what has begun to change is finished",
+        };
+        self.machine.stop();
+        self.raise.send_replace(rung);
+        self.context.tell(Event::Interrupted { message: message.to_owned() });
+    }
+
+    /// Waits lead nowhere when nothing can follow, so they are given up at once.
+    fn lose(&mut self, why: String) {
+        self.machine.stop();
+        self.raise.send_replace(Stop::Abandon);
+        let message = format!("{why}; nothing new begins, since somebody else may act now");
+        self.context.tell(Event::Interrupted { message });
+        self.lost = Some(why);
+    }
+
+    fn report(self) -> Report {
+        let steps = &self.context.work.plan.steps;
+        let outcomes = self.machine.outcomes();
+        // An effect that nobody knows about counts as one.
+        let has_effect = |it: &Outcome| matches!(it, Outcome::Applied | Outcome::Unknown(_));
+        let failure = |(stack, (reason, service)): (StackName, (String, Option<ServiceName>))| {
+            let own = || {
+                let all = steps.iter().zip(&outcomes);
+                all.filter(|(step, it)| step.stack == stack && has_effect(it))
+            };
+            let switched = own().any(|(step, _)| matches!(step.op, Op::Switch { .. }));
+            let changed = own().any(|(step, _)| changes(&step.op));
+            (stack.clone(), Failure { reason, service, switched, changed })
+        };
+        let failed = self.failed.into_iter().map(failure).collect();
+        let is_whole = outcomes.iter().all(Outcome::unblocks);
+        let interrupted = self.machine.is_stopping() && !is_whole;
+        Report { outcomes, failed, interrupted, lost: self.lost }
+    }
+}
+
+/// Whether a step leaves something changed behind it; a wait does not, and an image harms nobody.
+fn changes(op: &Op) -> bool {
+    !matches!(
+        op,
+        Op::Pull { .. }
+            | Op::AwaitReady { .. }
+            | Op::AwaitCompleted { .. }
+            | Op::AwaitDrained { .. }
+            | Op::Pause { .. }
+    )
+}
+
+async fn perform<'a>(
+    context: &'a Context<'a>,
+    step: &'a Step,
+    left_out: Arc<BTreeSet<String>>,
+) -> Ended {
+    let event = StepEvent {
+        id: step.id,
+        stack: step.stack.clone(),
+        service: step.service.clone(),
+        slot: step.slot,
+        host: step.host.clone(),
+        words: step.op.words(),
+    };
+    context.tell(Event::Started(event.clone()));
+    let began = Instant::now();
+    let deadline = began + ops::limit(&step.op);
+    let task = Task { context, step, event: event.clone(), deadline, left_out };
+    let done = ops::perform(&task).await;
+    let took = Millis::try_from(began.elapsed().as_millis()).unwrap_or(Millis::MAX);
+    Ended { id: step.id, event, done, took }
+}
+
+/// Ends when a higher rung than `current` is asked for; never when nobody can ask any more.
+async fn raised(mut stop: watch::Receiver<Stop>, current: Stop) -> Stop {
+    let rung = stop.wait_for(|rung| *rung > current).await.map(|rung| *rung);
+    match rung {
+        Ok(rung) => rung,
+        Err(_) => std::future::pending().await,
+    }
+}

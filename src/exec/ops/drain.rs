@@ -1,0 +1,76 @@
+//! Waiting until a proxy has let go of servers.
+//!
+//! When nothing is left in flight, the proxy forgets them here: a server without connections can be
+//! taken out, and none can come any more. At the limit it does not: the application must be asked to
+//! end first, so that it closes what is long-lived in its own words, and a proxy that keeps a list
+//! of servers refuses to delete one that has connections. So forgetting comes after the stop then.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::exec::context::{Task, time};
+use crate::exec::repeat::Done;
+use crate::model::{BackendKey, Endpoint, Nanos, ProxyPlace};
+use crate::ports::{Applied, Draining};
+
+/// Between two looks.
+const INTERVAL: Duration = Duration::from_millis(200);
+
+/// Waits, at most `within`, and goes on either way.
+pub(super) async fn drained(
+    task: &Task<'_>,
+    place: &ProxyPlace,
+    servers: &BTreeMap<BackendKey, BTreeMap<String, Endpoint>>,
+    within: Nanos,
+) -> Done {
+    let proxy = task.proxy(place)?;
+    let limit = Instant::now() + time(within);
+    let mut told = None;
+    let mut done = Applied::AlreadyTrue;
+    loop {
+        let left = task.look(async || proxy.draining(servers).await).await?;
+        if left.is_over() {
+            // That it does not is no failure: nothing is sent there any more.
+            drop(task.look(async || proxy.forget(servers).await).await);
+            return Ok(done);
+        }
+        done = Applied::Changed;
+        if Instant::now() >= limit {
+            task.warn(cut(&left, place, servers, within));
+            task.context.cut(place, servers.values().flat_map(|it| it.keys().cloned()));
+            return Ok(done);
+        }
+        if told.as_ref() != Some(&left) {
+            task.progress(in_flight(&left));
+            told = Some(left);
+        }
+        let rest = limit.saturating_duration_since(Instant::now());
+        task.wait(INTERVAL.min(rest)).await?;
+    }
+}
+
+fn in_flight(left: &Draining) -> String {
+    match (left.in_flight, left.old_processes) {
+        (0, 1) => "1 old process of the proxy is left".to_owned(),
+        (0, old) => format!("{old} old processes of the proxy are left"),
+        (flying, _) => format!("{flying} in flight"),
+    }
+}
+
+fn cut(
+    left: &Draining,
+    place: &ProxyPlace,
+    servers: &BTreeMap<BackendKey, BTreeMap<String, Endpoint>>,
+    within: Nanos,
+) -> String {
+    let names: BTreeSet<&str> =
+        servers.values().flat_map(|it| it.keys().map(String::as_str)).collect();
+    let names = names.into_iter().collect::<Vec<_>>().join(", ");
+    match left.in_flight {
+        0 => format!("old processes of {} still had {names} after {within}", place.proxy),
+        1 => format!("1 connection to {names} was cut after {within}"),
+        many => format!("{many} connections to {names} were cut after {within}"),
+    }
+}

@@ -1,0 +1,290 @@
+//! The only step that moves traffic, and the only one with more than one effect.
+//!
+//! Under the proxy's own lease: read the file and the table in it, change the table, have the proxy
+//! check the new file, put it in place if the old one is still there, make the proxy follow it, see
+//! that it does, and send one request through every changed backend. What fails after the file was
+//! put in place brings the old file back. Done again after a crash it goes on wherever it was: the
+//! file is the only memory.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::exec::context::Task;
+use crate::exec::lease::take_lease;
+use crate::exec::repeat::{Done, Trouble, made_so, repeated};
+use crate::model::{BackendKey, Endpoint, Generation, ProxyPlace, RouteChange, RoutingTable, Rule};
+use crate::ports::{Applied, Held, LeaseKey, Leases, PortError, Proxy, Taken};
+use crate::proxy::{self, Managed, Site};
+
+/// How long somebody else's lease of the proxy is waited for: longer than it can last when its
+/// holder has died.
+const LEASE_WAIT: Duration = Duration::from_secs(120);
+
+/// How long ours lasts; it is not renewed.
+const LEASE: Duration = Duration::from_secs(100);
+
+/// How long the way forward may take. Waiting for idle connections before a reload is within.
+const FORWARD: Duration = Duration::from_secs(60);
+
+/// How long the way back may take; with [`FORWARD`] within the lease.
+const BACK: Duration = Duration::from_secs(30);
+
+/// The whole step.
+pub(super) const LIMIT: Duration = Duration::from_secs(240);
+
+/// How long the proxy is asked whether it follows the file.
+const CONFIRM: Duration = Duration::from_secs(10);
+
+/// How long a request through the proxy is tried.
+const PROVE: Duration = Duration::from_secs(5);
+
+/// Between two questions.
+const INTERVAL: Duration = Duration::from_millis(200);
+
+/// Between two tries to take the lease.
+const LEASE_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Changes what a proxy sends where.
+pub(super) async fn switch(task: &Task<'_>, place: &ProxyPlace, change: &RouteChange) -> Done {
+    let proxy = task.proxy(place)?;
+    let site = task.site(place)?;
+    let change = without(change, &task.left_out)?;
+    let _turn = match task.context.turn(place) {
+        Some(turn) => Some(turn.lock().await),
+        None => None,
+    };
+    // The wait for the turn is no part of the switch itself.
+    let task = task.until(Instant::now() + LIMIT);
+    let (leases, held) = lease(&task, place).await?;
+    let task = task.until(Instant::now() + FORWARD);
+    let done = Switch { task: &task, proxy, site, change: &change }.run().await;
+    let limit = Instant::now() + BACK;
+    let release = async || task.until(limit).call(leases.release(&held)).await;
+    // A lease that cannot be given back expires.
+    drop(repeated(release).await);
+    done
+}
+
+/// The change without replicas that did not become ready. A backend that would be left without any
+/// server by that is not switched.
+fn without(change: &RouteChange, left_out: &BTreeSet<String>) -> Result<RouteChange, Trouble> {
+    let mut change = change.clone();
+    for (key, backend) in &mut change.set {
+        let had_servers = backend.to.as_ref().is_some_and(|to| !to.servers.is_empty());
+        for side in [&mut backend.from, &mut backend.to].into_iter().flatten() {
+            side.servers.retain(|name, _| !left_out.contains(name));
+        }
+        let has_servers = backend.to.as_ref().is_some_and(|to| !to.servers.is_empty());
+        if had_servers && !has_servers {
+            return Err(Trouble::Failed(format!("no replica for {key} became ready")));
+        }
+    }
+    Ok(change)
+}
+
+/// Takes the proxy's lease, and waits for whoever has it.
+async fn lease<'a>(task: &Task<'a>, place: &ProxyPlace) -> Result<(&'a dyn Leases, Held), Trouble> {
+    let work = task.context.work;
+    let Some(leases) = work.ports.leases.get(&place.host) else {
+        return Err(Trouble::Failed(format!("{} was not connected", place.host)));
+    };
+    let key = LeaseKey::Proxy(place.proxy.clone());
+    let limit = Instant::now() + LEASE_WAIT;
+    let mut is_told = false;
+    loop {
+        if task.is_abandoned() {
+            return Err(Trouble::Abandoned);
+        }
+        let theirs = match take_lease(&**leases, &key, work.options, LEASE, task.deadline).await? {
+            Taken::Ours(held) => return Ok((&**leases, held)),
+            Taken::Theirs(lease) => lease,
+        };
+        if Instant::now() >= limit {
+            let (holder, purpose) = (theirs.holder, theirs.purpose);
+            let why = format!("{holder} has held {} for {purpose} all the time", place.proxy);
+            return Err(Trouble::Failed(why));
+        }
+        if !is_told {
+            task.progress(format!("waits for {}, who changes {} now", theirs.holder, place.proxy));
+            is_told = true;
+        }
+        task.wait(LEASE_INTERVAL).await?;
+    }
+}
+
+/// A switch under its lease.
+struct Switch<'a> {
+    task: &'a Task<'a>,
+    proxy: &'a dyn Proxy,
+    site: &'a Site,
+    change: &'a RouteChange,
+}
+
+impl Switch<'_> {
+    async fn run(&self) -> Done {
+        let text = self.task.look(async || self.proxy.read().await).await?;
+        let owner = &self.task.context.work.plan.owner;
+        let (table, is_absent) = match proxy::read(owner, text.as_deref()) {
+            Managed::Absent => (RoutingTable::default(), true),
+            Managed::Ours { table, .. } => (table, false),
+            Managed::Foreign { why } => {
+                return Err(Trouble::Superseded(format!("the file {why}")));
+            }
+        };
+        let now = self.task.context.work.ports.clock.now();
+        let moved = |moved: crate::model::Moved| Trouble::Superseded(moved.to_string());
+        let mut next = table.changed(self.change, now).map_err(moved)?;
+        if next.generation == table.generation {
+            if is_absent {
+                return Ok(Applied::AlreadyTrue);
+            }
+            if text.as_ref() == Some(&self.render(&next)?) {
+                return self.follow_as_it_is(&next).await;
+            }
+            // The same table in other words, after an edit by hand or with another template. It is
+            // a generation of its own, or nobody could see that it serves.
+            next.generation += 1;
+            next.activated_at = now;
+        }
+        self.put(text.as_deref(), &table, &next).await
+    }
+
+    fn render(&self, table: &RoutingTable) -> Result<String, Trouble> {
+        self.site.render(table).map_err(|error| Trouble::Failed(error.to_string()))
+    }
+
+    /// The file says it already; whether the proxy does, it is asked.
+    async fn follow_as_it_is(&self, table: &RoutingTable) -> Done {
+        let generation = table.generation;
+        if self.task.look(async || self.proxy.confirm(generation).await).await? {
+            return Ok(Applied::AlreadyTrue);
+        }
+        self.follow(self.task, table).await.map_err(|trouble| {
+            trouble.map(|why| format!("the file is in place, and the proxy goes without it: {why}"))
+        })?;
+        self.prove(table).await?;
+        Ok(Applied::Changed)
+    }
+
+    async fn put(&self, old: Option<&str>, table: &RoutingTable, next: &RoutingTable) -> Done {
+        let new = self.render(next)?;
+        let refused = |error: PortError| {
+            Trouble::from(error).map(|why| format!("the proxy's own check says: {why}"))
+        };
+        repeated(async || self.task.call(self.proxy.test(&new)).await).await.map_err(refused)?;
+        self.swap(self.task, old, Some(&new)).await?;
+        let result = match self.follow(self.task, next).await {
+            Ok(()) => self.prove(next).await,
+            Err(trouble) => Err(trouble),
+        };
+        let Err(trouble) = result else { return Ok(Applied::Changed) };
+        match self.restore(&new, old, table).await {
+            Ok(()) => Err(Trouble::Failed(trouble.words() + "; the proxy is as it was before")),
+            Err(second) => {
+                let (first, second) = (trouble.words(), second.words());
+                let why = format!("{first}; and its file could not be brought back: {second}");
+                Err(Trouble::Unknown(why))
+            }
+        }
+    }
+
+    async fn swap(
+        &self,
+        task: &Task<'_>,
+        expect: Option<&str>,
+        new: Option<&str>,
+    ) -> Result<(), Trouble> {
+        let is_so = async || {
+            let text = task.look(async || self.proxy.read().await).await?;
+            Ok(text.as_deref() == new)
+        };
+        made_so(is_so, async || Ok(task.call(self.proxy.swap(expect, new)).await?)).await?;
+        Ok(())
+    }
+
+    /// Makes the proxy follow the file and sees that it does.
+    async fn follow(&self, task: &Task<'_>, table: &RoutingTable) -> Result<(), Trouble> {
+        match repeated(async || task.call(self.proxy.activate(table)).await).await {
+            // Whether it took effect, the proxy is asked next.
+            Ok(_) | Err(PortError::Unknown(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if self.confirm(task, table.generation).await? {
+            return Ok(());
+        }
+        let why = format!("the new file did not serve within {}s", CONFIRM.as_secs());
+        Err(Trouble::Failed(why))
+    }
+
+    async fn confirm(&self, task: &Task<'_>, generation: Generation) -> Result<bool, Trouble> {
+        let limit = (Instant::now() + CONFIRM).min(task.deadline);
+        loop {
+            match task.call(self.proxy.confirm(generation)).await {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                Err(error) if error.is_worth_repeating() => {}
+                Err(error) => return Err(error.into()),
+            }
+            if Instant::now() >= limit {
+                return Ok(false);
+            }
+            // No wait that could be given up: the file is in place, and either way must be ended.
+            tokio::time::sleep(INTERVAL).await;
+        }
+    }
+
+    /// Sends one request through every changed backend that has servers.
+    async fn prove(&self, table: &RoutingTable) -> Result<(), Trouble> {
+        for key in self.change.set.keys() {
+            let Some(backend) = table.backends.get(key).filter(|it| !it.servers.is_empty()) else {
+                continue;
+            };
+            if let Some(rule) = backend.rules.first() {
+                let servers = backend.servers.values().collect();
+                self.prove_one(key, rule, &servers).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn prove_one(
+        &self,
+        key: &BackendKey,
+        rule: &Rule,
+        servers: &BTreeSet<&Endpoint>,
+    ) -> Result<(), Trouble> {
+        let limit = (Instant::now() + PROVE).min(self.task.deadline);
+        loop {
+            let said = match self.task.call(self.proxy.prove(rule)).await {
+                Ok(Some(endpoint)) if servers.contains(&endpoint) => return Ok(()),
+                Ok(Some(endpoint)) => format!("was answered by {endpoint}"),
+                Ok(None) => "was answered by none of our servers".to_owned(),
+                Err(error) => format!("was not answered: {error}"),
+            };
+            if Instant::now() >= limit {
+                let asked = format!("{}{}", rule.host, rule.path);
+                return Err(Trouble::Failed(format!("a request for {asked} of {key} {said}")));
+            }
+            tokio::time::sleep(INTERVAL).await;
+        }
+    }
+
+    /// Brings the file of before back, and the proxy to it.
+    async fn restore(
+        &self,
+        new: &str,
+        old: Option<&str>,
+        table: &RoutingTable,
+    ) -> Result<(), Trouble> {
+        let task = self.task.until(Instant::now() + BACK);
+        self.swap(&task, Some(new), old).await?;
+        if old.is_some() {
+            return self.follow(&task, table).await;
+        }
+        // Without a file there is no generation that could answer.
+        repeated(async || task.call(self.proxy.activate(table)).await).await?;
+        Ok(())
+    }
+}
