@@ -1,2 +1,7 @@
 //! The real world behind `ports`: Docker engines, nginx, HAProxy, the clock. Thin: it decides
 //! nothing.
+
+mod clock;
+pub mod docker;
+
+pub use clock::System;

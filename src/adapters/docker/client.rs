@@ -1,0 +1,86 @@
+//! The connection to one engine: opened when it is first needed, in the version that both sides
+//! speak, and no call without a deadline.
+
+use std::fmt;
+use std::future::Future;
+use std::path::Path;
+use std::time::Duration;
+
+use bollard::errors::Error;
+use tokio::sync::OnceCell;
+
+use super::fault::port_error;
+use super::wire::{Line, TlsFiles};
+use crate::ports::PortError;
+
+/// For questions, and for changes that an engine makes at once.
+pub(super) const QUICK: Duration = Duration::from_secs(30);
+
+/// For what moves data or sets up a process: create, start, upload, remove.
+pub(super) const SLOW: Duration = Duration::from_secs(120);
+
+/// One Docker engine.
+pub struct Docker {
+    /// Not yet in the version of the engine.
+    offered: bollard::Docker,
+    agreed: OnceCell<bollard::Docker>,
+    is_local: bool,
+}
+
+impl Docker {
+    /// The engine behind a socket of this machine.
+    pub fn unix(path: impl AsRef<Path>) -> Result<Self, PortError> {
+        Self::over(Line::Unix(path.as_ref().to_owned()), true)
+    }
+
+    /// An engine behind a TCP port; without `tls`, whoever is on the way can do as it likes.
+    pub fn tcp(host: &str, port: u16, tls: Option<TlsFiles>) -> Result<Self, PortError> {
+        let tls = tls.map(|files| files.connector()).transpose()?;
+        Self::over(Line::Tcp { host: host.to_owned(), port, tls }, false)
+    }
+
+    fn over(line: Line, is_local: bool) -> Result<Self, PortError> {
+        let offered = line.client().map_err(|error| port_error("speak to the engine", &error))?;
+        Ok(Self { offered, agreed: OnceCell::new(), is_local })
+    }
+
+    /// Whether the engine's host is this machine, so that its files tell about it.
+    pub(super) fn is_local(&self) -> bool {
+        self.is_local
+    }
+
+    /// The client in the version that both sides speak. Whatever fails here, nothing was asked yet.
+    pub(super) async fn api(&self) -> Result<&bollard::Docker, PortError> {
+        let agree = async || {
+            let what = "reach the Docker engine";
+            within(QUICK, what, self.offered.clone().negotiate_version()).await
+        };
+        self.agreed.get_or_try_init(agree).await.map_err(|error| match error {
+            PortError::Unknown(message) => PortError::Unreachable(message),
+            other => other,
+        })
+    }
+}
+
+impl fmt::Debug for Docker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Docker").field("is_local", &self.is_local).finish_non_exhaustive()
+    }
+}
+
+/// The answer of `call`, which tries to `what`, or our word for why there is none.
+pub(super) async fn within<T>(
+    time: Duration,
+    what: &str,
+    call: impl Future<Output = Result<T, Error>>,
+) -> Result<T, PortError> {
+    match tokio::time::timeout(time, call).await {
+        Ok(answer) => answer.map_err(|error| port_error(what, &error)),
+        Err(_) => Err(late(time, what)),
+    }
+}
+
+/// What to say when a deadline passed.
+pub(super) fn late(time: Duration, what: &str) -> PortError {
+    PortError::Unknown(format!("could not {what}: no answer within {} s", time.as_secs()))
+}
