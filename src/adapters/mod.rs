@@ -3,5 +3,6 @@
 
 mod clock;
 pub mod docker;
+pub mod proxy;
 
 pub use clock::System;

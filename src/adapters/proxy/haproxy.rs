@@ -1,0 +1,468 @@
+//! HAProxy, as a service or as a container: changed at run time where only servers differ.
+//!
+//! The configuration in use tells its own generation and what it is built like in two variables of
+//! the process, `gitdeploy_generation` and `gitdeploy_structure`. When the file is built the same
+//! and differs in servers only, they are added and drained over the runtime socket, the generation
+//! is set there, and no connection of a client notices. Else HAProxy reads its file again.
+
+mod runtime;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::Instant;
+
+use self::runtime::{Runtime, Servers};
+use super::bind;
+use super::front::Front;
+use super::kernel::Process;
+use super::shell::{COMMAND_LIMIT, Ran, Shell};
+use crate::model::{
+    Backend, BackendKey, Endpoint, Generation, ProxyState, RoutingTable, Rule,
+};
+use crate::ports::{Activation, Applied, Draining, PortError, Proxy};
+use crate::settings;
+
+const GENERATION: &str = "gitdeploy_generation";
+const STRUCTURE: &str = "gitdeploy_structure";
+
+/// How long new servers may take to be seen up, and a new process to answer.
+const UP_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long connections may hang on a server that shall be taken out.
+const FORGET_LIMIT: Duration = Duration::from_secs(5);
+
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// One HAProxy.
+pub(super) struct Haproxy {
+    front: Front,
+    test: Vec<String>,
+    reload: Vec<String>,
+    runtime: Option<Runtime>,
+    /// Whether the file was replaced for more than its servers: what it said was not what we wrote.
+    must_reload: AtomicBool,
+    /// Workers from before the last reload of ours, by the numbers of this machine.
+    noted: Mutex<BTreeSet<u32>>,
+}
+
+/// What differs between the running servers and a table.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Steps {
+    /// `backend/server`, its definition, whether it has a check, whether it is there already.
+    come: Vec<Coming>,
+    /// `backend/server` that take requests and shall not.
+    go: Vec<String>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Coming {
+    backend: String,
+    name: String,
+    definition: String,
+    has_check: bool,
+    is_there: bool,
+}
+
+impl Haproxy {
+    pub(super) fn new(proxy: &settings::Proxy, shell: Arc<dyn Shell>) -> Self {
+        let path = proxy.socket.as_ref().map(|socket| socket.value.clone());
+        Self {
+            runtime: path.map(|path| Runtime { shell: Arc::clone(&shell), path }),
+            front: Front {
+                shell,
+                path: proxy.config.value.clone(),
+                listen: proxy.listen.clone(),
+            },
+            test: proxy.test.clone(),
+            reload: proxy.reload.clone(),
+            must_reload: AtomicBool::new(false),
+            noted: Mutex::default(),
+        }
+    }
+
+    async fn run(&self, argv: &[String]) -> Result<Ran, PortError> {
+        self.front.shell.run(argv, COMMAND_LIMIT).await
+    }
+
+    async fn version(&self) -> Result<String, PortError> {
+        let words = self.test.iter().take_while(|word| !word.starts_with('-'));
+        let argv: Vec<String> = words.cloned().chain(["-v".to_owned()]).collect();
+        let said = self.run(&argv).await?.ok(&argv)?.said();
+        let words = said.split_whitespace().skip_while(|word| *word != "version");
+        let version = words.skip(1).map(|word| word.split('-').next().unwrap_or(word)).next();
+        Ok(version.unwrap_or("unknown").to_owned())
+    }
+
+    /// The processes that read our file, the master first where there is one.
+    async fn family(&self) -> Result<Vec<Process>, PortError> {
+        let processes = self.front.shell.processes().await?;
+        let mut family: Vec<Process> = processes
+            .into_iter()
+            .filter(|process| reads(&process.title, &self.front.path))
+            .collect();
+        let pids: BTreeSet<u32> = family.iter().map(|process| process.pid).collect();
+        family.sort_by_key(|process| (pids.contains(&process.parent), process.pid));
+        Ok(family)
+    }
+
+    /// The processes that handle requests.
+    async fn workers(&self) -> Result<Vec<Process>, PortError> {
+        let family = self.family().await?;
+        let parents: BTreeSet<u32> = family.iter().map(|process| process.parent).collect();
+        let masters = family.iter().filter(|process| parents.contains(&process.pid));
+        let masters: BTreeSet<u32> = masters.map(|process| process.pid).collect();
+        Ok(family.into_iter().filter(|process| !masters.contains(&process.pid)).collect())
+    }
+
+    /// The workers that still serve an older configuration.
+    async fn old_workers(&self) -> Result<usize, PortError> {
+        let workers = self.workers().await?;
+        let current = match &self.runtime {
+            Some(runtime) => runtime.pid().await.ok().flatten(),
+            None => None,
+        };
+        if let Some(current) = current {
+            return Ok(workers.iter().filter(|worker| worker.number != current).count());
+        }
+        let alive: BTreeSet<u32> = workers.iter().map(|worker| worker.pid).collect();
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.retain(|pid| alive.contains(pid));
+        Ok(noted.len())
+    }
+
+    /// The checking command with another file in the place of the managed one.
+    fn checker(&self, stand_in: &str) -> Result<Vec<String>, PortError> {
+        let exchanged = |word: &String| match *word == self.front.path {
+            true => stand_in.to_owned(),
+            false => word.clone(),
+        };
+        match self.test.contains(&self.front.path) {
+            true => Ok(self.test.iter().map(exchanged).collect()),
+            false => Err(PortError::Refused(format!(
+                "`{}` does not name `{}`, so another file cannot be checked in its place",
+                self.test.join(" "),
+                self.front.path
+            ))),
+        }
+    }
+
+    /// The runtime, if what runs is built as the file says.
+    async fn same_structure(&self, text: &str) -> Option<&Runtime> {
+        let runtime = self.runtime.as_ref()?;
+        if self.must_reload.load(Ordering::Relaxed) {
+            return None;
+        }
+        let running = runtime.variable(STRUCTURE).await.ok()??;
+        (variable_in(text, STRUCTURE) == Some(running.as_str())).then_some(runtime)
+    }
+
+    async fn follow_at_runtime(
+        &self,
+        runtime: &Runtime,
+        table: &RoutingTable,
+        steps: Steps,
+    ) -> Result<Activation, PortError> {
+        let is_generation = runtime.variable(GENERATION).await?;
+        if is_generation == Some(table.generation.to_string()) && steps == Steps::default() {
+            return Ok(Activation::AlreadyTrue);
+        }
+        if let Err(error) = bring_up(runtime, &steps.come).await {
+            back_out(runtime, &steps.come).await?;
+            return Err(error);
+        }
+        for server in &steps.go {
+            runtime.set_state(server, "drain").await?;
+        }
+        runtime.set_variable(GENERATION, &table.generation.to_string()).await?;
+        Ok(Activation::Runtime)
+    }
+
+    async fn reload(&self, table: &RoutingTable) -> Result<Activation, PortError> {
+        let before = match &self.runtime {
+            Some(runtime) => runtime.pid().await.ok().flatten(),
+            None => None,
+        };
+        let workers = self.workers().await?;
+        self.noted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(workers.iter().map(|worker| worker.pid));
+        let ran = self.run(&self.reload).await?;
+        if ran.code != 0 {
+            return Err(PortError::Refused(ran.said()));
+        }
+        self.await_new_worker(before, table).await?;
+        self.must_reload.store(false, Ordering::Relaxed);
+        Ok(Activation::Reload)
+    }
+
+    /// HAProxy answers a reload before it has read its file; only a new process is a success.
+    async fn await_new_worker(
+        &self,
+        before: Option<u32>,
+        table: &RoutingTable,
+    ) -> Result<(), PortError> {
+        let end = Instant::now() + UP_LIMIT;
+        while Instant::now() < end {
+            if self.front.confirm(table.generation).await {
+                return Ok(());
+            }
+            if let (Some(runtime), Some(before)) = (&self.runtime, before) {
+                let now = runtime.pid().await.ok().flatten();
+                let generation = runtime.variable(GENERATION).await.ok().flatten();
+                if now.is_some_and(|now| now != before)
+                    && generation == Some(table.generation.to_string())
+                {
+                    return Ok(());
+                }
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Err(PortError::Refused(format!(
+            "HAProxy was told to read its file again, and after {UP_LIMIT:?} no process with \
+             generation {} answers; its log says why",
+            table.generation
+        )))
+    }
+}
+
+#[async_trait]
+impl Proxy for Haproxy {
+    async fn observe(&self) -> Result<ProxyState, PortError> {
+        let place = self.front.shell.surroundings(&self.front.path).await?;
+        let mut obstacles = place.obstacles;
+        if self.family().await?.is_empty() {
+            let path = &self.front.path;
+            obstacles.push(format!("no HAProxy runs whose command names `{path}` or its folder"));
+        }
+        if let Err(PortError::Refused(why)) = self.checker("") {
+            obstacles.push(why);
+        }
+        let file = self.front.read().await?;
+        let servers = match &self.runtime {
+            Some(runtime) => runtime.servers().await.ok(),
+            None => None,
+        };
+        Ok(ProxyState {
+            version: self.version().await?,
+            table: file.as_deref().and_then(super::table),
+            file,
+            serving: self.front.serving().await,
+            servers,
+            replicas_at: place.replicas_at,
+            obstacles,
+        })
+    }
+
+    async fn read(&self) -> Result<Option<String>, PortError> {
+        self.front.read().await
+    }
+
+    async fn test(&self, candidate: &str) -> Result<(), PortError> {
+        let stand_in = beside(&self.front.path);
+        let argv = self.checker(&stand_in)?;
+        self.front.shell.replace(&stand_in, candidate).await?;
+        let ran = self.run(&argv).await;
+        self.front.shell.remove(&stand_in).await?;
+        match ran? {
+            Ran { code: 0, .. } => {}
+            ran => {
+                return Err(PortError::Refused(ran.said().replace(&stand_in, &self.front.path)));
+            }
+        }
+        bind::refuse_taken(&self.front, "HAProxy", &self.family().await?).await
+    }
+
+    async fn swap(&self, expect: Option<&str>, new: Option<&str>) -> Result<Applied, PortError> {
+        self.front.swap(expect, new).await
+    }
+
+    async fn activate(&self, table: &RoutingTable) -> Result<Activation, PortError> {
+        let text = self.front.read().await?.unwrap_or_default();
+        if let Some(runtime) = self.same_structure(&text).await {
+            // A server of that name at another address cannot be changed safely at run time.
+            if let Some(steps) = Steps::between(&runtime.servers().await?, table) {
+                return self.follow_at_runtime(runtime, table, steps).await;
+            }
+        } else if self.runtime.is_none() && self.front.confirm(table.generation).await {
+            return Ok(Activation::AlreadyTrue);
+        }
+        self.reload(table).await
+    }
+
+    async fn confirm(&self, generation: Generation) -> Result<bool, PortError> {
+        Ok(self.front.confirm(generation).await)
+    }
+
+    async fn prove(&self, rule: &Rule) -> Result<Option<Endpoint>, PortError> {
+        self.front.prove(rule).await
+    }
+
+    async fn draining(
+        &self,
+        servers: &BTreeMap<BackendKey, BTreeMap<String, Endpoint>>,
+    ) -> Result<Draining, PortError> {
+        let old_processes = u32::try_from(self.old_workers().await?).unwrap_or(u32::MAX);
+        let Some(runtime) = &self.runtime else {
+            return Ok(Draining { in_flight: 0, old_processes });
+        };
+        let stats = runtime.stats().await?;
+        let in_flight = named(servers).filter_map(|key| Some(stats.get(&key)?.in_flight)).sum();
+        Ok(Draining { in_flight, old_processes })
+    }
+
+    async fn forget(
+        &self,
+        servers: &BTreeMap<BackendKey, BTreeMap<String, Endpoint>>,
+    ) -> Result<Applied, PortError> {
+        let Some(runtime) = &self.runtime else { return Ok(Applied::AlreadyTrue) };
+        let running = runtime.servers().await?;
+        let mut applied = Applied::AlreadyTrue;
+        for (backend, name) in named(servers) {
+            if running.get(&backend).is_some_and(|servers| servers.contains_key(&name)) {
+                take_out(runtime, &format!("{backend}/{name}")).await?;
+                applied = Applied::Changed;
+            }
+        }
+        Ok(applied)
+    }
+}
+
+impl Steps {
+    /// What makes the running servers those of the table; `None` when that needs a reload. Only
+    /// backends of the table are looked at: others in the configuration are the owner's.
+    fn between(running: &Servers, table: &RoutingTable) -> Option<Self> {
+        let mut steps = Self::default();
+        for (key, backend) in &table.backends {
+            let there = running.get(&key.to_string());
+            for (name, endpoint) in &backend.servers {
+                let live = there.and_then(|servers| servers.get(name));
+                match live {
+                    Some(live) if live.address != endpoint.to_string() => return None,
+                    Some(live) if live.takes_requests => {}
+                    _ => steps.come.push(Coming::new(key, backend, name, endpoint, live.is_some())),
+                }
+            }
+            let gone = there.into_iter().flatten().filter(|(name, live)| {
+                live.takes_requests && !backend.servers.contains_key(*name)
+            });
+            steps.go.extend(gone.map(|(name, _)| format!("{key}/{name}")));
+        }
+        Some(steps)
+    }
+}
+
+impl Coming {
+    fn new(
+        key: &BackendKey,
+        backend: &Backend,
+        name: &str,
+        endpoint: &Endpoint,
+        is_there: bool,
+    ) -> Self {
+        Self {
+            backend: key.to_string(),
+            name: name.to_owned(),
+            definition: super::runtime_server(backend, endpoint),
+            has_check: super::runtime_server(backend, endpoint).split(' ').any(|w| w == "check"),
+            is_there,
+        }
+    }
+
+    fn full(&self) -> String {
+        format!("{}/{}", self.backend, self.name)
+    }
+}
+
+/// Adds and enables servers, and waits until HAProxy itself has seen each of them well.
+async fn bring_up(runtime: &Runtime, coming: &[Coming]) -> Result<(), PortError> {
+    for server in coming {
+        if !server.is_there {
+            runtime.add(&server.full(), &server.definition).await?;
+        }
+        runtime.enable(&server.full(), server.has_check).await?;
+    }
+    let end = Instant::now() + UP_LIMIT;
+    loop {
+        let stats = runtime.stats().await?;
+        let is_up = |server: &Coming| {
+            let stat = stats.get(&(server.backend.clone(), server.name.clone()));
+            stat.is_some_and(|stat| {
+                stat.status == "no check" || stat.status == "UP" && stat.check.ends_with("OK")
+            })
+        };
+        let Some(waiting) = coming.iter().find(|server| !is_up(server)) else { return Ok(()) };
+        if Instant::now() > end {
+            let stat = stats.get(&(waiting.backend.clone(), waiting.name.clone()));
+            let said = stat.map_or("it is not there".to_owned(), |stat| {
+                format!("{} {}", stat.status, stat.check)
+            });
+            return Err(PortError::Refused(format!(
+                "HAProxy's own check did not find `{}` up within {UP_LIMIT:?}: {said}",
+                waiting.full()
+            )));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Undoes what `bring_up` began.
+async fn back_out(runtime: &Runtime, coming: &[Coming]) -> Result<(), PortError> {
+    for server in coming {
+        match (server.is_there, runtime.set_state(&server.full(), "maint").await) {
+            (false, Ok(())) => drop(runtime.delete(&server.full()).await?),
+            (_, Ok(()) | Err(PortError::NotFound(_))) => {}
+            (_, Err(error)) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Removes a drained server. Connections that hang on it for long are cut by nobody: it stays in
+/// maintenance then, out of use, until the next reload.
+async fn take_out(runtime: &Runtime, server: &str) -> Result<(), PortError> {
+    match runtime.set_state(server, "maint").await {
+        Err(PortError::NotFound(_)) => return Ok(()),
+        done => done?,
+    }
+    let end = Instant::now() + FORGET_LIMIT;
+    while !runtime.delete(server).await? && Instant::now() < end {
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(())
+}
+
+fn named(
+    servers: &BTreeMap<BackendKey, BTreeMap<String, Endpoint>>,
+) -> impl Iterator<Item = (String, String)> {
+    servers.iter().flat_map(|(key, names)| {
+        names.keys().map(move |name| (key.to_string(), name.clone()))
+    })
+}
+
+/// Whether a command line is that of an HAProxy that reads `path` or the folder it is in.
+fn reads(title: &str, path: &str) -> bool {
+    let mut words = title.split(' ');
+    let program = words.next().and_then(|word| word.rsplit('/').next());
+    let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
+    program == Some("haproxy")
+        && words.any(|word| word == path || word.trim_end_matches('/') == folder)
+}
+
+/// A name that HAProxy does not load from a folder, where only `*.cfg` counts.
+fn beside(path: &str) -> String {
+    match path.rsplit_once('/') {
+        Some((folder, name)) => format!("{folder}/.{name}.check"),
+        None => format!(".{path}.check"),
+    }
+}
+
+/// The text that the file gives a variable of the process.
+fn variable_in<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let start = format!("set-var proc.{name} str(");
+    text.lines().find_map(|line| line.trim().strip_prefix(&start)?.strip_suffix(')'))
+}
