@@ -27,6 +27,8 @@ pub(super) struct Context {
     host: String,
     version: String,
     generation: u64,
+    /// A fingerprint of all that a change of servers leaves as it is.
+    pub(super) structure: String,
     /// The name and path that the generation is asked for under, the headers of a probe.
     generation_host: &'static str,
     generation_path: &'static str,
@@ -146,6 +148,7 @@ impl Context {
             host: site.place.host.to_string(),
             version: site.version.clone(),
             generation: table.generation,
+            structure: String::new(),
             generation_host: GENERATION_HOST,
             generation_path: GENERATION_PATH,
             probe_header: PROBE_HEADER,

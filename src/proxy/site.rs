@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use sha2::{Digest, Sha256};
+
 use super::context::Context;
 use super::header;
 use crate::files::FileError;
@@ -119,15 +121,27 @@ impl Site {
 
     /// The whole file for a table, header included.
     pub fn render(&self, table: &RoutingTable) -> Result<String, RenderError> {
-        let context = Context::of(self, table)?;
+        let mut context = Context::of(self, table)?;
         let (name, text) = match (&self.template, self.kind) {
             (Some(text), _) => (format!("{}.j2", self.place.proxy), text.as_str()),
             (None, ProxyKind::Nginx) => ("nginx.conf.j2".to_owned(), NGINX),
             (None, ProxyKind::Haproxy) => ("haproxy.cfg.j2".to_owned(), HAPROXY),
         };
+        context.structure = self.structure(table, text)?;
         let body =
             render_text(&Engine::new(), &name, text, &context).map_err(|error| told(&error))?;
         Ok(header::write(&self.owner, table, &body))
+    }
+
+    /// A fingerprint of all that the file depends on except its servers and generation: a proxy that
+    /// runs the same one can follow a change at run time.
+    fn structure(&self, table: &RoutingTable, template: &str) -> Result<String, RenderError> {
+        let mut bare = RoutingTable { backends: table.backends.clone(), ..RoutingTable::default() };
+        bare.backends.values_mut().for_each(|backend| backend.servers.clear());
+        let context = Context::of(self, &bare)?;
+        let text = serde_json::to_string(&context).expect("a context has only text keys");
+        let sum = Sha256::new().chain_update(text).chain_update(template).finalize();
+        Ok(sum.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
     }
 
     /// The file whose presence makes nginx close connections after each answer, beside the managed

@@ -71,7 +71,7 @@ impl Docker {
     }
 
     /// Runs what `config` says and waits for its end, at most `time`.
-    pub(super) async fn execute(
+    pub(in crate::adapters) async fn execute(
         &self,
         container: &str,
         config: ExecConfig,

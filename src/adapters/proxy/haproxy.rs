@@ -19,11 +19,13 @@ use self::runtime::{Runtime, Servers};
 use super::bind;
 use super::front::Front;
 use super::kernel::Process;
-use super::shell::{COMMAND_LIMIT, Ran, Shell};
+use super::managed;
+use super::shell::{COMMAND_LIMIT, Ran, Shell, words};
 use crate::model::{
     Backend, BackendKey, Endpoint, Generation, ProxyState, RoutingTable, Rule,
 };
 use crate::ports::{Activation, Applied, Draining, PortError, Proxy};
+use crate::proxy::runtime_server;
 use crate::settings;
 
 const GENERATION: &str = "gitdeploy_generation";
@@ -52,7 +54,7 @@ pub(super) struct Haproxy {
 /// What differs between the running servers and a table.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Steps {
-    /// `backend/server`, its definition, whether it has a check, whether it is there already.
+    /// Servers that shall take requests and do not.
     come: Vec<Coming>,
     /// `backend/server` that take requests and shall not.
     go: Vec<String>,
@@ -134,20 +136,47 @@ impl Haproxy {
         Ok(noted.len())
     }
 
-    /// The checking command with another file in the place of the managed one.
-    fn checker(&self, stand_in: &str) -> Result<Vec<String>, PortError> {
-        let exchanged = |word: &String| match *word == self.front.path {
-            true => stand_in.to_owned(),
-            false => word.clone(),
-        };
-        match self.test.contains(&self.front.path) {
-            true => Ok(self.test.iter().map(exchanged).collect()),
+    /// The checking command with another file in the place of the managed one. A folder is spelled
+    /// out as HAProxy reads it: its `*.cfg`, in the order of their names.
+    async fn checker(&self, stand_in: &str) -> Result<Vec<String>, PortError> {
+        let path = self.front.path.as_str();
+        let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
+        let mut argv = Vec::new();
+        let mut is_named = false;
+        for word in &self.test {
+            if word == path {
+                is_named = true;
+                argv.push(stand_in.to_owned());
+            } else if word.trim_end_matches('/') == folder {
+                is_named = true;
+                let mut files = self.folder(folder).await?;
+                files.insert(path.to_owned());
+                let exchanged = files.into_iter().map(|file| match file == path {
+                    true => stand_in.to_owned(),
+                    false => file,
+                });
+                // The `-f` before the folder is that of the first file.
+                let words = exchanged.flat_map(|file| ["-f".to_owned(), file]).skip(1);
+                argv.extend(words);
+            } else if word != "-q" {
+                argv.push(word.clone());
+            }
+        }
+        match is_named {
+            true => Ok(argv),
             false => Err(PortError::Refused(format!(
-                "`{}` does not name `{}`, so another file cannot be checked in its place",
+                "`{}` names neither `{path}` nor its folder, so another file cannot be checked in \
+                 its place",
                 self.test.join(" "),
-                self.front.path
             ))),
         }
+    }
+
+    async fn folder(&self, folder: &str) -> Result<BTreeSet<String>, PortError> {
+        let argv = words(&["ls", folder]);
+        let names = self.run(&argv).await?.ok(&argv)?.stdout;
+        let read = names.lines().filter(|name| name.ends_with(".cfg"));
+        Ok(read.map(|name| format!("{folder}/{name}")).collect())
     }
 
     /// The runtime, if what runs is built as the file says.
@@ -234,22 +263,26 @@ impl Haproxy {
 impl Proxy for Haproxy {
     async fn observe(&self) -> Result<ProxyState, PortError> {
         let place = self.front.shell.surroundings(&self.front.path).await?;
+        let file = self.front.read().await?;
+        let table = file.as_deref().and_then(managed::table).map(|(table, _)| table);
         let mut obstacles = place.obstacles;
+        if !place.is_running {
+            return Ok(ProxyState { file, table, obstacles, ..ProxyState::default() });
+        }
         if self.family().await?.is_empty() {
             let path = &self.front.path;
             obstacles.push(format!("no HAProxy runs whose command names `{path}` or its folder"));
         }
-        if let Err(PortError::Refused(why)) = self.checker("") {
+        if let Err(PortError::Refused(why)) = self.checker("").await {
             obstacles.push(why);
         }
-        let file = self.front.read().await?;
         let servers = match &self.runtime {
             Some(runtime) => runtime.servers().await.ok(),
             None => None,
         };
         Ok(ProxyState {
             version: self.version().await?,
-            table: file.as_deref().and_then(super::table),
+            table,
             file,
             serving: self.front.serving().await,
             servers,
@@ -264,7 +297,7 @@ impl Proxy for Haproxy {
 
     async fn test(&self, candidate: &str) -> Result<(), PortError> {
         let stand_in = beside(&self.front.path);
-        let argv = self.checker(&stand_in)?;
+        let argv = self.checker(&stand_in).await?;
         self.front.shell.replace(&stand_in, candidate).await?;
         let ran = self.run(&argv).await;
         self.front.shell.remove(&stand_in).await?;
@@ -278,6 +311,10 @@ impl Proxy for Haproxy {
     }
 
     async fn swap(&self, expect: Option<&str>, new: Option<&str>) -> Result<Applied, PortError> {
+        // What was edited by hand may run as it was edited, and no variable tells.
+        if expect.and_then(managed::table).is_some_and(|(_, edited)| edited) {
+            self.must_reload.store(true, Ordering::Relaxed);
+        }
         self.front.swap(expect, new).await
     }
 
@@ -367,8 +404,8 @@ impl Coming {
         Self {
             backend: key.to_string(),
             name: name.to_owned(),
-            definition: super::runtime_server(backend, endpoint),
-            has_check: super::runtime_server(backend, endpoint).split(' ').any(|w| w == "check"),
+            definition: runtime_server(backend, name, endpoint),
+            has_check: backend.check.is_some(),
             is_there,
         }
     }
@@ -382,7 +419,7 @@ impl Coming {
 async fn bring_up(runtime: &Runtime, coming: &[Coming]) -> Result<(), PortError> {
     for server in coming {
         if !server.is_there {
-            runtime.add(&server.full(), &server.definition).await?;
+            runtime.add(&server.backend, &server.definition).await?;
         }
         runtime.enable(&server.full(), server.has_check).await?;
     }

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::kernel::{self, Process, Socket};
-use super::shell::{DIAL_LIMIT, Ran, Shell, Stream, Surroundings, within};
+use super::shell::{COMMAND_LIMIT, DIAL_LIMIT, Ran, Shell, Stream, Surroundings, within, words};
 use crate::ports::PortError;
 
 /// This machine.
@@ -85,12 +85,13 @@ impl Shell for Local {
 
     async fn surroundings(&self, path: &str) -> Result<Surroundings, PortError> {
         let replicas_at = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        let folder = folder(Path::new(path));
-        let obstacles = match probe(folder) {
-            Ok(()) => Vec::new(),
-            Err(error) => vec![format!("files in `{}` cannot be written: {error}", folder.display())],
+        let folder = folder(Path::new(path)).display().to_string();
+        let argv = words(&["test", "-w", &folder]);
+        let obstacles = match self.run(&argv, COMMAND_LIMIT).await?.code {
+            0 => Vec::new(),
+            _ => vec![format!("the folder `{folder}` is not there, or not ours to write in")],
         };
-        Ok(Surroundings { replicas_at, obstacles })
+        Ok(Surroundings { replicas_at, obstacles, is_running: true })
     }
 }
 
@@ -118,13 +119,6 @@ fn put(path: &Path, text: &str) -> std::io::Result<()> {
     std::fs::rename(&beside, path)?;
     // A crash of the machine after this must not bring the old name back.
     std::fs::File::open(folder(path))?.sync_all()
-}
-
-/// Whether a file can be made in the folder.
-fn probe(folder: &Path) -> std::io::Result<()> {
-    let path = folder.join(".gitdeploy-probe");
-    std::fs::File::create(&path)?;
-    std::fs::remove_file(path)
 }
 
 /// The address to dial for an address that is listened on.

@@ -17,6 +17,7 @@ use self::dump::{Dump, Stage};
 use super::bind;
 use super::front::Front;
 use super::kernel::Process;
+use super::managed;
 use super::shell::{COMMAND_LIMIT, Ran, Shell};
 use crate::model::{BackendKey, Endpoint, Generation, ProxyState, RoutingTable, Rule};
 use crate::ports::{Activation, Applied, Draining, PortError, Proxy};
@@ -88,6 +89,7 @@ impl Nginx {
             match (word.as_str(), main) {
                 ("-t", _) => argv.push(option.to_owned()),
                 ("-c", Some(_)) => drop(words.next()),
+                ("-q", _) => {}
                 _ => argv.push(word.clone()),
             }
         }
@@ -298,12 +300,16 @@ impl Nginx {
 impl Proxy for Nginx {
     async fn observe(&self) -> Result<ProxyState, PortError> {
         let place = self.front.shell.surroundings(&self.front.path).await?;
-        let mut obstacles = place.obstacles;
-        obstacles.extend(self.obstacles().await?);
         let file = self.front.read().await?;
+        let table = file.as_deref().and_then(managed::table).map(|(table, _)| table);
+        let mut obstacles = place.obstacles;
+        if !place.is_running {
+            return Ok(ProxyState { file, table, obstacles, ..ProxyState::default() });
+        }
+        obstacles.extend(self.obstacles().await?);
         Ok(ProxyState {
             version: self.version().await?,
-            table: file.as_deref().and_then(super::table),
+            table,
             file,
             serving: self.front.serving().await,
             servers: None,

@@ -77,6 +77,8 @@ pub(super) struct Surroundings {
     pub(super) replicas_at: Option<std::net::IpAddr>,
     /// What stands in the way, in words.
     pub(super) obstacles: Vec<String>,
+    /// Whether commands can be run there now.
+    pub(super) is_running: bool,
 }
 
 impl Ran {
@@ -98,6 +100,11 @@ impl Ran {
             ))),
         }
     }
+}
+
+/// A command of fixed words.
+pub(super) fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
 }
 
 /// Waits no longer than `limit`.

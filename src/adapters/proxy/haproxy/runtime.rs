@@ -99,12 +99,13 @@ impl Runtime {
         Ok(stats(&self.ask("show stat").await?))
     }
 
-    /// Makes a server; it starts in maintenance. One of that name and address may be there.
-    pub(super) async fn add(&self, server: &str, definition: &str) -> Result<(), PortError> {
-        match self.ask(&format!("add server {server} {definition}")).await? {
+    /// Makes a server, whose definition begins with its name; it starts in maintenance. One of that
+    /// name may be there.
+    pub(super) async fn add(&self, backend: &str, definition: &str) -> Result<(), PortError> {
+        match self.ask(&format!("add server {backend}/{definition}")).await? {
             said if said.contains("New server registered") => Ok(()),
             said if said.contains("Already exists") => Ok(()),
-            said => Err(PortError::Refused(format!("HAProxy did not add `{server}`: {said}"))),
+            said => Err(PortError::Refused(format!("HAProxy did not add a server to `{backend}`: {said}"))),
         }
     }
 
