@@ -19,6 +19,18 @@ const SPEC: &str = "gitdeploy.spec";
 const INPUTS: &str = "gitdeploy.inputs";
 const GENERATION: &str = "gitdeploy.generation";
 const COMMIT: &str = "gitdeploy.commit";
+/// On a volume that remembers a release: what it remembers, as JSON.
+pub const RELEASE: &str = "gitdeploy.release";
+/// On a container that stands for a lease: what it protects, as JSON.
+pub const LEASE: &str = "gitdeploy.lease";
+/// Who holds it.
+pub const LEASE_HOLDER: &str = "gitdeploy.lease.holder";
+/// What for.
+pub const LEASE_PURPOSE: &str = "gitdeploy.lease.purpose";
+/// Since when, in milliseconds since 1970 by the host's clock.
+pub const LEASE_SINCE: &str = "gitdeploy.lease.since";
+/// Tells two takings by one holder apart.
+pub const LEASE_TAKING: &str = "gitdeploy.lease.taking";
 const COMPOSE_PROJECT: &str = "com.docker.compose.project";
 const COMPOSE_SERVICE: &str = "com.docker.compose.service";
 const COMPOSE_NUMBER: &str = "com.docker.compose.container-number";

@@ -7,7 +7,7 @@ mod container;
 mod desired;
 mod event;
 mod ids;
-mod labels;
+pub mod labels;
 mod name;
 mod observed;
 mod plan;

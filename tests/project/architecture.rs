@@ -56,7 +56,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("git2", &["git"]),
     ("granit_parser", &["yaml"]),
     ("indicatif", &["cli", "ui"]),
-    ("jiff", &["cli"]),
+    ("jiff", &["adapters", "cli"]),
     ("minijinja", &["template", "pipeline"]),
     ("serde_yaml", &["yaml"]),
     ("similar", &["ui"]),

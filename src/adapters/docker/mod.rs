@@ -4,9 +4,24 @@
 //! Nothing that lacks our labels is changed: every call that ends or removes something reads the
 //! labels of it first. Every call has a deadline.
 
+mod asking;
 mod client;
+mod containers;
+mod engine;
 mod fault;
+mod foreign;
+mod images;
 mod inside;
+mod leases;
+mod live;
+mod logs;
+mod moment;
+mod ours;
+mod placing;
+mod releases;
+mod request;
+mod resources;
+mod survey;
 mod wire;
 
 pub use client::Docker;
