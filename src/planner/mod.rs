@@ -1,1 +1,69 @@
-//! From what is wanted and what was seen to a plan. Pure.
+//! From what is wanted and what was seen to a plan. Pure: the same inputs give the same plan,
+//! byte for byte, whatever order they came in.
+//!
+//! The order of the work: [`world`] answers questions about what was seen, [`reach`] says what may
+//! be touched, [`decide`] what becomes of each replica (with [`judge`] for one container and
+//! [`place`] for hosts), [`member`] chooses names and ports, [`rollout`] lays down the steps, and
+//! [`assemble`] puts the plan together. [`check()`] looks at a finished plan without any of this.
+
+mod assemble;
+mod basis;
+mod changes;
+pub mod check;
+mod decide;
+mod draft;
+mod files;
+mod graph;
+mod id;
+mod judge;
+mod manner;
+mod member;
+mod place;
+mod ports;
+mod prereqs;
+mod reach;
+mod readiness;
+mod request;
+mod rollout;
+mod routes;
+#[cfg(test)]
+mod tests;
+mod wanted;
+mod world;
+
+use crate::model::{Action, Cause, Plan, ResourceKind};
+
+pub use check::{Violation, check};
+pub use graph::without;
+pub use request::{Problem, ProblemKind, Request, Scope, Selector};
+
+/// The plan that ends all differences in scope; or everything that stands in its way.
+pub fn plan(request: &Request<'_>) -> Result<Plan, Vec<Problem>> {
+    let world = world::World::new(request);
+    let reach = reach::Reach::new(&world)?;
+    let mut plan = assemble::assemble(&world, &reach);
+    if let Err(problems) = &mut plan {
+        problems.sort();
+        problems.dedup();
+    }
+    plan
+}
+
+/// How many containers, networks and volumes go without a successor; what a run that did not end
+/// has left over is not counted.
+pub fn deletions(plan: &Plan) -> usize {
+    let changes = plan.stacks.values().flat_map(|stack| &stack.changes);
+    changes
+        .map(|change| match change.kind {
+            ResourceKind::Service => {
+                let goes = |it: &&crate::model::ReplicaChange| {
+                    it.action == Action::Remove && it.cause != Cause::LeftOver
+                };
+                change.replicas.iter().filter(goes).count()
+            }
+            ResourceKind::Network | ResourceKind::Volume => {
+                usize::from(change.action == Action::Remove)
+            }
+        })
+        .sum()
+}

@@ -1,0 +1,416 @@
+//! A plan put together: each stack's decisions, then its steps, then what people read of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::changes::{service_change, stack_notes};
+use super::decide::{Before, Decision, Going, decide};
+use super::draft::{Draft, Service};
+use super::graph::Lane;
+use super::manner::Manner;
+use super::member::Casting;
+use super::place::Placer;
+use super::prereqs::{self, Remade};
+use super::reach::Reach;
+use super::rollout;
+use super::routes::{Routes, Turn};
+use super::wanted::Wanted;
+use super::world::{Sighting, World};
+use super::{Problem, basis, files, id};
+use crate::model::{
+    Cause, Change, Generation, HostName, Op, Plan, PlanId, Release, ResourceKind, ServiceName,
+    StackName, StackPlan, StackTarget, StepId, UpdateOrder,
+};
+
+/// A stack with everything decided, and no step laid down.
+struct StackDraft<'a> {
+    stack: &'a StackName,
+    /// `None` when it goes.
+    target: Option<&'a StackTarget>,
+    generation: Generation,
+    /// In the order in which they depend on each other.
+    services: Vec<Service<'a>>,
+    /// Services that are not in the commit any more, with all their containers.
+    gone: BTreeMap<&'a ServiceName, Vec<Going<'a>>>,
+    remade: Remade,
+    plan: StackPlan,
+}
+
+/// Makes the plan of everything in scope.
+pub(super) fn assemble(world: &World<'_>, reach: &Reach<'_>) -> Result<Plan, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut placer = Placer::new(world);
+    let mut casting = Casting::new(world);
+    let mut stacks = Vec::new();
+    for stack in &reach.stacks {
+        match decide_stack(world, reach, stack, &mut placer, &mut casting) {
+            Ok(draft) => stacks.push(draft),
+            Err(found) => problems.extend(found),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let scope = reach.stacks.iter().map(|stack| (*stack).clone()).collect();
+    let mut draft = Draft::new(world, Routes::new(world, scope));
+    let stale = files::follow_again(&mut draft, reach);
+    let wanted_ports = wanted_ports(&stacks);
+    for stack in &mut stacks {
+        make_room(&mut draft, stack, &wanted_ports);
+    }
+    for stack in &mut stacks {
+        problems.extend(lay_down(&mut draft, reach, stack));
+    }
+    problems.extend(draft.routes.problems.iter().cloned());
+    let proxy_files = match files::files(&draft, &stale) {
+        Ok(files) => files,
+        Err(found) => {
+            problems.extend(found);
+            Vec::new()
+        }
+    };
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    draft.graph.reduce();
+    let request = world.request;
+    let mut plan = Plan {
+        id: PlanId(String::new()),
+        owner: request.owner.clone(),
+        commit: request.commit.clone(),
+        basis: basis::basis(world, reach, &draft),
+        stacks: stacks.into_iter().map(|it| (it.stack.clone(), it.plan)).collect(),
+        files: proxy_files,
+        steps: draft.graph.steps,
+        blind: reach.blind.clone(),
+    };
+    plan.id = id::plan_id(&plan);
+    Ok(plan)
+}
+
+fn decide_stack<'a>(
+    world: &World<'a>,
+    reach: &Reach<'a>,
+    stack: &'a StackName,
+    placer: &mut Placer,
+    casting: &mut Casting<'_, 'a>,
+) -> Result<StackDraft<'a>, Vec<Problem>> {
+    let target = world.request.desired.stacks.get(stack).map(AsRef::as_ref);
+    let generation = world.next_generation(stack);
+    let mut draft = StackDraft {
+        stack,
+        target,
+        generation,
+        services: Vec::new(),
+        gone: gone(world, reach, stack, target),
+        remade: Remade::default(),
+        plan: StackPlan::default(),
+    };
+    let Some(target) = target else { return Ok(draft) };
+    let mut problems = prereqs::check_volumes(world, stack, target);
+    if !world.request.scope.is_partial() {
+        match Remade::new(world, stack, target) {
+            Ok(remade) => draft.remade = remade,
+            Err(found) => problems.extend(found),
+        }
+    }
+    let mut generations: BTreeMap<ServiceName, Generation> = BTreeMap::new();
+    for name in in_order(target) {
+        let frozen = !reach.may_touch(stack, name);
+        let service = if frozen {
+            generations.extend(seen_generation(world, stack, name).map(|it| (name.clone(), it)));
+            continue;
+        } else {
+            let before = Before { generations: &generations, remade: &draft.remade.by_host };
+            decide_service(world, stack, target, name, &before, placer)
+        };
+        let cast = service.and_then(|mut decision| {
+            let lowest = decision.slots.iter().map(|slot| {
+                slot.does.current().map_or(generation, |it| it.live.identity.generation)
+            });
+            if let Some(lowest) = lowest.min() {
+                generations.insert(name.clone(), lowest);
+            }
+            let members = casting.members(&mut decision, generation)?;
+            Ok((decision, members))
+        });
+        match cast {
+            Ok((decision, members)) => {
+                let Decision { wanted, going, waiting, remade, slots: _ } = decision;
+                draft.plan.notes.extend(super::changes::waiting_note(&wanted, &waiting, reach));
+                let manner = Manner::new(world, &wanted, &members, remade.first());
+                draft.services.push(Service { wanted, members, going, manner, remade });
+            }
+            Err(found) => problems.extend(found),
+        }
+    }
+    if problems.is_empty() { Ok(draft) } else { Err(problems) }
+}
+
+fn decide_service<'a>(
+    world: &World<'a>,
+    stack: &'a StackName,
+    target: &'a StackTarget,
+    name: &'a ServiceName,
+    before: &Before<'_>,
+    placer: &mut Placer,
+) -> Result<Decision<'a>, Vec<Problem>> {
+    let wanted = Wanted::new(world, stack, target, name)?;
+    decide(world, wanted, placer, before)
+}
+
+/// The lowest generation among the containers that a service has.
+fn seen_generation(world: &World<'_>, stack: &StackName, service: &ServiceName) -> Option<Generation> {
+    let seen = world.of_service(stack, service);
+    seen.iter().map(|it| it.live.identity.generation).min()
+}
+
+/// Services of which there are containers, and that the commit does not have.
+fn gone<'a>(
+    world: &World<'a>,
+    reach: &Reach<'a>,
+    stack: &StackName,
+    target: Option<&StackTarget>,
+) -> BTreeMap<&'a ServiceName, Vec<Going<'a>>> {
+    let mut gone = BTreeMap::new();
+    for service in world.services(stack) {
+        let is_wanted = target.is_some_and(|target| target.services.contains_key(service));
+        if is_wanted || !reach.may_touch(stack, service) {
+            continue;
+        }
+        let scope = &world.request.scope;
+        let selected = |it: &Sighting<'a>| {
+            let slot = it.live.identity.slot;
+            slot == 0 || scope.selects(stack, service, slot)
+        };
+        let cause = |it: &Sighting<'a>| match it.live.identity.slot {
+            0 => Cause::LeftOver,
+            _ => Cause::Gone,
+        };
+        let sightings = world.of_service(stack, service).into_iter().filter(selected);
+        let going = sightings.map(|it| Going { cause: cause(&it), sighting: it }).collect();
+        gone.insert(service, going);
+    }
+    gone
+}
+
+/// Services so that each comes after those it depends on.
+fn in_order(target: &StackTarget) -> Vec<&ServiceName> {
+    let mut order: Vec<&ServiceName> = Vec::new();
+    let mut done: BTreeSet<&ServiceName> = BTreeSet::new();
+    while done.len() < target.services.len() {
+        let is_ready = |name: &ServiceName| {
+            let needs = target.services[name].depends_on.keys();
+            needs.into_iter().all(|need| done.contains(need) || !target.services.contains_key(need))
+        };
+        let open = || target.services.keys().filter(|name| !done.contains(name));
+        // Compose refuses a circle; should there be one, it is broken at its first name.
+        let Some(next) = open().find(|name| is_ready(name)).or_else(|| open().next()) else { break };
+        done.insert(next);
+        order.push(next);
+    }
+    order
+}
+
+/// Ports of hosts that new containers fix, by host.
+fn wanted_ports(stacks: &[StackDraft<'_>]) -> BTreeSet<(HostName, u16)> {
+    let mut ports = BTreeSet::new();
+    for service in stacks.iter().flat_map(|stack| &stack.services) {
+        for member in service.members.iter().filter(|it| it.does.is_fresh()) {
+            let fixed = service.wanted.fixed_ports().into_iter();
+            ports.extend(fixed.map(|port| (member.host.clone(), port)));
+        }
+    }
+    ports
+}
+
+/// Lets services go first that have a port which a new container fixes.
+fn make_room<'a>(
+    draft: &mut Draft<'_, 'a>,
+    stack: &mut StackDraft<'a>,
+    wanted: &BTreeSet<(HostName, u16)>,
+) {
+    let holds = |going: &Going<'a>| {
+        let it = &going.sighting;
+        let mut ports = super::world::bindings(it.live).into_iter().map(|binding| binding.at.port);
+        ports.any(|port| wanted.contains(&(it.host.clone(), port)))
+    };
+    let early: Vec<_> =
+        stack.gone.iter().filter(|(_, going)| going.iter().any(holds)).map(|(name, _)| *name).collect();
+    for name in early {
+        if let Some(going) = stack.gone.remove(name) {
+            leave(draft, stack, name, &going);
+        }
+    }
+}
+
+/// Takes a service that is gone out of every proxy, and its containers away.
+fn leave<'a>(
+    draft: &mut Draft<'_, 'a>,
+    stack: &mut StackDraft<'a>,
+    name: &ServiceName,
+    going: &[Going<'a>],
+) {
+    let lane = Lane::service(stack.stack, name);
+    let after = unroute(draft, &lane, stack.stack, name);
+    rollout::remove(draft, &lane, None, going, &after);
+    stack.plan.changes.push(super::changes::gone_change(name, going));
+}
+
+fn unroute(draft: &mut Draft<'_, '_>, lane: &Lane, stack: &StackName, name: &ServiceName) -> BTreeSet<StepId> {
+    let places: Vec<_> = draft.routes.places().cloned().collect();
+    let mut after = BTreeSet::new();
+    for place in &places {
+        let now = draft.routes.at(place);
+        let own = now.keys().filter(|key| key.stack == *stack && key.service == *name);
+        let set = own.map(|key| (key.clone(), None)).collect();
+        let turn = Turn { lane, place, set, needs: BTreeSet::new(), cause: &Cause::Gone };
+        after.extend(draft.routes.turn(draft.world, &mut draft.graph, turn));
+    }
+    after
+}
+
+/// The steps of a stack.
+fn lay_down<'a>(draft: &mut Draft<'_, 'a>, reach: &Reach<'a>, stack: &mut StackDraft<'a>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if let Some(target) = stack.target {
+        for service in stack.services.iter().filter(|it| !it.remade.is_empty()) {
+            rollout::leave_all(draft, service);
+        }
+        let before = draft.graph.steps.len();
+        problems = prereqs::prepare(draft, stack.stack, target, &stack.services, &stack.remade);
+        stack.plan.changes.extend(made_changes(draft, before, target, &stack.remade));
+        for service in &stack.services {
+            let before = draft.graph.steps.len();
+            match service.manner.order {
+                UpdateOrder::StartFirst => rollout::start_first(draft, service),
+                UpdateOrder::StopFirst => rollout::stop_first(draft, service),
+            }
+            let touched = draft.graph.steps.len() > before;
+            stack.plan.changes.extend(service_change(draft.world, service, touched));
+        }
+    }
+    for (name, going) in std::mem::take(&mut stack.gone) {
+        leave(draft, stack, name, &going);
+    }
+    unroute_unknown(draft, reach, stack);
+    if !draft.world.request.scope.is_partial() {
+        let used = used_networks(draft.world, stack);
+        stack.plan.changes.extend(prereqs::clear(draft, stack.stack, stack.target, &used));
+    }
+    stack.plan.notes.extend(stack_notes(draft.world, &stack.services));
+    stack.plan.notes.sort();
+    stack.plan.notes.dedup();
+    stack.plan.changes.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
+    record(draft, stack);
+    problems
+}
+
+/// Backends of services of which nothing else is left.
+fn unroute_unknown(draft: &mut Draft<'_, '_>, reach: &Reach<'_>, stack: &StackDraft<'_>) {
+    let places: Vec<_> = draft.routes.places().cloned().collect();
+    let mut names = BTreeSet::new();
+    for place in &places {
+        let keys = draft.routes.at(place).into_keys().filter(|key| key.stack == *stack.stack);
+        names.extend(keys.map(|key| key.service));
+    }
+    for name in names {
+        let is_wanted = stack.target.is_some_and(|target| target.services.contains_key(&name));
+        if !is_wanted && reach.may_touch(stack.stack, &name) {
+            unroute(draft, &Lane::service(stack.stack, &name), stack.stack, &name);
+        }
+    }
+}
+
+/// Networks that containers of the stack will be in, by host.
+fn used_networks(world: &World<'_>, stack: &StackDraft<'_>) -> BTreeMap<HostName, BTreeSet<String>> {
+    let mut used: BTreeMap<HostName, BTreeSet<String>> = BTreeMap::new();
+    for service in &stack.services {
+        for member in &service.members {
+            let names = service.wanted.networks().into_iter().map(str::to_owned);
+            used.entry(member.host.clone()).or_default().extend(names);
+        }
+    }
+    // What is not touched stays in its networks.
+    let planned: BTreeSet<_> = stack.services.iter().map(|it| it.wanted.service).collect();
+    let target = stack.target.map(|target| &target.services);
+    for (name, service) in target.into_iter().flatten().filter(|(name, _)| !planned.contains(name)) {
+        for sighting in world.of_service(stack.stack, name) {
+            let networks = stack.target.map(|target| &target.networks);
+            let keys = service.container.networks.keys();
+            let names = keys.filter_map(|key| Some(networks?.get(key)?.name.clone()));
+            used.entry(sighting.host.clone()).or_default().extend(names);
+        }
+    }
+    used
+}
+
+/// What happens to networks and volumes, from the steps that were laid down for them.
+fn made_changes(
+    draft: &Draft<'_, '_>,
+    from: usize,
+    target: &StackTarget,
+    remade: &Remade,
+) -> Vec<Change> {
+    use crate::model::Action;
+    let mut made: BTreeMap<(ResourceKind, String), Cause> = BTreeMap::new();
+    for step in &draft.graph.steps[from..] {
+        match &step.op {
+            Op::CreateNetwork { name, .. } => {
+                made.insert((ResourceKind::Network, name.clone()), step.cause.clone());
+            }
+            Op::CreateVolume { name, .. } => {
+                made.insert((ResourceKind::Volume, name.clone()), step.cause.clone());
+            }
+            _ => {}
+        }
+    }
+    let key = |kind: ResourceKind, name: &String| {
+        let networks = target.networks.iter().filter(|(_, it)| kind == ResourceKind::Network && it.name == *name);
+        let volumes = target.volumes.iter().filter(|(_, it)| kind == ResourceKind::Volume && it.name == *name);
+        let key = networks.map(|(key, _)| key).chain(volumes.map(|(key, _)| key)).next();
+        key.unwrap_or(name).clone()
+    };
+    let change = |((kind, name), cause): ((ResourceKind, String), Cause)| {
+        let action = if cause == Cause::Changed { Action::ReplaceStopFirst } else { Action::Create };
+        let fields = remade.fields.get(&name).cloned().unwrap_or_default();
+        prereqs::change(kind, key(kind, &name), action, cause, fields)
+    };
+    made.into_iter().map(change).collect()
+}
+
+/// Remembers the release on each host that has something of the stack, or a record of it.
+fn record(draft: &mut Draft<'_, '_>, stack: &StackDraft<'_>) {
+    let world = draft.world;
+    let own = draft.graph.steps.iter().filter(|step| step.stack == *stack.stack);
+    let needs: BTreeSet<StepId> = own.map(|step| step.id).collect();
+    let born = world.containers().filter(|it| it.live.identity.stack == *stack.stack);
+    let newest = born.map(|it| it.live.identity.generation).max();
+    let is_unrecorded = newest > world.released(stack.stack) && stack.target.is_some();
+    let has_record = |host: &HostName| {
+        world.hosts.get(host).is_some_and(|state| state.releases.contains_key(stack.stack))
+    };
+    let recorded = world.hosts.keys().filter(|host| has_record(host)).map(|host| (*host).clone());
+    let mut hosts: BTreeSet<HostName> = recorded.collect();
+    if world.request.scope.is_partial() || (needs.is_empty() && !is_unrecorded && (stack.target.is_some() || hosts.is_empty())) {
+        return;
+    }
+    let members = stack.services.iter().flat_map(|it| &it.members);
+    hosts.extend(members.filter(|_| stack.target.is_some()).map(|it| it.host.clone()));
+    let commits = match (stack.target, &world.request.commit) {
+        (Some(_), Some(commit)) => {
+            let releases = world.hosts.values().filter_map(|state| state.releases.get(stack.stack));
+            let last = releases.max_by_key(|release| release.generation);
+            let before = last.into_iter().flat_map(|release| &release.commits);
+            let before = before.filter(|it| *it != commit).cloned();
+            std::iter::once(commit.clone()).chain(before).take(Release::KEPT).collect()
+        }
+        (Some(_), None) => return,
+        (None, _) => Vec::new(),
+    };
+    let cause = if stack.target.is_some() { Cause::Changed } else { Cause::Gone };
+    let release = Release { generation: stack.generation, commits };
+    for host in hosts {
+        let op = Op::Record { release: release.clone() };
+        draft.graph.add(&Lane::stack(stack.stack), &host, op, needs.iter().copied(), &cause);
+    }
+}

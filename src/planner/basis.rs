@@ -1,0 +1,72 @@
+//! The facts that a plan rests on. When one of them changes, the plan is not the same any more.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+
+use super::draft::Draft;
+use super::id::{canonical, hex};
+use super::reach::Reach;
+use super::world::World;
+use crate::model::{Fact, Health, HostName, LiveContainer};
+
+pub(super) fn basis(
+    world: &World<'_>,
+    reach: &Reach<'_>,
+    draft: &Draft<'_, '_>,
+) -> BTreeMap<Fact, String> {
+    let mut basis = BTreeMap::new();
+    let mut add = |host: &HostName, what: String, value: String| {
+        basis.insert(Fact { host: host.clone(), what }, value);
+    };
+    for sighting in world.containers() {
+        if reach.stacks.contains(&&sighting.live.identity.stack) {
+            add(sighting.host, format!("container {}", sighting.live.name), container(sighting.live));
+        }
+    }
+    for place in draft.routes.switched() {
+        let Some(state) = world.proxies.get(place) else { continue };
+        let file = state.file.as_deref().map_or_else(|| "none".to_owned(), digest);
+        let value = format!("{file} serving {:?}", state.serving);
+        add(&place.host, format!("file of proxy {}", place.proxy), value);
+    }
+    let in_scope = world.request.desired.stacks.iter().filter(|(name, _)| reach.stacks.contains(name));
+    for (stack, target) in in_scope {
+        for (host, state) in &world.hosts {
+            for service in target.services.values() {
+                let reference = &service.container.image;
+                let Some(Ok(image)) = state.images.get(reference) else { continue };
+                let id = image.id.as_deref().unwrap_or("none");
+                let digest = image.digest.as_deref().unwrap_or("none");
+                add(host, format!("image {reference}"), format!("{id} {digest} {}", image.needs_pull));
+            }
+            for network in target.networks.values() {
+                let live = state.networks.get(&network.name);
+                let value = live.map_or("none", |live| live.id.as_str()).to_owned();
+                add(host, format!("network {}", network.name), value);
+            }
+            for volume in target.volumes.values() {
+                let live = state.volumes.get(&volume.name);
+                let value = live.map_or("none", |live| live.driver.as_str()).to_owned();
+                add(host, format!("volume {}", volume.name), value);
+            }
+            if let Some(release) = state.releases.get(stack) {
+                add(host, format!("release of {stack}"), release.generation.to_string());
+            }
+        }
+    }
+    basis
+}
+
+fn container(live: &LiveContainer) -> String {
+    let health = match &live.state.health {
+        Some(Health::Unhealthy(_)) => " unhealthy",
+        Some(Health::Starting | Health::Healthy) | None => "",
+    };
+    let config = digest(&canonical(&live.config));
+    format!("{} {:?}{health} {config}", live.id, live.state.status)
+}
+
+fn digest(text: &str) -> String {
+    hex(&Sha256::digest(text))[..16].to_owned()
+}

@@ -1,0 +1,413 @@
+//! What becomes of each replica of a service: the one that stays, the ones that go for it, and
+//! the host of the one that comes. Slots, not counts: a replica keeps its number for life.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Problem;
+use super::judge::{Worth, worth};
+use super::place::{Eligible, Placer, limit};
+use super::wanted::Wanted;
+use super::world::{Sighting, World};
+use crate::model::{
+    Cause, Count, FieldDifference, Generation, HostName, Seen, ServiceName, Slot, StackName,
+};
+
+/// What becomes of one service.
+pub(super) struct Decision<'a> {
+    pub(super) wanted: Wanted<'a>,
+    /// The replicas that there shall be.
+    pub(super) slots: Vec<SlotDecision<'a>>,
+    /// Containers that go, and nothing comes for them.
+    pub(super) going: Vec<Going<'a>>,
+    /// Replicas that are left to a host that does not answer.
+    pub(super) waiting: Vec<Slot>,
+    /// Networks that must be made anew before its containers can be.
+    pub(super) remade: BTreeSet<String>,
+}
+
+/// What becomes of one replica.
+pub(super) struct SlotDecision<'a> {
+    pub(super) slot: Slot,
+    pub(super) host: HostName,
+    pub(super) does: Does<'a>,
+    /// Containers of this slot that go once the right one serves.
+    pub(super) olds: Vec<Sighting<'a>>,
+    /// Why, when anything is done.
+    pub(super) cause: Cause,
+    pub(super) fields: Vec<FieldDifference>,
+}
+
+/// What is done to get the right container into a slot.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Does<'a> {
+    /// It is there and trusted.
+    Keep(Sighting<'a>),
+    /// It is none of this plan's business.
+    Leave(Sighting<'a>),
+    /// It runs and has not been trusted with requests yet.
+    Prove(Sighting<'a>),
+    /// It has ended and is started again.
+    Start(Sighting<'a>),
+    /// It was made and never started: it is made complete and started.
+    Finish(Sighting<'a>),
+    /// It is made.
+    Create,
+}
+
+/// A container that goes.
+#[derive(Debug, Clone)]
+pub(super) struct Going<'a> {
+    pub(super) sighting: Sighting<'a>,
+    pub(super) cause: Cause,
+}
+
+/// What a decision on a service must know of those before it.
+pub(super) struct Before<'s> {
+    /// The lowest generation among the replicas that each service of the stack will have.
+    pub(super) generations: &'s BTreeMap<ServiceName, Generation>,
+    /// Networks that are made anew, by host.
+    pub(super) remade: &'s BTreeMap<HostName, BTreeSet<String>>,
+}
+
+impl Does<'_> {
+    /// Whether something must happen before it can be trusted with requests.
+    pub(super) fn is_fresh(&self) -> bool {
+        !matches!(self, Self::Keep(_) | Self::Leave(_))
+    }
+}
+
+impl<'a> Does<'a> {
+    /// The container that is there already.
+    pub(super) fn current(&self) -> Option<Sighting<'a>> {
+        match self {
+            Self::Keep(it) | Self::Leave(it) | Self::Prove(it) | Self::Start(it) | Self::Finish(it) => Some(*it),
+            Self::Create => None,
+        }
+    }
+}
+
+/// Decides on a service of the desired state.
+pub(super) fn decide<'a>(
+    world: &World<'a>,
+    wanted: Wanted<'a>,
+    placer: &mut Placer,
+    before: &Before<'_>,
+) -> Result<Decision<'a>, Vec<Problem>> {
+    let eligible = Eligible::new(world, &wanted);
+    let allowed = placer.allowed(world, &wanted, &eligible).map_err(|problem| vec![problem])?;
+    let sightings = world.of_service(wanted.stack, &wanted.service.clone());
+    let seats = seats(&wanted, &eligible, &sightings);
+    let table = Table { world, wanted: &wanted, before, allowed: &allowed };
+    let mut decision_slots: Vec<Option<SlotDecision<'a>>> = Vec::new();
+    let mut taken: BTreeMap<HostName, u32> = BTreeMap::new();
+    let mut problems = Vec::new();
+    let mut going: Vec<Going<'a>> = Vec::new();
+    let seated = |it: &Sighting<'a>| seats.iter().any(|seat| seat.has(it));
+    for sighting in sightings.iter().filter(|it| !seated(it)) {
+        if sighting.live.identity.slot == 0 || table.selects(sighting.live.identity.slot) {
+            let cause = if sighting.live.identity.slot == 0 { Cause::LeftOver } else { Cause::Scaled };
+            going.push(Going { sighting: *sighting, cause });
+        }
+    }
+    for seat in &seats {
+        let here: Vec<_> = sightings.iter().copied().filter(|it| seat.has(it)).collect();
+        match table.fill(seat, here, &taken) {
+            Ok(slot) => {
+                if let Some(current) = slot.as_ref().filter(|it| it.does.current().is_some()) {
+                    *taken.entry(current.host.clone()).or_default() += 1;
+                    placer.settle(world, &wanted, &current.host);
+                }
+                decision_slots.push(slot);
+            }
+            Err(problem) => {
+                problems.push(problem);
+                decision_slots.push(None);
+            }
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let mut slots = Vec::new();
+    let mut waiting = Vec::new();
+    for (seat, slot) in seats.iter().zip(decision_slots) {
+        let Some(mut slot) = slot else { continue };
+        if matches!(slot.does, Does::Create) {
+            // Its predecessor's host is the best one; else it may be on a host that is silent.
+            let stays = slot.olds.iter().map(|old| old.host).find(|host| allowed.contains(*host));
+            let has_seat = |host: &HostName| taken.get(host).copied().unwrap_or_default() < limit(&wanted);
+            let host = match (&seat.host, stays.filter(|host| has_seat(host))) {
+                (Some(host), _) => Ok(host.clone()),
+                (None, Some(host)) => Ok(host.clone()),
+                (None, None) if slot.olds.is_empty() && !eligible.silent.is_empty() => {
+                    waiting.push(slot.slot);
+                    continue;
+                }
+                (None, None) => {
+                    let allowed = placer.allowed(world, &wanted, &eligible);
+                    allowed.and_then(|allowed| placer.choose(world, &wanted, &allowed, &taken))
+                }
+            };
+            match host {
+                Ok(host) => slot.host = host,
+                Err(problem) => {
+                    problems.push(problem);
+                    continue;
+                }
+            }
+            *taken.entry(slot.host.clone()).or_default() += 1;
+            placer.settle(world, &wanted, &slot.host);
+        }
+        slots.push(slot);
+    }
+    let remade = remade(&wanted, &slots, before);
+    if problems.is_empty() {
+        Ok(Decision { wanted, slots, going, waiting, remade })
+    } else {
+        problems.dedup();
+        Err(problems)
+    }
+}
+
+/// The networks of a service that are made anew where it has replicas.
+fn remade(wanted: &Wanted<'_>, slots: &[SlotDecision<'_>], before: &Before<'_>) -> BTreeSet<String> {
+    let networks = wanted.networks();
+    let hosts: BTreeSet<&HostName> = slots.iter().flat_map(|slot| {
+        slot.olds.iter().map(|old| old.host).chain([&slot.host])
+    }).collect();
+    let remade = hosts.into_iter().filter_map(|host| before.remade.get(host)).flatten();
+    remade.filter(|name| networks.contains(name.as_str())).cloned().collect()
+}
+
+/// A replica that there shall be, and its host when that is its sense.
+struct Seat {
+    slot: Slot,
+    host: Option<HostName>,
+}
+
+impl Seat {
+    fn has(&self, sighting: &Sighting<'_>) -> bool {
+        sighting.live.identity.slot == self.slot
+            && self.host.as_ref().is_none_or(|host| host == sighting.host)
+    }
+}
+
+/// One seat for each replica; for `mode: global` one for each host, with the number its container
+/// has already.
+fn seats(wanted: &Wanted<'_>, eligible: &Eligible, sightings: &[Sighting<'_>]) -> Vec<Seat> {
+    match wanted.target.replicas {
+        Count::Replicas(count) => (1..=count).map(|slot| Seat { slot, host: None }).collect(),
+        Count::Global => {
+            let mut used = BTreeSet::new();
+            let mut seats = Vec::new();
+            let mut empty = Vec::new();
+            for host in &eligible.answered {
+                let here = sightings.iter().filter(|it| it.host == host);
+                let slots = here.map(|it| it.live.identity.slot).filter(|slot| *slot > 0);
+                match slots.filter(|slot| !used.contains(slot)).min() {
+                    Some(slot) => {
+                        used.insert(slot);
+                        seats.push(Seat { slot, host: Some(host.clone()) });
+                    }
+                    None => empty.push(host.clone()),
+                }
+            }
+            // Numbers that others have are not given again while they are there.
+            used.extend(sightings.iter().map(|it| it.live.identity.slot));
+            for host in empty {
+                let slot = (1..).find(|slot| !used.contains(slot)).expect("there are always more numbers");
+                used.insert(slot);
+                seats.push(Seat { slot, host: Some(host) });
+            }
+            seats.sort_by_key(|seat| seat.slot);
+            seats
+        }
+    }
+}
+
+/// What seats are filled by.
+struct Table<'t, 'a> {
+    world: &'t World<'a>,
+    wanted: &'t Wanted<'a>,
+    before: &'t Before<'t>,
+    allowed: &'t BTreeSet<HostName>,
+}
+
+impl<'a> Table<'_, 'a> {
+    fn selects(&self, slot: Slot) -> bool {
+        self.world.request.scope.selects(self.wanted.stack, self.wanted.service, slot)
+    }
+
+    /// The best of a seat's containers, if one may stay; `None` when the seat is not to be touched
+    /// and is empty.
+    fn fill(
+        &self,
+        seat: &Seat,
+        mut here: Vec<Sighting<'a>>,
+        taken: &BTreeMap<HostName, u32>,
+    ) -> Result<Option<SlotDecision<'a>>, Problem> {
+        let newest = |it: &Sighting<'a>| (std::cmp::Reverse(it.live.identity.generation), it.live.name.clone());
+        here.sort_by_key(newest);
+        if !self.selects(seat.slot) {
+            let running = here.iter().find(|it| it.live.state.is_running());
+            return Ok(running.or(here.first()).map(|it| self.left(seat.slot, *it)));
+        }
+        let mut best: Option<(u8, Sighting<'a>, Worth)> = None;
+        let mut why: Option<(Cause, Vec<FieldDifference>)> = None;
+        for sighting in &here {
+            let worth = self.worth(*sighting, taken)?;
+            if let Worth::Unfit(cause, fields) = &worth {
+                // What is asked now weighs more than what an older run left.
+                let is_better = why.is_none() || self.is_routed(*sighting);
+                if is_better {
+                    why = Some((cause.clone(), fields.clone()));
+                }
+                continue;
+            }
+            let rank = self.rank(*sighting, &worth);
+            if best.as_ref().is_none_or(|(other, _, _)| rank < *other) {
+                best = Some((rank, *sighting, worth));
+            }
+        }
+        let Some((_, current, worth)) = best else {
+            let (cause, fields) = why.unwrap_or_else(|| (self.missing(), Vec::new()));
+            let host = seat.host.clone().or(here.first().map(|it| it.host.clone()));
+            let host = host.or(self.allowed.first().cloned());
+            let Some(host) = host.or_else(|| self.world.silent.keys().next().map(|it| (*it).clone())) else {
+                return Ok(None);
+            };
+            return Ok(Some(SlotDecision { slot: seat.slot, host, does: Does::Create, olds: here, cause, fields }));
+        };
+        here.retain(|it| it.live.name != current.live.name || it.host != current.host);
+        let mut does = self.does(current, &worth);
+        if let (Does::Keep(it), false) = (does, here.is_empty() || self.is_trusted(current)) {
+            // A run ended before it took this one in the place of the others; whether it had
+            // proved it, nobody knows.
+            does = if worth == Worth::Done { Does::Keep(it) } else { Does::Prove(it) };
+        }
+        let cause = match (&does, why) {
+            (Does::Start(_), _) => Cause::Stopped,
+            (_, Some((cause, _))) if !here.is_empty() => cause,
+            _ if !here.is_empty() => Cause::LeftOver,
+            (Does::Prove(_), None) => Cause::NotRouted,
+            _ => self.missing(),
+        };
+        Ok(Some(SlotDecision {
+            slot: seat.slot,
+            host: current.host.clone(),
+            does,
+            olds: here,
+            cause,
+            fields: Vec::new(),
+        }))
+    }
+
+    fn left(&self, slot: Slot, sighting: Sighting<'a>) -> SlotDecision<'a> {
+        SlotDecision {
+            slot,
+            host: sighting.host.clone(),
+            does: Does::Leave(sighting),
+            olds: Vec::new(),
+            cause: Cause::Missing,
+            fields: Vec::new(),
+        }
+    }
+
+    /// Why there is none where one should be.
+    fn missing(&self) -> Cause {
+        let (stack, service) = (self.wanted.stack, self.wanted.service);
+        let others = self.world.of_service(stack, service);
+        match (others.is_empty(), self.wanted.target.replicas) {
+            (true, _) if !self.was_there(stack, service) => Cause::Added,
+            (false, Count::Replicas(count)) if self.highest(&others) < count => Cause::Scaled,
+            _ => Cause::Missing,
+        }
+    }
+
+    fn highest(&self, others: &[Sighting<'_>]) -> Slot {
+        let routed = self.world.tables().flat_map(|(_, table)| &table.backends);
+        let own = |(key, _): &(&crate::model::BackendKey, &crate::model::Backend)| {
+            key.stack == *self.wanted.stack && key.service == *self.wanted.service
+        };
+        let known = routed.filter(own).map(|(_, backend)| backend.servers.len()).max();
+        let known = Slot::try_from(known.unwrap_or_default()).unwrap_or(Slot::MAX);
+        others.iter().map(|it| it.live.identity.slot).max().unwrap_or_default().max(known)
+    }
+
+    /// Whether proxies still know a service of which no container is left.
+    fn was_there(&self, stack: &StackName, service: &ServiceName) -> bool {
+        let mut keys = self.world.tables().flat_map(|(_, table)| table.backends.keys());
+        keys.any(|key| key.stack == *stack && key.service == *service)
+    }
+
+    fn worth(&self, sighting: Sighting<'a>, taken: &BTreeMap<HostName, u32>) -> Result<Worth, Problem> {
+        let (wanted, slot) = (self.wanted, sighting.live.identity.slot);
+        let unfit = |cause: Cause| Ok(Worth::Unfit(cause, Vec::new()));
+        if !self.allowed.contains(sighting.host)
+            || taken.get(sighting.host).copied().unwrap_or_default() >= limit(wanted)
+        {
+            return unfit(Cause::Misplaced);
+        }
+        if self.world.request.scope.replaces(wanted.stack, wanted.service, slot) {
+            return unfit(Cause::Asked);
+        }
+        let worth = worth(self.world, wanted, sighting)?;
+        if matches!(worth, Worth::Unfit(..)) {
+            return Ok(worth);
+        }
+        let networks = wanted.networks();
+        let remade = self.before.remade.get(sighting.host).into_iter().flatten();
+        let remade: Vec<_> = remade.filter(|name| networks.contains(name.as_str())).collect();
+        if let Some(name) = remade.first() {
+            let path = format!("networks.{name}");
+            let (old, new) = (Seen::Text("as it is".into()), Seen::Text("made anew".into()));
+            let field = FieldDifference { path, old: Some(old), new: Some(new) };
+            return Ok(Worth::Unfit(Cause::Changed, vec![field]));
+        }
+        Ok(match self.outdated_by(sighting) {
+            Some(service) => Worth::Unfit(Cause::Dependency(service), Vec::new()),
+            None => worth,
+        })
+    }
+
+    /// A service that this one is restarted with, and all of whose replicas are younger.
+    fn outdated_by(&self, sighting: Sighting<'_>) -> Option<ServiceName> {
+        let restarts = self.wanted.target.depends_on.iter().filter(|(_, it)| it.restart == Some(true));
+        let born = sighting.live.identity.generation;
+        let is_younger = |name: &ServiceName| {
+            self.before.generations.get(name).is_some_and(|generation| *generation > born)
+        };
+        restarts.map(|(name, _)| name).find(|name| is_younger(name)).cloned()
+    }
+
+    fn is_routed(&self, sighting: Sighting<'_>) -> bool {
+        !self.world.routed_by(&sighting.live.name).is_empty()
+    }
+
+    fn rank(&self, sighting: Sighting<'_>, worth: &Worth) -> u8 {
+        match worth {
+            Worth::Done => 0,
+            Worth::Runs if self.is_routed(sighting) => 0,
+            Worth::Runs => 1,
+            Worth::Ended => 2,
+            Worth::Unstarted => 3,
+            Worth::Unfit(..) => u8::MAX,
+        }
+    }
+
+    fn does(&self, current: Sighting<'a>, worth: &Worth) -> Does<'a> {
+        match worth {
+            Worth::Ended => Does::Start(current),
+            Worth::Unstarted => Does::Finish(current),
+            Worth::Runs if self.wanted.places.is_empty() && !self.wanted.is_one_shot => Does::Keep(current),
+            Worth::Runs if self.is_trusted(current) && !self.wanted.is_one_shot => Does::Keep(current),
+            Worth::Runs => Does::Prove(current),
+            Worth::Done | Worth::Unfit(..) => Does::Keep(current),
+        }
+    }
+
+    /// Whether a proxy sends to it already: it has been proved then.
+    fn is_trusted(&self, sighting: Sighting<'_>) -> bool {
+        self.is_routed(sighting)
+    }
+}

@@ -1,0 +1,151 @@
+//! The proxies' managed files as the plan leaves them, and those that somebody or something has
+//! taken away from what they say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Problem;
+use super::draft::Draft;
+use super::graph::Lane;
+use super::reach::Reach;
+use super::world::World;
+use crate::model::{
+    Cause, Endpoint, Op, ProxyFile, ProxyPlace, ProxyState, RoutingTable, ServiceName,
+    StackName, Step,
+};
+use crate::proxy::{Managed, read};
+use crate::settings::ProxyKind;
+
+/// Lays down a switch without a change for every place that does not do what its file says, or
+/// whose file is not as we would write it.
+pub(super) fn follow_again(draft: &mut Draft<'_, '_>, reach: &Reach<'_>) -> BTreeSet<ProxyPlace> {
+    let world = draft.world;
+    let mut stale = BTreeSet::new();
+    if world.request.scope.is_partial() {
+        return stale;
+    }
+    for (place, state) in &world.proxies {
+        let Some(table) = &state.table else { continue };
+        let Some(lane) = speaker(world, reach, place, table) else { continue };
+        if is_stale(world, place, state, table) {
+            draft.routes.again(world, &mut draft.graph, &lane, place);
+            stale.insert((*place).clone());
+        }
+    }
+    stale
+}
+
+/// The lane of the first service in scope that has to do with a place.
+fn speaker(
+    world: &World<'_>,
+    reach: &Reach<'_>,
+    place: &ProxyPlace,
+    table: &RoutingTable,
+) -> Option<Lane> {
+    let mut found: BTreeSet<(&StackName, &ServiceName)> =
+        table.backends.keys().map(|key| (&key.stack, &key.service)).collect();
+    for (stack, target) in &world.request.desired.stacks {
+        let routed = target.services.iter().filter(|(_, service)| {
+            service.routes.iter().any(|route| route.proxy == place.proxy.as_str())
+        });
+        found.extend(routed.map(|(service, _)| (stack, service)));
+    }
+    let is_mine = |(stack, service): &(&StackName, &ServiceName)| {
+        reach.stacks.contains(stack) && reach.may_touch(stack, service)
+    };
+    found.into_iter().find(is_mine).map(|(stack, service)| Lane::service(stack, service))
+}
+
+fn is_stale(world: &World<'_>, place: &ProxyPlace, state: &ProxyState, table: &RoutingTable) -> bool {
+    let is_edited = matches!(
+        read(world.request.owner, state.file.as_deref()),
+        Managed::Ours { edited: true, .. }
+    );
+    let site = world.request.sites.get(place);
+    let is_other = state.file.is_some()
+        && site.is_some_and(|site| site.render(table).is_ok_and(|text| Some(&text) != state.file.as_ref()));
+    is_edited || is_other || state.serving != Some(table.generation) || has_other_servers(state, table)
+}
+
+/// Whether HAProxy's runtime sends elsewhere than its file says.
+fn has_other_servers(state: &ProxyState, table: &RoutingTable) -> bool {
+    let Some(runtime) = &state.servers else { return false };
+    table.backends.iter().any(|(key, backend)| {
+        let empty = BTreeMap::new();
+        let there = runtime.get(&key.to_string()).unwrap_or(&empty);
+        let lacks = backend.servers.iter().any(|(name, at)| {
+            there.get(name).is_none_or(|it| it.address != at.to_string() || !it.takes_requests)
+        });
+        let extra = |(name, it): (&String, &crate::model::RuntimeServer)| {
+            it.takes_requests && !backend.servers.contains_key(name)
+        };
+        lacks || there.iter().any(extra)
+    })
+}
+
+/// The files of all places that a switch was planned for.
+pub(super) fn files(
+    draft: &Draft<'_, '_>,
+    stale: &BTreeSet<ProxyPlace>,
+) -> Result<Vec<ProxyFile>, Vec<Problem>> {
+    let mut files = Vec::new();
+    let mut problems = Vec::new();
+    for place in draft.routes.switched() {
+        match file(draft, place, stale.contains(place)) {
+            Ok(file) => files.push(file),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() { Ok(files) } else { Err(problems) }
+}
+
+fn file(draft: &Draft<'_, '_>, place: &ProxyPlace, is_stale: bool) -> Result<ProxyFile, Problem> {
+    let world = draft.world;
+    let nowhere = || {
+        Problem::invalid(format!("the proxy {} on {} was not looked at", place.proxy, place.host))
+    };
+    let site = world.request.sites.get(place).ok_or_else(nowhere)?;
+    let state = world.proxies.get(place).ok_or_else(nowhere)?;
+    let before = state.table.clone().unwrap_or_default();
+    let mut after = before.clone();
+    let mut cause = None;
+    for step in draft.graph.steps.iter() {
+        let Step { op: Op::Switch { place: there, change }, .. } = step else { continue };
+        if there != place {
+            continue;
+        }
+        if !change.set.is_empty() {
+            cause.get_or_insert_with(|| step.cause.clone());
+        }
+        // The moment is the one of the file as it is: a plan does not depend on when it is made.
+        after = after.changed(change, before.activated_at).map_err(|moved| {
+            Problem::invalid(format!("{moved}; this is a fault of gitdeploy"))
+        })?;
+    }
+    let new = site.render(&after).map_err(|error| {
+        Problem::invalid(format!("the file of the proxy {} on {}: {error}", place.proxy, place.host))
+    })?;
+    let unsaid = if is_stale { Cause::Drifted } else { Cause::RoutesChanged };
+    Ok(ProxyFile {
+        place: place.clone(),
+        path: site.path.clone(),
+        kind: match site.kind {
+            ProxyKind::Nginx => "nginx".to_owned(),
+            ProxyKind::Haproxy => "haproxy".to_owned(),
+        },
+        old: state.file.clone(),
+        new,
+        servers: changed_servers(&before, &after),
+        cause: cause.unwrap_or(unsaid),
+    })
+}
+
+fn changed_servers(before: &RoutingTable, after: &RoutingTable) -> usize {
+    fn all(table: &RoutingTable) -> BTreeSet<(String, &String, &Endpoint)> {
+        let mut found = BTreeSet::new();
+        for (key, backend) in &table.backends {
+            found.extend(backend.servers.iter().map(|(name, at)| (key.to_string(), name, at)));
+        }
+        found
+    }
+    all(before).symmetric_difference(&all(after)).count()
+}

@@ -1,0 +1,217 @@
+//! One container against what is wanted of it. Nothing is chosen here: the caller knows which
+//! replica it stands for and whether it may stay where it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::wanted::{Wanted, fixed_port};
+use super::world::{Binding, Sighting, World, bindings};
+use super::{Problem, readiness};
+use crate::model::{
+    Cause, Endpoint, FieldDifference, Health, HostState, Image, LiveContainer, Seen, Status,
+};
+use crate::spec::{self, Published, Surroundings};
+
+/// What one container is good for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Worth {
+    /// It is as it shall be, and runs well as far as its engine knows.
+    Runs,
+    /// It ran to its end, which is what it is for.
+    Done,
+    /// It is as it shall be, and has ended.
+    Ended,
+    /// It is as it shall be, and was never started.
+    Unstarted,
+    /// It cannot stay, and why.
+    Unfit(Cause, Vec<FieldDifference>),
+}
+
+/// What one container is good for; or why that cannot be told.
+pub(super) fn worth(
+    world: &World<'_>,
+    wanted: &Wanted<'_>,
+    sighting: Sighting<'_>,
+) -> Result<Worth, Problem> {
+    if let Some((cause, fields)) = misfit(world, wanted, sighting)? {
+        return Ok(Worth::Unfit(cause, fields));
+    }
+    let unfit = |cause: Cause| Worth::Unfit(cause, Vec::new());
+    let state = &sighting.live.state;
+    Ok(match (state.status, &state.health) {
+        (Status::Running, Some(Health::Unhealthy(why))) => unfit(Cause::Unhealthy(why.clone())),
+        (Status::Running, _) => Worth::Runs,
+        (Status::Created, _) => Worth::Unstarted,
+        (Status::Exited, _) if is_done(wanted, sighting.live) => Worth::Done,
+        // A job that failed is done again from its start, in a fresh container.
+        (Status::Exited, _) if wanted.is_one_shot => unfit(Cause::Stopped),
+        (Status::Exited, _) => Worth::Ended,
+        (Status::Restarting, _) => unfit(Cause::Unhealthy("it ends and is restarted".to_owned())),
+        (Status::Paused | Status::Removing | Status::Dead, _) => unfit(Cause::Stopped),
+    })
+}
+
+/// Whether an ended container is as it should be.
+fn is_done(wanted: &Wanted<'_>, live: &LiveContainer) -> bool {
+    live.state.exit_code == 0 && (wanted.is_one_shot || readiness::may_end(wanted.target))
+}
+
+/// Why a container is not what the commit wants; `None` when it is.
+fn misfit(
+    world: &World<'_>,
+    wanted: &Wanted<'_>,
+    sighting: Sighting<'_>,
+) -> Result<Option<(Cause, Vec<FieldDifference>)>, Problem> {
+    let Sighting { host, live } = sighting;
+    let state = world.hosts[host];
+    let extra = own_bindings(world, wanted, sighting);
+    if held_ports(world, wanted, sighting)?.is_none() {
+        return Ok(Some((Cause::RoutesChanged, Vec::new())));
+    }
+    let mut fields = fields(world, wanted, state, live, &extra)?;
+    let image = image_of(wanted, state)?;
+    if !is_image(state, live, image) && !fields.iter().any(|field| field.path == "image") {
+        fields.push(image_difference(wanted, state, live, image));
+    }
+    let is_changed = live.identity.spec != wanted.target.spec_hash
+        || live.identity.inputs != wanted.inputs;
+    if live.identity.inputs != wanted.inputs {
+        let path = "secrets".to_owned();
+        fields.push(FieldDifference { path, old: Some(Seen::Hidden), new: Some(Seen::Hidden) });
+    }
+    if is_changed && fields.is_empty() {
+        let text = |hash: &str| Some(Seen::Text(hash.get(..12).unwrap_or(hash).to_owned()));
+        fields.push(FieldDifference {
+            path: "specification".to_owned(),
+            old: text(live.identity.spec.as_str()),
+            new: text(wanted.target.spec_hash.as_str()),
+        });
+    }
+    fields.sort();
+    let cause = if is_changed { Cause::Changed } else { Cause::Drifted };
+    Ok((!fields.is_empty()).then_some((cause, fields)))
+}
+
+fn fields(
+    world: &World<'_>,
+    wanted: &Wanted<'_>,
+    state: &HostState,
+    live: &LiveContainer,
+    extra: &BTreeSet<Binding>,
+) -> Result<Vec<FieldDifference>, Problem> {
+    let mut published: BTreeMap<u16, Vec<Endpoint>> = BTreeMap::new();
+    for binding in extra {
+        published.entry(binding.container_port).or_default().push(binding.at.clone());
+    }
+    let published = published.into_iter();
+    let published: Vec<Published> =
+        published.map(|(container_port, at)| Published { container_port, at }).collect();
+    let surroundings = Surroundings {
+        owner: world.request.owner,
+        stack: wanted.stack,
+        service: wanted.service,
+        target: wanted.all,
+        engine: &state.engine,
+    };
+    let want = spec::body(&surroundings, &wanted.target.container, &live.identity, &published)
+        .map_err(|names| refused(wanted, &names))?;
+    let image = state.images.get(&live.image).and_then(|image| image.as_ref().ok());
+    let image = image.or(image_of(wanted, state).ok());
+    Ok(spec::differences(&want, &live.config, image.map_or(&Value::Null, |it| &it.config)))
+}
+
+/// Attributes that no engine can be asked for.
+pub(super) fn refused(wanted: &Wanted<'_>, names: &[String]) -> Problem {
+    Problem::invalid(format!(
+        "{}: no engine can be asked for {}",
+        wanted.path(),
+        names.join(", ")
+    ))
+}
+
+/// The image that the service's reference stands for on a host.
+pub(super) fn image_of<'a>(
+    wanted: &Wanted<'_>,
+    state: &'a HostState,
+) -> Result<&'a Image, Problem> {
+    let reference = &wanted.target.container.image;
+    let why = match state.images.get(reference) {
+        Some(Ok(image)) => return Ok(image),
+        Some(Err(fault)) => fault.message.as_str(),
+        None => "nobody has looked for it",
+    };
+    Err(Problem::invalid(format!("{}: the image {reference} was not found: {why}", wanted.path()))
+        .hint("check the name and the registry's login; nothing was changed"))
+}
+
+/// Whether a container runs the image that its reference stands for now.
+fn is_image(state: &HostState, live: &LiveContainer, image: &Image) -> bool {
+    if !image.needs_pull {
+        return image.id.as_ref().is_none_or(|id| *id == live.image);
+    }
+    let Some(digest) = &image.digest else { return true };
+    let own = state.images.get(&live.image).and_then(|image| image.as_ref().ok());
+    own.is_some_and(|own| own.digest.as_ref() == Some(digest))
+}
+
+fn image_difference(
+    wanted: &Wanted<'_>,
+    state: &HostState,
+    live: &LiveContainer,
+    image: &Image,
+) -> FieldDifference {
+    let own = state.images.get(&live.image).and_then(|image| image.as_ref().ok());
+    let old = own.and_then(|own| own.digest.as_deref()).unwrap_or(&live.image);
+    let new = image.digest.as_deref().or(image.id.as_deref()).unwrap_or_default();
+    let (old, new) = if old == new { (live.image.as_str(), image.id.as_deref().unwrap_or_default()) } else { (old, new) };
+    let named = |id: &str| {
+        let id = id.get(..19).unwrap_or(id);
+        Some(Seen::Text(format!("{} ({id})", wanted.target.container.image)))
+    };
+    FieldDifference { path: "image".to_owned(), old: named(old), new: named(new) }
+}
+
+/// Ports that we gave a container, beside those the commit fixes.
+fn own_bindings(
+    world: &World<'_>,
+    wanted: &Wanted<'_>,
+    sighting: Sighting<'_>,
+) -> BTreeSet<Binding> {
+    let range = world.settings(sighting.host).map(|host| host.ports);
+    let is_fixed = |binding: &Binding| {
+        wanted.target.container.ports.iter().any(|port| {
+            port.target == binding.container_port && fixed_port(port) == Some(binding.at.port)
+        })
+    };
+    let is_ours = |binding: &Binding| range.is_some_and(|range| range.contains(binding.at.port));
+    let mut found = bindings(sighting.live);
+    found.retain(|binding| is_ours(binding) && !is_fixed(binding));
+    found
+}
+
+/// The ports of the host that a container has for each port the proxies need; `None` when it lacks
+/// one, or one is not where a proxy can reach it.
+pub(super) fn held_ports(
+    world: &World<'_>,
+    wanted: &Wanted<'_>,
+    sighting: Sighting<'_>,
+) -> Result<Option<BTreeMap<u16, u16>>, Problem> {
+    let found = own_bindings(world, wanted, sighting);
+    let addresses = wanted.addresses(world, sighting.host)?;
+    let mut held = BTreeMap::new();
+    for port in &wanted.ports {
+        let candidates = found.iter().filter(|it| it.container_port == *port).map(|it| it.at.port);
+        let is_reached = |host_port: &u16| {
+            addresses.values().all(|address| {
+                let at = Endpoint { address: *address, port: *host_port };
+                found.contains(&Binding { container_port: *port, at })
+            })
+        };
+        match candidates.into_iter().find(is_reached) {
+            Some(host_port) => drop(held.insert(*port, host_port)),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(held))
+}

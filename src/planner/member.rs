@@ -1,0 +1,289 @@
+//! The containers that a service will have, complete: name, ports, request, files. Everything a
+//! step needs to make one is chosen here, once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::Problem;
+use super::decide::{Decision, Does, SlotDecision};
+use super::id::{canonical, hex};
+use super::judge::{held_ports, image_of, refused};
+use super::ports::Ports;
+use super::wanted::Wanted;
+use super::world::{Sighting, World};
+use crate::model::{
+    BindSource, CommitId, ContainerSpec, Endpoint, FileSource, Generation, HostName, Identity,
+    Image, MountKind, ProxyPlace, Replica, Slot,
+};
+use crate::spec::{self, Published, Surroundings};
+use sha2::{Digest, Sha256};
+
+/// One container that a service will have.
+pub(super) struct Member<'a> {
+    pub(super) slot: Slot,
+    pub(super) host: HostName,
+    pub(super) name: String,
+    pub(super) does: Does<'a>,
+    pub(super) decision: SlotDecision<'a>,
+    /// What is made; `None` when it is there.
+    pub(super) replica: Option<Arc<Replica>>,
+    /// Where each proxy reaches it, by port of the container.
+    pub(super) servers: BTreeMap<ProxyPlace, BTreeMap<u16, Endpoint>>,
+}
+
+/// Chooses names and ports, so that no two are the same.
+pub(super) struct Casting<'w, 'a> {
+    world: &'w World<'a>,
+    ports: Ports,
+    names: BTreeMap<HostName, BTreeSet<String>>,
+}
+
+impl<'w, 'a> Casting<'w, 'a> {
+    pub(super) fn new(world: &'w World<'a>) -> Self {
+        let mut names: BTreeMap<HostName, BTreeSet<String>> = BTreeMap::new();
+        for (host, state) in &world.hosts {
+            let all = state.containers.keys().chain(&state.foreign.names);
+            names.insert((*host).clone(), all.cloned().collect());
+        }
+        Self { world, ports: Ports::new(world), names }
+    }
+
+    /// Makes the members of a decision complete.
+    pub(super) fn members(
+        &mut self,
+        decision: &mut Decision<'a>,
+        generation: Generation,
+    ) -> Result<Vec<Member<'a>>, Vec<Problem>> {
+        let mut problems = check_files(&decision.wanted).err().into_iter().collect::<Vec<_>>();
+        let mut members = Vec::new();
+        for slot in std::mem::take(&mut decision.slots) {
+            match self.member(&decision.wanted, slot, generation) {
+                Ok(member) => members.push(member),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        problems.dedup();
+        if problems.is_empty() { Ok(members) } else { Err(problems) }
+    }
+
+    fn member(
+        &mut self,
+        wanted: &Wanted<'a>,
+        slot: SlotDecision<'a>,
+        generation: Generation,
+    ) -> Result<Member<'a>, Problem> {
+        let ports = match slot.does.current() {
+            Some(current) => self.held(wanted, current)?,
+            None => self.fresh_ports(wanted, &slot.host)?,
+        };
+        let addresses = match slot.does {
+            Does::Leave(_) => BTreeMap::new(),
+            _ => wanted.addresses(self.world, &slot.host)?,
+        };
+        let replica = match slot.does {
+            Does::Create => Some(self.create(wanted, &slot, generation, &ports, &addresses)?),
+            Does::Finish(current) => Some(self.finish(wanted, current, &ports, &addresses)?),
+            Does::Keep(_) | Does::Leave(_) | Does::Prove(_) | Does::Start(_) => None,
+        };
+        let name = match (&replica, slot.does.current()) {
+            (Some(replica), _) => replica.name.clone(),
+            (None, Some(current)) => current.live.name.clone(),
+            (None, None) => String::new(),
+        };
+        let at = |address: &std::net::IpAddr| {
+            let endpoint = |(port, host_port): (&u16, &u16)| {
+                (*port, Endpoint { address: *address, port: *host_port })
+            };
+            ports.iter().map(endpoint).collect()
+        };
+        let servers = addresses.iter().map(|(place, it)| (place.clone(), at(it))).collect();
+        Ok(Member {
+            slot: slot.slot,
+            host: slot.host.clone(),
+            name,
+            does: slot.does,
+            replica: replica.map(Arc::new),
+            servers,
+            decision: slot,
+        })
+    }
+
+    fn held(&self, wanted: &Wanted<'_>, current: Sighting<'_>) -> Result<BTreeMap<u16, u16>, Problem> {
+        Ok(held_ports(self.world, wanted, current)?.unwrap_or_default())
+    }
+
+    fn fresh_ports(&mut self, wanted: &Wanted<'_>, host: &HostName) -> Result<BTreeMap<u16, u16>, Problem> {
+        let mut ports = BTreeMap::new();
+        for port in &wanted.ports {
+            let Some(host_port) = self.ports.take(self.world, host) else {
+                return Err(Problem::invalid(format!(
+                    "{}: no port of {host} is free for it",
+                    wanted.path()
+                ))
+                .hint(format!("give {host} a wider range under `ports:` of the inventory")));
+            };
+            ports.insert(*port, host_port);
+        }
+        Ok(ports)
+    }
+
+    fn create(
+        &mut self,
+        wanted: &Wanted<'a>,
+        slot: &SlotDecision<'a>,
+        generation: Generation,
+        ports: &BTreeMap<u16, u16>,
+        addresses: &BTreeMap<ProxyPlace, std::net::IpAddr>,
+    ) -> Result<Replica, Problem> {
+        let request = self.world.request;
+        let identity = Identity {
+            owner: request.owner.clone(),
+            stack: wanted.stack.clone(),
+            service: wanted.service.clone(),
+            slot: slot.slot,
+            spec: wanted.target.spec_hash.clone(),
+            inputs: wanted.inputs.clone(),
+            generation,
+            commit: request.commit.clone().unwrap_or_else(|| CommitId::new("none")),
+        };
+        let mut replica = self.replica(wanted, &slot.host, identity, ports, addresses)?;
+        replica.name = self.name(wanted, slot, &replica)?;
+        Ok(replica)
+    }
+
+    /// The same container again, so that what was begun is found and made complete.
+    fn finish(
+        &self,
+        wanted: &Wanted<'a>,
+        current: Sighting<'a>,
+        ports: &BTreeMap<u16, u16>,
+        addresses: &BTreeMap<ProxyPlace, std::net::IpAddr>,
+    ) -> Result<Replica, Problem> {
+        let identity = current.live.identity.clone();
+        let mut replica = self.replica(wanted, current.host, identity, ports, addresses)?;
+        replica.name = current.live.name.clone();
+        Ok(replica)
+    }
+
+    /// All but its name.
+    fn replica(
+        &self,
+        wanted: &Wanted<'a>,
+        host: &HostName,
+        identity: Identity,
+        ports: &BTreeMap<u16, u16>,
+        addresses: &BTreeMap<ProxyPlace, std::net::IpAddr>,
+    ) -> Result<Replica, Problem> {
+        let state = self.world.hosts[host];
+        let image: &Image = image_of(wanted, state)?;
+        let addresses: BTreeSet<_> = addresses.values().copied().collect();
+        let at = |port: u16| addresses.iter().map(move |address| Endpoint { address: *address, port });
+        let published: Vec<Published> = ports
+            .iter()
+            .map(|(port, host_port)| Published { container_port: *port, at: at(*host_port).collect() })
+            .collect();
+        let surroundings = Surroundings {
+            owner: self.world.request.owner,
+            stack: wanted.stack,
+            service: wanted.service,
+            target: wanted.all,
+            engine: &state.engine,
+        };
+        let body = spec::body(&surroundings, &wanted.target.container, &identity, &published)
+            .map_err(|names| refused(wanted, &names))?;
+        let endpoints = ports
+            .iter()
+            .filter_map(|(port, host_port)| Some((*port, at(*host_port).next()?)))
+            .collect();
+        Ok(Replica {
+            name: String::new(),
+            host: host.clone(),
+            identity,
+            image: image.id.clone().filter(|_| !image.needs_pull),
+            digest: image.digest.clone().filter(|_| image.needs_pull),
+            body,
+            files: spec::files(&wanted.target.container),
+            endpoints,
+        })
+    }
+
+    /// `<project>-<stack>-<service>-<slot>-<six digits>`, or the one that the commit fixes.
+    fn name(
+        &mut self,
+        wanted: &Wanted<'_>,
+        slot: &SlotDecision<'_>,
+        replica: &Replica,
+    ) -> Result<String, Problem> {
+        let taken = self.names.entry(slot.host.clone()).or_default();
+        if let Some(name) = &wanted.target.container.container_name {
+            let is_own = slot.olds.iter().any(|old| old.host == &slot.host && old.live.name == *name);
+            if !is_own && !taken.insert(name.clone()) {
+                return Err(Problem::invalid(format!(
+                    "{}: the name {name} is taken by another container on {}",
+                    wanted.path(),
+                    slot.host
+                ))
+                .hint("remove that container, or give the service another `container_name`"));
+            }
+            return Ok(name.clone());
+        }
+        let owner = &self.world.request.owner;
+        let stem = format!("{}-{}-{}-{}", owner.project, wanted.stack, wanted.service, slot.slot);
+        let names = (0_u64..).map(|incarnation| format!("{stem}-{}", digits(replica, incarnation)));
+        let name = names.into_iter().find(|name| !taken.contains(name));
+        let name = name.expect("an unbounded number of names is not taken");
+        taken.insert(name.clone());
+        Ok(name)
+    }
+}
+
+/// Six digits that differ between any two replicas that differ, and between incarnations.
+fn digits(replica: &Replica, incarnation: u64) -> String {
+    let Identity { owner, spec, inputs, .. } = &replica.identity;
+    let image = replica.image.as_ref().or(replica.digest.as_ref());
+    let mut hash = Sha256::new();
+    let parts = [
+        owner.environment.to_string(),
+        replica.host.to_string(),
+        spec.to_string(),
+        image.cloned().unwrap_or_default(),
+        inputs.clone(),
+        canonical(&replica.body),
+        incarnation.to_string(),
+    ];
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hex(&hash.finalize())[..6].to_owned()
+}
+
+/// A file cannot be brought into a container whose own file system cannot be written.
+fn check_files(wanted: &Wanted<'_>) -> Result<(), Problem> {
+    let container: &ContainerSpec = &wanted.target.container;
+    if container.read_only != Some(true) {
+        return Ok(());
+    }
+    let is_brought = |content: &FileSource| {
+        matches!(content, FileSource::Repository { .. } | FileSource::Environment { .. })
+    };
+    let file = container.configs.iter().chain(&container.secrets).find(|file| is_brought(&file.content));
+    let single = |kind: &MountKind| match kind {
+        MountKind::Bind { source: BindSource::Repository { files, .. } } => files.contains_key(""),
+        MountKind::Bind { source: BindSource::Host { .. } | BindSource::Stack { .. } }
+        | MountKind::Volume { .. }
+        | MountKind::Anonymous
+        | MountKind::Tmpfs
+        | MountKind::Image { .. }
+        | MountKind::Other { .. } => false,
+    };
+    let mount = container.volumes.iter().find(|mount| single(&mount.kind));
+    let target = file.map(|file| &file.target).or(mount.map(|mount| &mount.target));
+    target.map_or(Ok(()), |target| {
+        Err(Problem::invalid(format!(
+            "{}: {target} cannot be brought into a container with `read_only: true`",
+            wanted.path()
+        ))
+        .hint("mount the directory it is in, or leave `read_only` away"))
+    })
+}

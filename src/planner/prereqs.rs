@@ -1,0 +1,272 @@
+//! Images, networks and volumes: what must be on a host before its containers can be made, what
+//! must be made anew, and what goes with its last user.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Problem;
+use super::draft::{Draft, Service, Thing};
+use super::graph::Lane;
+use super::judge::image_of;
+use super::world::World;
+use crate::model::{
+    Action, Cause, Change, Downtime, FieldDifference, HostName, NetworkSpec, Op, ResourceKind,
+    StackName, StackTarget, StepId, VolumeSpec,
+};
+use crate::spec;
+
+/// Networks of a stack that are not as the commit wants them, by host.
+#[derive(Default)]
+pub(super) struct Remade {
+    pub(super) by_host: BTreeMap<HostName, BTreeSet<String>>,
+    /// What differs, by name.
+    pub(super) fields: BTreeMap<String, Vec<FieldDifference>>,
+}
+
+impl Remade {
+    pub(super) fn new(
+        world: &World<'_>,
+        stack: &StackName,
+        target: &StackTarget,
+    ) -> Result<Self, Vec<Problem>> {
+        let mut remade = Self::default();
+        let mut problems = Vec::new();
+        for spec in target.networks.values().filter(|spec| spec.external != Some(true)) {
+            for (host, state) in &world.hosts {
+                let Some(live) = state.networks.get(&spec.name) else { continue };
+                if live.stack.as_ref() != Some(stack) {
+                    continue;
+                }
+                let fields = spec::network_differences(spec, live);
+                if fields.is_empty() {
+                    continue;
+                }
+                if !live.others.is_empty() {
+                    let others: Vec<&str> = live.others.iter().map(String::as_str).collect();
+                    problems.push(
+                        Problem::policy(format!(
+                            "the network {} on {host} must be made anew, and containers that are \
+                             not ours are in it: {}",
+                            spec.name,
+                            others.join(", ")
+                        ))
+                        .hint("take them out of it, or give the network another name"),
+                    );
+                }
+                remade.by_host.entry((*host).clone()).or_default().insert(spec.name.clone());
+                remade.fields.insert(spec.name.clone(), fields);
+            }
+        }
+        if problems.is_empty() { Ok(remade) } else { Err(problems) }
+    }
+}
+
+/// Lays down what makes a stack's networks, volumes and images ready where its replicas come.
+pub(super) fn prepare<'a>(
+    draft: &mut Draft<'_, 'a>,
+    stack: &StackName,
+    target: &StackTarget,
+    services: &[Service<'a>],
+    remade: &Remade,
+) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut networks: BTreeSet<(HostName, String)> = BTreeSet::new();
+    let mut volumes: BTreeSet<(HostName, String, Option<String>)> = BTreeSet::new();
+    let mut images: BTreeSet<(HostName, String)> = BTreeSet::new();
+    for service in services {
+        for member in service.members.iter().filter(|it| it.does.is_fresh()) {
+            let host = &member.host;
+            let names = service.wanted.networks().into_iter();
+            networks.extend(names.map(|name| (host.clone(), name.to_owned())));
+            let used = service.wanted.volumes(draft.world).into_iter();
+            volumes.extend(used.map(|it| (host.clone(), it.name, it.key)));
+            if member.replica.is_some() {
+                images.insert((host.clone(), service.wanted.target.container.image.clone()));
+                problems.extend(pull(draft, service, host).err());
+            }
+        }
+    }
+    let lane = Lane::stack(stack);
+    for (host, name) in networks {
+        let spec = target.networks.values().find(|spec| spec.name == name);
+        let Some(spec) = spec else { continue };
+        let again = remade.by_host.get(&host).is_some_and(|names| names.contains(&name));
+        problems.extend(network(draft, &lane, &host, spec, again).err());
+    }
+    for (host, name, key) in volumes {
+        let spec = key.and_then(|key| target.volumes.get(&key)).cloned();
+        let spec = spec.unwrap_or(VolumeSpec { name, ..VolumeSpec::default() });
+        problems.extend(volume(draft, &lane, &host, &spec).err());
+    }
+    problems
+}
+
+fn pull(draft: &mut Draft<'_, '_>, service: &Service<'_>, host: &HostName) -> Result<(), Problem> {
+    let wanted = &service.wanted;
+    let image = image_of(wanted, draft.world.hosts[host])?;
+    let reference = wanted.target.container.image.clone();
+    let key = (wanted.stack.clone(), host.clone(), Thing::Image(reference.clone()));
+    if !image.needs_pull || draft.made.contains_key(&key) {
+        return Ok(());
+    }
+    let op = Op::Pull {
+        reference,
+        digest: image.digest.clone(),
+        platform: wanted.target.container.platform.clone(),
+    };
+    let lane = super::draft::lane_of(wanted);
+    let cause = service.members.iter().find(|it| it.replica.is_some());
+    let cause = cause.map_or(Cause::Changed, |it| it.decision.cause.clone());
+    let step = draft.graph.add(&lane, host, op, [], &cause);
+    draft.made.insert(key, step);
+    Ok(())
+}
+
+fn network(
+    draft: &mut Draft<'_, '_>,
+    lane: &Lane,
+    host: &HostName,
+    spec: &NetworkSpec,
+    again: bool,
+) -> Result<(), Problem> {
+    let name = &spec.name;
+    let live = draft.world.hosts[host].networks.get(name);
+    let mut needs: BTreeSet<StepId> = BTreeSet::new();
+    match live {
+        _ if spec.external == Some(true) => {
+            return live.map(drop).ok_or_else(|| missing("network", name, host));
+        }
+        Some(live) if live.stack.as_ref() != Some(&lane.stack) => {
+            return Err(foreign("network", name, host));
+        }
+        Some(_) if !again => return Ok(()),
+        Some(_) => {
+            let users = draft.removed.get(&(lane.stack.clone(), host.clone()));
+            let users = users.cloned().unwrap_or_default();
+            let op = Op::RemoveNetwork { name: name.clone() };
+            needs.insert(draft.graph.add(lane, host, op, users, &Cause::Changed));
+        }
+        None => {}
+    }
+    let cause = if again { Cause::Changed } else { Cause::Added };
+    let body = spec::network_body(draft.world.request.owner, &lane.stack, spec);
+    let op = Op::CreateNetwork { name: name.clone(), body };
+    let step = draft.graph.add(lane, host, op, needs, &cause);
+    draft.made.insert((lane.stack.clone(), host.clone(), Thing::Network(name.clone())), step);
+    Ok(())
+}
+
+fn volume(
+    draft: &mut Draft<'_, '_>,
+    lane: &Lane,
+    host: &HostName,
+    spec: &VolumeSpec,
+) -> Result<(), Problem> {
+    let name = &spec.name;
+    let live = draft.world.hosts[host].volumes.get(name);
+    match live {
+        _ if spec.external == Some(true) => {
+            return live.map(drop).ok_or_else(|| missing("volume", name, host));
+        }
+        Some(live) if live.stack.as_ref() != Some(&lane.stack) => {
+            return Err(foreign("volume", name, host));
+        }
+        Some(_) => return Ok(()),
+        None => {}
+    }
+    let body = spec::volume_body(draft.world.request.owner, &lane.stack, spec);
+    let op = Op::CreateVolume { name: name.clone(), body };
+    let step = draft.graph.add(lane, host, op, [], &Cause::Added);
+    draft.made.insert((lane.stack.clone(), host.clone(), Thing::Volume(name.clone())), step);
+    Ok(())
+}
+
+fn missing(what: &str, name: &str, host: &HostName) -> Problem {
+    Problem::invalid(format!("the {what} {name} is `external`, and {host} does not have it"))
+        .hint(format!("make it with `docker {what} create {name}` on {host}"))
+}
+
+fn foreign(what: &str, name: &str, host: &HostName) -> Problem {
+    Problem::invalid(format!("the {what} {name} on {host} is not this stack's"))
+        .hint("say `external: true` to use it as it is, or give it another name")
+}
+
+/// Volumes that are not as the commit wants them: they hold data, so they are never made anew.
+pub(super) fn check_volumes(world: &World<'_>, stack: &StackName, target: &StackTarget) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for spec in target.volumes.values().filter(|spec| spec.external != Some(true)) {
+        for (host, state) in &world.hosts {
+            let Some(live) = state.volumes.get(&spec.name) else { continue };
+            if live.stack.as_ref() != Some(stack) {
+                continue;
+            }
+            let fields = spec::volume_differences(spec, live);
+            let fields: Vec<&str> = fields.iter().map(|field| field.path.as_str()).collect();
+            if !fields.is_empty() {
+                problems.push(
+                    Problem::policy(format!(
+                        "the volume {} on {host} is not as {stack} wants it ({}), and a volume \
+                         cannot be changed without losing its data",
+                        spec.name,
+                        fields.join(", ")
+                    ))
+                    .hint("give it another name and move the data, or take the change back"),
+                );
+            }
+        }
+    }
+    problems
+}
+
+/// Lays down the removal of networks that have lost their last user, and of volumes where that was
+/// asked for; with what that means for people.
+pub(super) fn clear(
+    draft: &mut Draft<'_, '_>,
+    stack: &StackName,
+    target: Option<&StackTarget>,
+    used: &BTreeMap<HostName, BTreeSet<String>>,
+) -> Vec<Change> {
+    let world = draft.world;
+    let lane = Lane::stack(stack);
+    let mut gone: BTreeMap<(ResourceKind, String), ()> = BTreeMap::new();
+    for (host, state) in &world.hosts {
+        let users = draft.removed.get(&(stack.clone(), (*host).clone())).cloned().unwrap_or_default();
+        for (name, live) in &state.networks {
+            let is_used = used.get(*host).is_some_and(|names| names.contains(name));
+            let is_unused = live.stack.as_ref() == Some(stack) && live.others.is_empty() && !is_used;
+            if is_unused {
+                let op = Op::RemoveNetwork { name: name.clone() };
+                draft.graph.add(&lane, host, op, users.iter().copied(), &Cause::Gone);
+                gone.insert((ResourceKind::Network, name.clone()), ());
+            }
+        }
+        let goes = target.is_none() && world.request.scope.removes_volumes;
+        for (name, live) in state.volumes.iter().filter(|_| goes) {
+            if live.stack.as_ref() == Some(stack) {
+                let op = Op::RemoveVolume { name: name.clone() };
+                draft.graph.add(&lane, host, op, users.iter().copied(), &Cause::Gone);
+                gone.insert((ResourceKind::Volume, name.clone()), ());
+            }
+        }
+    }
+    gone.into_keys().map(|(kind, name)| change(kind, name, Action::Remove, Cause::Gone, Vec::new())).collect()
+}
+
+/// What happens to a network or volume, for people.
+pub(super) fn change(
+    kind: ResourceKind,
+    name: String,
+    action: Action,
+    cause: Cause,
+    fields: Vec<FieldDifference>,
+) -> Change {
+    Change {
+        kind,
+        name,
+        action,
+        causes: vec![cause],
+        fields,
+        replicas: Vec::new(),
+        count: (0, 0),
+        downtime: Downtime::None,
+    }
+}

@@ -1,0 +1,131 @@
+//! What a plan may touch: the scope that was asked for, less what cannot be judged because
+//! somebody did not answer.
+
+use std::collections::BTreeSet;
+
+use super::Problem;
+use super::place::Eligible;
+use super::wanted::Wanted;
+use super::world::{World, bindings};
+use crate::model::{Blind, HostName, ProxyPlace, ServiceName, StackName, StackTarget};
+
+/// What may be touched.
+pub(super) struct Reach<'a> {
+    /// The stacks in scope, in the order of their names.
+    pub(super) stacks: Vec<&'a StackName>,
+    /// What could not be seen.
+    pub(super) blind: Vec<Blind>,
+    /// Services that a proxy which did not answer may send to.
+    frozen: BTreeSet<(StackName, ServiceName)>,
+    scope: &'a super::Scope,
+}
+
+impl<'a> Reach<'a> {
+    pub(super) fn new(world: &World<'a>) -> Result<Self, Vec<Problem>> {
+        let request = world.request;
+        let scope = &request.scope;
+        let all: BTreeSet<&'a StackName> = match &scope.stacks {
+            Some(stacks) => stacks.iter().collect(),
+            None => world.stacks().into_iter().chain(request.desired.stacks.keys()).collect(),
+        };
+        if request.desired.stacks.is_empty() && scope.stacks.is_none() && !all.is_empty() {
+            let problem = Problem::policy(
+                "the commit has no stack at all, and an empty repository never removes everything",
+            );
+            return Err(vec![problem.hint("`gitdeploy destroy STACK` removes a stack")]);
+        }
+        let mut reach =
+            Self { stacks: all.into_iter().collect(), blind: Vec::new(), frozen: BTreeSet::new(), scope };
+        reach.freeze(world);
+        let problems = reach.silence(world);
+        if problems.is_empty() { Ok(reach) } else { Err(problems) }
+    }
+
+    /// Whether anything of a service may be touched.
+    pub(super) fn may_touch(&self, stack: &StackName, service: &ServiceName) -> bool {
+        self.scope.reaches(stack, service)
+            && !self.frozen.contains(&(stack.clone(), service.clone()))
+    }
+
+    /// Finds the services that a silent proxy may send to: nobody can say that it has let go.
+    fn freeze(&mut self, world: &World<'a>) {
+        if world.silent_proxies.is_empty() {
+            return;
+        }
+        for sighting in world.containers() {
+            let identity = &sighting.live.identity;
+            let range = world.settings(sighting.host).map(|host| host.ports);
+            let mut ports = bindings(sighting.live).into_iter().map(|binding| binding.at.port);
+            if ports.any(|port| range.is_some_and(|range| range.contains(port))) {
+                self.frozen.insert((identity.stack.clone(), identity.service.clone()));
+            }
+        }
+        for (stack, target) in &world.request.desired.stacks {
+            for (service, wanted) in &target.services {
+                let asks = |place: &&&ProxyPlace| {
+                    wanted.routes.iter().any(|route| route.proxy == place.proxy.as_str())
+                };
+                if world.silent_proxies.keys().find(asks).is_some() {
+                    self.frozen.insert((stack.clone(), service.clone()));
+                }
+            }
+        }
+    }
+
+    /// What did not answer: a problem, or what the plan is blind for.
+    fn silence(&mut self, world: &World<'a>) -> Vec<Problem> {
+        let skip = self.scope.skip_unreachable;
+        let mut problems = Vec::new();
+        for (host, why) in &world.silent {
+            if skip {
+                self.blind.push(Blind { what: host.to_string(), message: (*why).to_owned() });
+            } else if let Some(who) = self.needs_host(world, host) {
+                let message = format!("the host {host} did not answer, and {who} may be on it: {why}");
+                problems.push(Problem::unreachable(message).hint(HINT));
+            }
+        }
+        for (place, why) in &world.silent_proxies {
+            let what = format!("{} on {}", place.proxy, place.host);
+            if skip {
+                self.blind.push(Blind { what, message: (*why).to_owned() });
+                continue;
+            }
+            let asked = self.frozen.iter().find(|(stack, service)| {
+                self.stacks.contains(&stack) && self.scope.reaches(stack, service)
+            });
+            if let Some((stack, service)) = asked {
+                let message = format!(
+                    "the proxy {what} did not answer, and it may send to {stack}/{service}: {why}"
+                );
+                problems.push(Problem::unreachable(message).hint(HINT));
+            }
+        }
+        self.blind.sort();
+        problems
+    }
+
+    /// Something in scope that may be on a host.
+    fn needs_host(&self, world: &World<'a>, host: &HostName) -> Option<String> {
+        self.stacks.iter().find_map(|stack| {
+            let Some(target) = world.request.desired.stacks.get(*stack) else {
+                return Some(format!("the stack {stack}"));
+            };
+            let services = target.services.keys().filter(|service| self.scope.reaches(stack, service));
+            let mut services = services.filter(|service| may_run(world, stack, target, service, host));
+            services.next().map(|service| format!("{stack}/{service}"))
+        })
+    }
+}
+
+const HINT: &str = "`unreachable: skip` in the inventory leaves what does not answer as it is";
+
+fn may_run<'a>(
+    world: &World<'a>,
+    stack: &'a StackName,
+    target: &'a StackTarget,
+    service: &'a ServiceName,
+    host: &HostName,
+) -> bool {
+    let Ok(wanted) = Wanted::new(world, stack, target, service) else { return true };
+    Eligible::new(world, &wanted).silent.contains(host)
+}

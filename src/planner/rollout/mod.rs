@@ -1,0 +1,85 @@
+//! The three ways in which containers come and go: the new ones first, the old ones first, or
+//! none comes.
+
+mod remove;
+mod start_first;
+mod stop_first;
+
+use std::collections::BTreeSet;
+
+use super::draft::{Draft, Service};
+use super::member::Member;
+use super::world::Sighting;
+use crate::model::StepId;
+
+pub(super) use remove::remove;
+pub(super) use start_first::start_first;
+pub(super) use stop_first::{leave_all, stop_first};
+
+/// Members that something is done to, in batches: those that replace nothing go with the first.
+fn batches<'m, 'a>(service: &'m Service<'a>) -> Vec<Vec<&'m Member<'a>>> {
+    let touched = |member: &&Member<'a>| member.does.is_fresh() || !member.decision.olds.is_empty();
+    let touched: Vec<&Member<'a>> = service.members.iter().filter(touched).collect();
+    let (replacing, adding): (Vec<_>, Vec<_>) =
+        touched.into_iter().partition(|member| !member.decision.olds.is_empty());
+    let size = match service.manner.batch {
+        0 => replacing.len().max(1),
+        size => size,
+    };
+    let mut batches: Vec<Vec<&Member<'a>>> = replacing.chunks(size).map(<[_]>::to_vec).collect();
+    match batches.first_mut() {
+        Some(first) => first.extend(adding),
+        None if adding.is_empty() => {}
+        None => batches.push(adding),
+    }
+    for batch in &mut batches {
+        batch.sort_by_key(|member| member.slot);
+    }
+    batches
+}
+
+/// Names of servers that stay although no member of the plan speaks for them: old ones of
+/// `later`, those that go at the end, and those that may be on a host that does not answer.
+fn remaining<'a>(
+    draft: &Draft<'_, 'a>,
+    service: &Service<'a>,
+    later: &[Vec<&Member<'a>>],
+    is_last: bool,
+) -> BTreeSet<String> {
+    let olds = later.iter().flatten().flat_map(|member| &member.decision.olds);
+    let going = service.going.iter().filter(|_| !is_last).map(|going| &going.sighting);
+    let runs = |it: &&Sighting<'a>| it.live.state.is_running();
+    let mut names: BTreeSet<String> =
+        olds.chain(going).filter(runs).map(|it| it.live.name.clone()).collect();
+    let left = service.members.iter().filter(|member| matches!(member.does, super::decide::Does::Leave(_)));
+    names.extend(left.map(|member| member.name.clone()));
+    names.extend(unseen(draft, service));
+    names
+}
+
+/// Servers of a service whose containers nobody has seen, while a host is silent.
+fn unseen(draft: &Draft<'_, '_>, service: &Service<'_>) -> BTreeSet<String> {
+    if draft.world.silent.is_empty() {
+        return BTreeSet::new();
+    }
+    let seen: BTreeSet<&String> = draft.world.containers().map(|it| &it.live.name).collect();
+    let wanted = &service.wanted;
+    let own = draft.world.tables().flat_map(|(_, table)| &table.backends);
+    let own = own.filter(|(key, _)| key.stack == *wanted.stack && key.service == *wanted.service);
+    let names = own.flat_map(|(_, backend)| backend.servers.keys());
+    names.filter(|name| !seen.contains(name)).cloned().collect()
+}
+
+/// The time between two batches; what the next one waits for.
+fn pause(
+    draft: &mut Draft<'_, '_>,
+    service: &Service<'_>,
+    batch: &[&Member<'_>],
+    done: BTreeSet<StepId>,
+) -> BTreeSet<StepId> {
+    let (Some(time), Some(member)) = (service.manner.delay, batch.first()) else { return done };
+    let lane = super::draft::lane_of(&service.wanted);
+    let op = crate::model::Op::Pause { time };
+    let step = draft.graph.add(&lane, &member.host, op, done, &member.decision.cause);
+    BTreeSet::from([step])
+}

@@ -1,0 +1,252 @@
+//! The proxies' tables as the steps so far will have left them, and the steps that change them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::graph::{Graph, Lane};
+use super::world::{World, bindings, Sighting};
+use super::Problem;
+use crate::proxy::{Managed, read};
+use crate::model::{
+    Backend, BackendChange, BackendKey, Cause, Endpoint, Nanos, Op, ProxyPlace, RouteChange, Rule,
+    StackName, StepId,
+};
+
+/// Backends of one place, by key.
+pub(super) type Backends = BTreeMap<BackendKey, Backend>;
+
+/// Servers as a drain names them.
+pub(super) type Servers = BTreeMap<BackendKey, BTreeMap<String, Endpoint>>;
+
+/// The tables while a plan is made.
+pub(super) struct Routes {
+    now: BTreeMap<ProxyPlace, Backends>,
+    /// The last switch that changed a backend: the next one comes after it.
+    last: BTreeMap<(ProxyPlace, BackendKey), StepId>,
+    /// The switch after which a place does not send to a container any more.
+    let_go: BTreeMap<(ProxyPlace, String), StepId>,
+    /// The switch that makes a place follow its file again.
+    again: BTreeMap<ProxyPlace, StepId>,
+    /// Stacks whose backends may be changed.
+    scope: BTreeSet<StackName>,
+    /// Places that a switch was planned for.
+    switched: BTreeSet<ProxyPlace>,
+    pub(super) problems: BTreeSet<Problem>,
+}
+
+/// A change of one place's backends.
+pub(super) struct Turn<'t> {
+    pub(super) lane: &'t Lane,
+    pub(super) place: &'t ProxyPlace,
+    /// Backends as they shall be; `None` for absent.
+    pub(super) set: BTreeMap<BackendKey, Option<Backend>>,
+    pub(super) needs: BTreeSet<StepId>,
+    pub(super) cause: &'t Cause,
+}
+
+impl Routes {
+    pub(super) fn new(world: &World<'_>, scope: BTreeSet<StackName>) -> Self {
+        let tables = world.tables();
+        let now = tables.map(|(place, table)| (place.clone(), table.backends.clone())).collect();
+        Self {
+            now,
+            last: BTreeMap::new(),
+            let_go: BTreeMap::new(),
+            again: BTreeMap::new(),
+            scope,
+            switched: BTreeSet::new(),
+            problems: BTreeSet::new(),
+        }
+    }
+
+    /// The backends of a place, as they are after the steps so far.
+    pub(super) fn at(&self, place: &ProxyPlace) -> Backends {
+        self.now.get(place).cloned().unwrap_or_default()
+    }
+
+    /// The places that have backends, or had some.
+    pub(super) fn places(&self) -> impl Iterator<Item = &ProxyPlace> {
+        self.now.keys()
+    }
+
+    /// Lays down the switch that a change needs; `None` when it changes nothing.
+    pub(super) fn turn(&mut self, world: &World<'_>, graph: &mut Graph, turn: Turn<'_>) -> Option<StepId> {
+        let Turn { lane, place, mut set, mut needs, cause } = turn;
+        let now = self.at(place);
+        self.take_over(place, &now, &mut set);
+        let mut change = RouteChange::default();
+        for (key, to) in set {
+            let from = now.get(&key).cloned();
+            if from != to {
+                change.set.insert(key, BackendChange { from, to });
+            }
+        }
+        if change.set.is_empty() {
+            return None;
+        }
+        self.check_obstacles(world, place);
+        needs.extend(self.again.get(place));
+        for key in change.set.keys() {
+            needs.extend(self.last.get(&(place.clone(), key.clone())));
+        }
+        let op = Op::Switch { place: place.clone(), change: change.clone() };
+        let step = graph.add(lane, &place.host, op, needs, cause);
+        self.keep(place, &change, step);
+        Some(step)
+    }
+
+    /// Lays down a switch that changes nothing and makes the place follow its file.
+    pub(super) fn again(&mut self, world: &World<'_>, graph: &mut Graph, lane: &Lane, place: &ProxyPlace) {
+        self.check_obstacles(world, place);
+        let op = Op::Switch { place: place.clone(), change: RouteChange::default() };
+        let step = graph.add(lane, &place.host, op, [], &Cause::Drifted);
+        self.again.insert(place.clone(), step);
+        self.switched.insert(place.clone());
+    }
+
+    /// A name and path belong to one backend: who gets them takes them from who has them, in one
+    /// change, so that no request falls between.
+    fn take_over(
+        &mut self,
+        place: &ProxyPlace,
+        now: &Backends,
+        set: &mut BTreeMap<BackendKey, Option<Backend>>,
+    ) {
+        let rules: BTreeSet<Rule> =
+            set.values().flatten().flat_map(|backend| backend.rules.iter().cloned()).collect();
+        for (key, backend) in now.iter().filter(|(key, _)| !set.contains_key(*key)).collect::<Vec<_>>() {
+            let Some(rule) = backend.rules.intersection(&rules).next() else { continue };
+            if !self.scope.contains(&key.stack) {
+                self.problems.insert(
+                    Problem::invalid(format!(
+                        "the proxy {} on {} sends {}{} to the stack {} already",
+                        place.proxy, place.host, rule.host, rule.path, key.stack
+                    ))
+                    .hint(format!("plan {} together with it, or change one of the routes", key.stack)),
+                );
+                continue;
+            }
+            let mut left = backend.clone();
+            left.rules.retain(|rule| !rules.contains(rule));
+            let left = Some(left).filter(|left| !left.rules.is_empty());
+            set.insert(key.clone(), left);
+        }
+    }
+
+    fn check_obstacles(&mut self, world: &World<'_>, place: &ProxyPlace) {
+        self.switched.insert(place.clone());
+        let Some(state) = world.proxies.get(place) else { return };
+        if let Managed::Foreign { why } = read(world.request.owner, state.file.as_deref()) {
+            self.problems.insert(
+                Problem::invalid(format!(
+                    "the proxy {} on {} cannot be changed: the file {why}",
+                    place.proxy, place.host
+                ))
+                .hint("nothing was changed; move that file away, or name another one in the inventory"),
+            );
+        }
+        for obstacle in &state.obstacles {
+            self.problems.insert(
+                Problem::invalid(format!(
+                    "the proxy {} on {} cannot be changed safely: {obstacle}",
+                    place.proxy, place.host
+                ))
+                .hint("nothing was changed; `gitdeploy hosts` checks it again"),
+            );
+        }
+    }
+
+    fn keep(&mut self, place: &ProxyPlace, change: &RouteChange, step: StepId) {
+        let now = self.now.entry(place.clone()).or_default();
+        let mut gone = BTreeSet::new();
+        for (key, BackendChange { from, to }) in &change.set {
+            self.last.insert((place.clone(), key.clone()), step);
+            gone.extend(from.iter().flat_map(|backend| backend.servers.keys().cloned()));
+            match to {
+                Some(backend) => drop(now.insert(key.clone(), backend.clone())),
+                None => drop(now.remove(key)),
+            }
+        }
+        gone.retain(|name| !now.values().any(|backend| backend.servers.contains_key(name)));
+        for name in gone {
+            self.let_go.insert((place.clone(), name), step);
+        }
+    }
+
+    /// Lays down the waits until every place has let go of `olds`: for each container the steps
+    /// after which it may end.
+    pub(super) fn drain(
+        &self,
+        world: &World<'_>,
+        graph: &mut Graph,
+        lane: &Lane,
+        olds: &[Sighting<'_>],
+        drain: Drain<'_>,
+    ) -> BTreeMap<String, BTreeSet<StepId>> {
+        let mut places: BTreeMap<&ProxyPlace, Servers> = BTreeMap::new();
+        for old in olds {
+            for (place, servers) in busy(world, *old) {
+                for (key, named) in servers {
+                    places.entry(place).or_default().entry(key).or_default().extend(named);
+                }
+            }
+        }
+        let mut after: BTreeMap<String, BTreeSet<StepId>> = BTreeMap::new();
+        for (place, servers) in places {
+            let names: BTreeSet<String> =
+                servers.values().flat_map(|named| named.keys().cloned()).collect();
+            let switches = names.iter().filter_map(|name| self.let_go.get(&(place.clone(), name.clone())));
+            let needs = switches.chain(self.again.get(place)).copied();
+            let op = Op::AwaitDrained { place: place.clone(), servers, within: drain.within };
+            let step = graph.add(lane, &place.host, op, needs, drain.cause);
+            for name in names {
+                after.entry(name).or_default().insert(step);
+            }
+        }
+        after
+    }
+
+    /// The places that a switch was planned for.
+    pub(super) fn switched(&self) -> &BTreeSet<ProxyPlace> {
+        &self.switched
+    }
+}
+
+/// How long a drain may take, and why there is one.
+#[derive(Clone, Copy)]
+pub(super) struct Drain<'d> {
+    pub(super) within: Nanos,
+    pub(super) cause: &'d Cause,
+}
+
+/// The places that send to a container, or may still be finishing requests to it.
+fn busy<'a>(world: &World<'a>, old: Sighting<'a>) -> BTreeMap<&'a ProxyPlace, Servers> {
+    let mut found: BTreeMap<&ProxyPlace, Servers> = BTreeMap::new();
+    let name = &old.live.name;
+    for (place, table) in world.tables() {
+        for (key, backend) in &table.backends {
+            if let Some(endpoint) = backend.servers.get(name) {
+                let named = BTreeMap::from([(name.clone(), endpoint.clone())]);
+                found.entry(place).or_default().insert(key.clone(), named);
+            }
+        }
+        if found.contains_key(place) || !old.live.state.is_running() {
+            continue;
+        }
+        let Ok(address) = world.address(place, old.host) else { continue };
+        for binding in bindings(old.live) {
+            let at = Endpoint { address, port: binding.at.port };
+            if binding.at != at || !table.retired.contains(&at) {
+                continue;
+            }
+            let identity = &old.live.identity;
+            let key = BackendKey {
+                stack: identity.stack.clone(),
+                service: identity.service.clone(),
+                port: binding.container_port,
+            };
+            let named = BTreeMap::from([(name.clone(), at)]);
+            found.entry(place).or_default().insert(key, named);
+        }
+    }
+    found
+}

@@ -1,0 +1,199 @@
+//! The observed state by the questions a planner has: who has this slot, which table names this
+//! container, which port does it hold. Answers only; no decision.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use serde_json::Value;
+
+use super::Request;
+use crate::model::{
+    Endpoint, Generation, HostName, HostState, LiveContainer, ProxyPlace, ProxyState,
+    RoutingTable, ServiceName, StackName,
+};
+use crate::settings::{self, Address, Runs};
+
+/// One container of ours and where it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sighting<'a> {
+    pub(super) host: &'a HostName,
+    pub(super) live: &'a LiveContainer,
+}
+
+/// A port of a container and where the host publishes it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Binding {
+    pub(super) container_port: u16,
+    pub(super) at: Endpoint,
+}
+
+/// Everything that was seen, as the planner asks for it.
+pub(super) struct World<'a> {
+    pub(super) request: &'a Request<'a>,
+    /// Hosts that answered.
+    pub(super) hosts: BTreeMap<&'a HostName, &'a HostState>,
+    /// Hosts of the inventory that did not, with why.
+    pub(super) silent: BTreeMap<&'a HostName, &'a str>,
+    /// Proxies that answered.
+    pub(super) proxies: BTreeMap<&'a ProxyPlace, &'a ProxyState>,
+    /// Proxies that did not, with why.
+    pub(super) silent_proxies: BTreeMap<&'a ProxyPlace, &'a str>,
+}
+
+impl<'a> World<'a> {
+    pub(super) fn new(request: &'a Request<'a>) -> Self {
+        let observed = request.observed;
+        let mut world = Self {
+            request,
+            hosts: BTreeMap::new(),
+            silent: BTreeMap::new(),
+            proxies: BTreeMap::new(),
+            silent_proxies: BTreeMap::new(),
+        };
+        for (name, seen) in &observed.hosts {
+            match seen {
+                Ok(state) => drop(world.hosts.insert(name, state)),
+                Err(fault) => drop(world.silent.insert(name, &fault.message)),
+            }
+        }
+        for (place, seen) in &observed.proxies {
+            match seen {
+                Ok(state) => drop(world.proxies.insert(place, state)),
+                Err(fault) => drop(world.silent_proxies.insert(place, &fault.message)),
+            }
+        }
+        world
+    }
+
+    /// All containers of ours on hosts that answered.
+    pub(super) fn containers(&self) -> impl Iterator<Item = Sighting<'a>> + '_ {
+        self.hosts.iter().flat_map(|(host, state)| {
+            state.containers.values().map(|live| Sighting { host, live })
+        })
+    }
+
+    /// The containers of one service, helpers included.
+    pub(super) fn of_service(
+        &self,
+        stack: &StackName,
+        service: &ServiceName,
+    ) -> Vec<Sighting<'a>> {
+        let is_its = |it: &Sighting<'_>| {
+            it.live.identity.stack == *stack && it.live.identity.service == *service
+        };
+        self.containers().filter(is_its).collect()
+    }
+
+    /// The services of a stack that have containers.
+    pub(super) fn services(&self, stack: &StackName) -> BTreeSet<&'a ServiceName> {
+        let mine = self.containers().filter(|it| it.live.identity.stack == *stack);
+        mine.map(|it| &it.live.identity.service).collect()
+    }
+
+    /// Every stack of which something is there.
+    pub(super) fn stacks(&self) -> BTreeSet<&'a StackName> {
+        let mut stacks: BTreeSet<_> =
+            self.containers().map(|it| &it.live.identity.stack).collect();
+        for state in self.hosts.values() {
+            stacks.extend(state.networks.values().filter_map(|it| it.stack.as_ref()));
+            stacks.extend(state.releases.keys());
+        }
+        for table in self.tables().map(|(_, table)| table) {
+            stacks.extend(table.backends.keys().map(|key| &key.stack));
+        }
+        stacks
+    }
+
+    /// The routing tables that are in effect.
+    pub(super) fn tables(&self) -> impl Iterator<Item = (&'a ProxyPlace, &'a RoutingTable)> + '_ {
+        self.proxies.iter().filter_map(|(place, state)| Some((*place, state.table.as_ref()?)))
+    }
+
+    /// The places that send to a container.
+    pub(super) fn routed_by(&self, container: &str) -> BTreeSet<&'a ProxyPlace> {
+        let has = |table: &RoutingTable| table.backends_of(container).next().is_some();
+        self.tables().filter(|(_, table)| has(table)).map(|(place, _)| place).collect()
+    }
+
+    /// The settings of a host.
+    pub(super) fn settings(&self, host: &HostName) -> Option<&'a settings::Host> {
+        self.request.inventory.hosts.get(host.as_str())
+    }
+
+    /// The settings of a proxy.
+    pub(super) fn proxy(&self, name: &str) -> Option<&'a settings::Proxy> {
+        self.request.inventory.proxies.get(name)
+    }
+
+    /// The address at which a proxy reaches what `host` publishes for it; or why it cannot.
+    pub(super) fn address(&self, place: &ProxyPlace, host: &HostName) -> Result<IpAddr, String> {
+        if place.host == *host {
+            return self.local_address(place);
+        }
+        let address = self.settings(host).map(|settings| &settings.address);
+        match address {
+            Some(Address::Ip(ip)) if !ip.is_loopback() => Ok(*ip),
+            Some(Address::Ip(ip)) => Err(format!(
+                "the proxy {} on {} cannot reach {host} at {ip}, which is {host} itself",
+                place.proxy, place.host
+            )),
+            Some(Address::Name(name)) => Err(format!(
+                "the proxy {} on {} needs an address to reach {host}, and `{name}` is a name",
+                place.proxy, place.host
+            )),
+            None => Err(format!("the host {host} is not in the inventory")),
+        }
+    }
+
+    fn local_address(&self, place: &ProxyPlace) -> Result<IpAddr, String> {
+        if let Some(at) = self.proxies.get(place).and_then(|state| state.replicas_at) {
+            return Ok(at);
+        }
+        match self.proxy(place.proxy.as_str()).map(|proxy| &proxy.runs) {
+            Some(Runs::Host) => Ok(IpAddr::from([127, 0, 0, 1])),
+            Some(Runs::Container(name)) => Err(format!(
+                "the proxy {} runs in the container {name} on {}, and no network of it leads to \
+                 the host",
+                place.proxy, place.host
+            )),
+            None => Err(format!("the proxy {} is not in the inventory", place.proxy)),
+        }
+    }
+
+    /// The generation that the next change of a stack has.
+    pub(super) fn next_generation(&self, stack: &StackName) -> Generation {
+        let born = self.containers().filter(|it| it.live.identity.stack == *stack);
+        let born = born.map(|it| it.live.identity.generation);
+        born.chain(self.released(stack)).max().unwrap_or_default() + 1
+    }
+
+    /// The generation of the last release of a stack.
+    pub(super) fn released(&self, stack: &StackName) -> Option<Generation> {
+        let releases = self.hosts.values().filter_map(|state| state.releases.get(stack));
+        releases.map(|release| release.generation).max()
+    }
+}
+
+/// The TCP ports that a container publishes, or would when it runs.
+pub(super) fn bindings(live: &LiveContainer) -> BTreeSet<Binding> {
+    let published = live.config.pointer("/HostConfig/PortBindings").and_then(Value::as_object);
+    let mut found = BTreeSet::new();
+    for (port, places) in published.into_iter().flatten() {
+        let Some(container_port) = tcp_port(port) else { continue };
+        for place in places.as_array().into_iter().flatten() {
+            let text = |key: &str| place.get(key).and_then(Value::as_str).unwrap_or_default();
+            let Ok(port) = text("HostPort").parse() else { continue };
+            let address = text("HostIp").parse().unwrap_or(IpAddr::from([0, 0, 0, 0]));
+            found.insert(Binding { container_port, at: Endpoint { address, port } });
+        }
+    }
+    found
+}
+
+fn tcp_port(text: &str) -> Option<u16> {
+    match text.split_once('/') {
+        Some((port, "tcp")) => port.parse().ok(),
+        Some(_) => None,
+        None => text.parse().ok(),
+    }
+}
