@@ -1,7 +1,7 @@
 //! The leases of a run: every stack that has steps, on every host of these steps.
 //!
-//! They are taken in one order by everybody, so two runs cannot wait for each other; and nobody
-//! waits, whoever comes second is told. While the run lives they are renewed; one that is lost lets
+//! They are taken in one order by everybody, all or none, so two runs cannot wait for each other;
+//! whoever comes second is told, at once unless it was asked to wait. While the run lives they are renewed; one that is lost lets
 //! nothing new begin, since somebody else may act.
 
 use std::collections::BTreeSet;
@@ -24,6 +24,9 @@ use super::repeat::repeated;
 /// How long taking or giving back one lease may take.
 const CALL: Duration = Duration::from_secs(30);
 
+/// How often a lease is asked for again that somebody else holds.
+const AGAIN: Duration = Duration::from_millis(500);
+
 /// The leases of a run. Dropped without [`Guard::release`] they expire.
 pub struct Guard {
     held: Vec<(HostName, Arc<dyn Leases>, Held)>,
@@ -43,8 +46,18 @@ pub enum GuardError {
 }
 
 impl Guard {
-    /// Takes all leases that a plan needs, or none.
+    /// Takes all leases that a plan needs, or none; waits for others as long as `options` say.
     pub async fn take(plan: &Plan, ports: &Ports, options: &Options) -> Result<Self, GuardError> {
+        let limit = Instant::now() + options.lease_wait;
+        loop {
+            match Self::take_now(plan, ports, options).await {
+                Err(GuardError::Held(_)) if Instant::now() + AGAIN <= limit => sleep(AGAIN).await,
+                taken => return taken,
+            }
+        }
+    }
+
+    async fn take_now(plan: &Plan, ports: &Ports, options: &Options) -> Result<Self, GuardError> {
         let (lost, _) = watch::channel(None);
         let mut guard = Self { held: Vec::new(), renewals: JoinSet::new(), lost };
         for (host, key) in keys(plan) {

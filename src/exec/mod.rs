@@ -52,6 +52,8 @@ pub struct Options {
     pub purpose: String,
     /// How long a lease lasts when it is not renewed.
     pub lease: Duration,
+    /// How long to wait for a lease that somebody else holds.
+    pub lease_wait: Duration,
 }
 
 /// What a signal asks for. Each rung includes those before it.

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use super::snapshot::{Snapshot, stack_name};
 use crate::diag::words;
 use crate::files::{Files, join};
-use crate::model::{BindSource, ContentKey, FileSource, MountKind, StackName, StackTarget};
+use crate::model::{
+    BindSource, ContentKey, FileSource, MountKind, ProxyName, StackName, StackTarget,
+};
 use crate::resolve::content_digest;
 use crate::template::{Engine, Rendered};
 
@@ -58,6 +60,26 @@ impl Snapshot {
             contents.stacks.insert(name, read(target, &rendered)?);
         }
         Ok(contents)
+    }
+}
+
+impl Snapshot {
+    /// The templates of proxies that the commit brings, by proxy.
+    pub fn proxy_templates(&self) -> Result<BTreeMap<ProxyName, String>, String> {
+        let files = self.tree().files().map_err(|error| words(&error))?;
+        let mut templates = BTreeMap::new();
+        for (name, proxy) in &self.inventory.proxies {
+            let Some(path) = proxy.template.as_ref().map(|path| path.value.as_str()) else {
+                continue;
+            };
+            let file = files.read(path).map_err(|error| words(&error))?;
+            let file =
+                file.ok_or_else(|| format!("the template of {name}, `{path}`, is missing"))?;
+            let text = String::from_utf8(file.content.to_vec())
+                .map_err(|_| format!("the template of {name}, `{path}`, is not UTF-8"))?;
+            templates.insert(ProxyName::from(name.clone()), text);
+        }
+        Ok(templates)
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod cache;
 mod contents;
+mod live;
 mod observe;
 mod saved;
 mod snapshot;
@@ -18,6 +19,9 @@ mod whence;
 pub use crate::resolve::Clashes;
 pub use cache::Cache;
 pub use contents::Contents;
+pub use live::{
+    ApplyError, Fleet, Moved, Orders, PlanError, Planned, Wish, moved, release_of, words,
+};
 pub use observe::{observe, wanted};
 pub use saved::{Asked, SavedError, SavedPlan};
 pub use snapshot::{Choice, Outcome, Snapshot};

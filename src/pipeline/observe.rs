@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use crate::model::{Desired, Fault, HostState, MountKind, Observed, Owner, ProxyPlace, ProxyState};
 use crate::ports::{PortError, Ports, Wanted};
+use crate::proxy::{self, Managed};
 
 /// How long one host may take to tell everything. A survey of 300 containers takes under a second.
 const HOST_TIME: Duration = Duration::from_secs(30);
@@ -27,7 +28,7 @@ pub async fn observe(ports: &Ports, owner: &Owner, wanted: &Wanted) -> Observed 
     });
     let proxies = ports.proxies.iter().map(|(place, proxy)| async move {
         let seen: Result<ProxyState, Fault> = within(PROXY_TIME, proxy.observe()).await;
-        (place.clone(), seen)
+        (place.clone(), seen.map(|state| read_file(owner, state)))
     });
     let at = ports.clock.now();
     let (hosts, proxies) = futures_util::future::join(join_all(hosts), join_all(proxies)).await;
@@ -36,6 +37,19 @@ pub async fn observe(ports: &Ports, owner: &Owner, wanted: &Wanted) -> Observed 
         hosts: hosts.into_iter().collect(),
         proxies: proxies.into_iter().collect::<BTreeMap<ProxyPlace, _>>(),
     }
+}
+
+/// Adds what the managed file means to this owner. Whose file it is, an adapter cannot know.
+fn read_file(owner: &Owner, mut state: ProxyState) -> ProxyState {
+    state.table = match proxy::read(owner, state.file.as_deref()) {
+        Managed::Ours { table, .. } => Some(table),
+        Managed::Absent => None,
+        Managed::Foreign { why } => {
+            state.obstacles.push(format!("its file is not ours to write: {why}"));
+            None
+        }
+    };
+    state
 }
 
 /// What a survey must look at for this desired state, beside what is ours.

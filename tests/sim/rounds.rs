@@ -1,0 +1,185 @@
+//! Rounds of a run: plan, apply, and what became of it.
+
+use std::time::Duration;
+
+use gitdeploy::exec::{Options, Stop};
+use gitdeploy::model::{CommitId, Plan, Verdict};
+use gitdeploy::pipeline::{ApplyError, Fleet, Orders, PlanError, Wish};
+use gitdeploy::planner::Scope;
+use gitdeploy::settings::Inventory;
+use gitdeploy::sim::{Fault, Run, World};
+use tokio::sync::{mpsc, watch};
+
+use super::commit::owner;
+use super::scenario::{Scenario, edge, one_host, rolling, web, world};
+
+/// How a round ended.
+#[derive(Debug)]
+pub(crate) enum Round {
+    /// It came to a verdict.
+    Ended(Verdict),
+    /// Its run was killed.
+    Killed,
+    /// There was no plan, or it was not begun.
+    NotBegun(String),
+}
+
+/// Plans and applies once. `earlier` is what the commit before wanted.
+pub(crate) async fn round(
+    run: &Run,
+    inventory: &Inventory,
+    wish: &Wish,
+    earlier: &dyn Fn(&CommitId) -> Result<Wish, String>,
+) -> Round {
+    let fleet = Fleet { owner: owner(), inventory, ports: run.ports() };
+    let work = async {
+        let scope = Scope::default();
+        let planned = match fleet.plan(wish, &scope).await {
+            Ok(planned) => planned,
+            Err(error) => return Round::NotBegun(words(&error)),
+        };
+        let options = Options {
+            keep_failed: false,
+            per_host: 8,
+            holder: "test".into(),
+            purpose: "test".into(),
+            lease: Duration::from_secs(30),
+            lease_wait: Duration::from_secs(60),
+        };
+        let (events, _received) = mpsc::unbounded_channel();
+        let (_keep, stop) = watch::channel(Stop::None);
+        let orders = Orders { scope: &scope, options: &options, events: &events, stop, earlier };
+        match fleet.apply(wish, &planned.plan, &orders).await {
+            Ok(verdict) => Round::Ended(verdict),
+            Err(ApplyError::Stale(facts)) => Round::NotBegun(format!("stale: {facts:?}")),
+            Err(ApplyError::Locked(lease)) => Round::NotBegun(format!("locked: {lease:?}")),
+            Err(ApplyError::Lease(error)) => Round::NotBegun(error.to_string()),
+            Err(ApplyError::Plan(error)) => Round::NotBegun(words(&error)),
+        }
+    };
+    tokio::select! {
+        biased;
+        () = run.killed() => Round::Killed,
+        round = work => round,
+    }
+}
+
+/// What is left to do.
+pub(crate) async fn left(world: &World, inventory: &Inventory, wish: &Wish) -> Plan {
+    let run = world.run(Fault::None);
+    let fleet = Fleet { owner: owner(), inventory, ports: run.ports() };
+    match fleet.plan(wish, &Scope::default()).await {
+        Ok(planned) => planned.plan,
+        Err(error) => panic!("{}", words(&error)),
+    }
+}
+
+/// Nobody knows an earlier commit.
+pub(crate) fn no_earlier(_commit: &CommitId) -> Result<Wish, String> {
+    Err("is not known".into())
+}
+
+/// Rounds until nothing is left to do; at most `most`.
+pub(crate) async fn settle(world: &World, inventory: &Inventory, wish: &Wish, most: usize) {
+    let mut last = None;
+    for _ in 0..most {
+        if left(world, inventory, wish).await.is_empty() {
+            return;
+        }
+        let run = world.run(Fault::None);
+        last = Some(round(&run, inventory, wish, &no_earlier).await);
+    }
+    let plan = left(world, inventory, wish).await;
+    assert!(plan.is_empty(), "after {most} rounds ({last:?}): {}", steps(&plan));
+}
+
+/// The steps of a plan, one a line.
+pub(crate) fn steps(plan: &Plan) -> String {
+    let line = |step: &gitdeploy::model::Step| {
+        let needs: Vec<usize> = step.needs.iter().map(|id| id.0).collect();
+        format!("\n{needs:?} -> #{} {} ({})", step.id.0, step.op.words(), step.cause)
+    };
+    plan.steps.iter().map(line).collect()
+}
+
+fn words(error: &PlanError) -> String {
+    gitdeploy::pipeline::words(error)
+}
+
+async fn deployed(scenario: &Scenario, inventory: &Inventory) -> World {
+    let world = world(inventory);
+    for backend in scenario.away {
+        world.allow_downtime(backend);
+    }
+    if !scenario.before.is_empty() {
+        settle(&world, inventory, &scenario.earlier(inventory), 2).await;
+    }
+    world
+}
+
+/// The world before a scenario's change.
+pub(crate) async fn prepared(scenario: &Scenario, inventory: &Inventory) -> World {
+    deployed(scenario, inventory).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_scenario_ends_in_one_round_and_breaks_nothing() {
+    let inventory = one_host();
+    for scenario in super::scenario::all() {
+        let world = deployed(&scenario, &inventory).await;
+        let wish = scenario.later(&inventory);
+        let plan = left(&world, &inventory, &wish).await;
+        let ended = round(&world.run(Fault::None), &inventory, &wish, &no_earlier).await;
+        assert!(
+            matches!(ended, Round::Ended(Verdict::Done)),
+            "{}: {ended:?}{}\n{}",
+            scenario.name,
+            steps(&plan),
+            world.log().join("\n")
+        );
+        let left = left(&world, &inventory, &wish).await;
+        assert!(left.is_empty(), "{}: left{}", scenario.name, steps(&left));
+        assert_eq!(world.violations(), [], "{}:{}", scenario.name, steps(&plan));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_that_never_gets_ready_is_taken_back() {
+    let inventory = one_host();
+    let shop = |text: String| vec![("shop", text)];
+    for after in [web("bad:1", 2, &["edge"], ""), rolling("bad:1", 2, 1)] {
+        let scenario = Scenario {
+            name: "bad release",
+            before: shop(web("app:1", 2, &["edge"], "")),
+            after: shop(after),
+            away: &[],
+        };
+        let world = deployed(&scenario, &inventory).await;
+        let before = world.with_proxy(&edge(), |proxy| proxy.running.backends.clone());
+        let earlier = |_: &CommitId| Ok(scenario.earlier(&inventory));
+        let later = scenario.later(&inventory);
+        let ended = round(&world.run(Fault::None), &inventory, &later, &earlier).await;
+        assert!(matches!(ended, Round::Ended(Verdict::RolledBack)), "{ended:?}");
+        assert_eq!(world.with_proxy(&edge(), |proxy| proxy.running.backends.clone()), before);
+        assert!(left(&world, &inventory, &scenario.earlier(&inventory)).await.is_empty());
+        assert_eq!(world.violations(), []);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proxy_that_rejects_the_new_file_leaves_everything_as_it_was() {
+    let inventory = one_host();
+    let scenario = &super::scenario::all()[1];
+    let world = deployed(scenario, &inventory).await;
+    let before = world.with_proxy(&edge(), |proxy| {
+        proxy.rejects = true;
+        (proxy.file.clone(), proxy.running.clone())
+    });
+    let earlier = |_: &CommitId| Ok(scenario.earlier(&inventory));
+    let later = scenario.later(&inventory);
+    let ended = round(&world.run(Fault::None), &inventory, &later, &earlier).await;
+    assert!(matches!(ended, Round::Ended(Verdict::RolledBack)), "{ended:?}");
+    let after = world.with_proxy(&edge(), |proxy| (proxy.file.clone(), proxy.running.clone()));
+    assert_eq!(after, before);
+    assert_eq!(world.violations(), []);
+}
