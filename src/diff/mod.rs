@@ -15,6 +15,7 @@ use crate::resolve::tree;
 
 pub use fields::{FieldChange, Shown};
 pub use sensitive::is_sensitive_name;
+pub(crate) use sensitive::masked;
 use sensitive::{is_sensitive_file, masked_line};
 
 /// All that differs between two desired states, in the order of the names.

@@ -57,7 +57,7 @@ pub(super) fn is_sensitive_file(path: &str, content: &str) -> bool {
 }
 
 /// A value without what may be secret in it: arguments of telling options, passwords in URLs.
-pub(super) fn masked(value: &Value) -> Value {
+pub(crate) fn masked(value: &Value) -> Value {
     match value {
         Value::String(text) => Value::String(masked_words(text)),
         Value::Array(items) => masked_arguments(items),

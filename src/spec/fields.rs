@@ -1,0 +1,326 @@
+//! A request or an inspection as fields by Compose's names.
+//!
+//! Only known keys are read: what an engine of another version adds is no field. An engine writes
+//! "not set" in many ways (missing, `null`, `""`, `0`, `[]`); here all of them are absent.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::effective::Effective;
+use crate::model::{Bytes, NanoCpus, Nanos, RESERVED_LABELS};
+
+/// Values by path; a list is kept as one, so that secrets among its words can be masked.
+#[derive(Debug, Default)]
+pub(super) struct Fields(pub(super) BTreeMap<String, Value>);
+
+/// How a value is read.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    /// Text, or a number or flag that is absent when empty, 0 or false.
+    Plain,
+    /// A number for which 0 is a wish and a negative one is none.
+    Number,
+    /// A number that counts when it is positive.
+    Positive,
+    Memory,
+    Cpus,
+    Time,
+    /// Words whose order counts.
+    Words,
+    /// Words in any order.
+    Set,
+    /// Words in any order, with or without `CAP_`.
+    Capabilities,
+    /// Texts by name, a field each.
+    Pairs,
+}
+
+const TOP: &[(&str, &str, Kind)] = &[
+    ("Cmd", "command", Kind::Words),
+    ("Entrypoint", "entrypoint", Kind::Words),
+    ("User", "user", Kind::Plain),
+    ("Hostname", "hostname", Kind::Plain),
+    ("Domainname", "domainname", Kind::Plain),
+    ("StopSignal", "stop_signal", Kind::Plain),
+    ("OpenStdin", "stdin_open", Kind::Plain),
+    ("Tty", "tty", Kind::Plain),
+    ("MacAddress", "mac_address", Kind::Plain),
+];
+
+const CHECK: &[(&str, &str, Kind)] = &[
+    ("Test", "healthcheck.test", Kind::Words),
+    ("Interval", "healthcheck.interval", Kind::Time),
+    ("Timeout", "healthcheck.timeout", Kind::Time),
+    ("Retries", "healthcheck.retries", Kind::Positive),
+    ("StartPeriod", "healthcheck.start_period", Kind::Time),
+    ("StartInterval", "healthcheck.start_interval", Kind::Time),
+];
+
+const HOST: &[(&str, &str, Kind)] = &[
+    ("VolumesFrom", "volumes_from", Kind::Set),
+    ("Tmpfs", "tmpfs", Kind::Pairs),
+    ("NanoCpus", "cpus", Kind::Cpus),
+    ("Memory", "memory", Kind::Memory),
+    ("MemoryReservation", "mem_reservation", Kind::Memory),
+    ("MemorySwap", "memswap_limit", Kind::Memory),
+    ("MemorySwappiness", "mem_swappiness", Kind::Number),
+    ("PidsLimit", "pids_limit", Kind::Positive),
+    ("OomKillDisable", "oom_kill_disable", Kind::Plain),
+    ("OomScoreAdj", "oom_score_adj", Kind::Plain),
+    ("CpusetCpus", "cpuset", Kind::Plain),
+    ("CpuShares", "cpu_shares", Kind::Positive),
+    ("CpuPeriod", "cpu_period", Kind::Positive),
+    ("CpuQuota", "cpu_quota", Kind::Positive),
+    ("CpuRealtimePeriod", "cpu_rt_period", Kind::Positive),
+    ("CpuRealtimeRuntime", "cpu_rt_runtime", Kind::Positive),
+    ("BlkioWeight", "blkio_config.weight", Kind::Positive),
+    ("DeviceCgroupRules", "device_cgroup_rules", Kind::Set),
+    ("Sysctls", "sysctls", Kind::Pairs),
+    ("StorageOpt", "storage_opt", Kind::Pairs),
+    ("ShmSize", "shm_size", Kind::Memory),
+    ("CgroupParent", "cgroup_parent", Kind::Plain),
+    ("CapAdd", "cap_add", Kind::Capabilities),
+    ("CapDrop", "cap_drop", Kind::Capabilities),
+    ("GroupAdd", "group_add", Kind::Set),
+    ("Privileged", "privileged", Kind::Plain),
+    ("ReadonlyRootfs", "read_only", Kind::Plain),
+    ("Init", "init", Kind::Plain),
+    ("Dns", "dns", Kind::Words),
+    ("DnsOptions", "dns_opt", Kind::Words),
+    ("DnsSearch", "dns_search", Kind::Words),
+    ("ExtraHosts", "extra_hosts", Kind::Set),
+    ("IpcMode", "ipc", Kind::Plain),
+    ("PidMode", "pid", Kind::Plain),
+    ("UTSMode", "uts", Kind::Plain),
+    ("UsernsMode", "userns_mode", Kind::Plain),
+    ("CgroupnsMode", "cgroup", Kind::Plain),
+    ("Runtime", "runtime", Kind::Plain),
+    ("Isolation", "isolation", Kind::Plain),
+    ("Annotations", "annotations", Kind::Pairs),
+];
+
+const BLOCK_RATES: &[(&str, &str, &str)] = &[
+    ("BlkioWeightDevice", "weight_device", "Weight"),
+    ("BlkioDeviceReadBps", "device_read_bps", "Rate"),
+    ("BlkioDeviceReadIOps", "device_read_iops", "Rate"),
+    ("BlkioDeviceWriteBps", "device_write_bps", "Rate"),
+    ("BlkioDeviceWriteIOps", "device_write_iops", "Rate"),
+];
+
+const ENDPOINT: &[(&str, &str, Kind)] = &[
+    ("Links", "external_links", Kind::Set),
+    ("MacAddress", "mac_address", Kind::Plain),
+    ("DriverOpts", "driver_opts", Kind::Pairs),
+    ("GwPriority", "gw_priority", Kind::Plain),
+];
+
+const ADDRESSES: &[(&str, &str, Kind)] = &[
+    ("IPv4Address", "ipv4_address", Kind::Plain),
+    ("IPv6Address", "ipv6_address", Kind::Plain),
+    ("LinkLocalIPs", "link_local_ips", Kind::Set),
+];
+
+impl Fields {
+    /// All fields of a container, the image's part included.
+    pub(super) fn of(config: &Value, image: &Value) -> Self {
+        let mut fields = Self::default();
+        let effective = Effective::of(config, image);
+        for (name, value) in &effective.env {
+            fields.put(&format!("env.{name}"), value.as_str());
+        }
+        for (name, value) in &effective.labels {
+            if !RESERVED_LABELS.contains(&name.as_str()) {
+                fields.put(&format!("labels.{name}"), value.as_str());
+            }
+        }
+        fields.read(&Value::Object(effective.process), "", TOP);
+        fields.set("working_dir", effective.working_dir);
+        fields.read(&effective.health_check, "", CHECK);
+        // What an engine takes for none.
+        let grace = config["StopTimeout"].as_i64().unwrap_or(10);
+        fields.put("stop_grace_period", format!("{grace}s"));
+        let host = &config["HostConfig"];
+        fields.read(host, "", HOST);
+        fields.host(host);
+        super::live_ports::ports(&mut fields, host, &effective.exposed);
+        super::live_mounts::mounts(&mut fields, host, &effective.volumes);
+        fields.networks(config);
+        fields
+    }
+
+    pub(super) fn put(&mut self, path: &str, value: impl Into<Value>) {
+        self.0.insert(path.to_owned(), value.into());
+    }
+
+    /// Sets a field if there is a value.
+    pub(super) fn set(&mut self, path: &str, value: Option<String>) {
+        if let Some(value) = value {
+            self.put(path, value);
+        }
+    }
+
+    fn read(&mut self, from: &Value, prefix: &str, table: &[(&str, &str, Kind)]) {
+        for (key, name, kind) in table {
+            let path = format!("{prefix}{name}");
+            let value = &from[*key];
+            if let Kind::Pairs = kind {
+                for (key, value) in value.as_object().into_iter().flatten() {
+                    self.put(&format!("{path}.{key}"), value.as_str().unwrap_or_default());
+                }
+            } else if let Some(value) = read(value, *kind) {
+                self.put(&path, value);
+            }
+        }
+    }
+
+    /// The parts of `HostConfig` that are more than a value.
+    fn host(&mut self, host: &Value) {
+        self.set("restart", restart(&host["RestartPolicy"]));
+        let log = &host["LogConfig"];
+        self.set("logging.driver", text(&log["Type"]));
+        for (key, value) in pairs(&log["Config"]) {
+            self.put(&format!("logging.options.{key}"), value.as_str().unwrap_or_default());
+        }
+        for limit in items(&host["Ulimits"]) {
+            let name = limit["Name"].as_str().unwrap_or_default();
+            self.put(&format!("ulimits.{name}"), format!("{}:{}", limit["Soft"], limit["Hard"]));
+        }
+        for (key, name, what) in BLOCK_RATES {
+            for device in items(&host[*key]) {
+                let path = device["Path"].as_str().unwrap_or_default();
+                self.put(&format!("blkio_config.{name}.{path}"), device[*what].to_string());
+            }
+        }
+        for device in items(&host["Devices"]) {
+            let part = |key: &str| device[key].as_str().unwrap_or_default();
+            let value = format!("{} {}", part("PathOnHost"), part("CgroupPermissions"));
+            self.put(&format!("devices.{}", part("PathInContainer")), value);
+        }
+        for (index, request) in items(&host["DeviceRequests"]).iter().enumerate() {
+            self.put(&format!("gpus.{index}"), set_parts(request).to_string());
+        }
+        self.security(host);
+    }
+
+    fn security(&mut self, host: &Value) {
+        let mut options: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for option in items(&host["SecurityOpt"]).iter().filter_map(Value::as_str) {
+            let (name, value) = option.split_once(['=', ':']).unwrap_or((option, "true"));
+            options.entry(name).or_default().push(value);
+        }
+        for (name, mut values) in options {
+            values.sort_unstable();
+            self.put(&format!("security_opt.{name}"), values.join(", "));
+        }
+        let is_open = |key: &str| host[key].as_array().is_some_and(Vec::is_empty);
+        if is_open("MaskedPaths") && is_open("ReadonlyPaths") && host["Privileged"] != true {
+            self.put("security_opt.systempaths", "unconfined");
+        }
+    }
+
+    fn networks(&mut self, config: &Value) {
+        let mode = config["HostConfig"]["NetworkMode"].as_str().unwrap_or_default();
+        match mode {
+            "" | "default" | "bridge" => {}
+            "host" | "none" => self.put("network_mode", mode),
+            _ if mode.starts_with("container:") => self.put("network_mode", mode),
+            _ => self.put("networks.priority", mode),
+        }
+        for (name, endpoint) in pairs(&config["NetworkingConfig"]["EndpointsConfig"]) {
+            // The engine's own networks stand for a mode.
+            if matches!(name.as_str(), "host" | "none" | "bridge") {
+                continue;
+            }
+            let prefix = format!("networks.{name}");
+            self.put(&prefix, "attached");
+            let prefix = format!("{prefix}.");
+            self.read(endpoint, &prefix, ENDPOINT);
+            self.read(&endpoint["IPAMConfig"], &prefix, ADDRESSES);
+            let aliases = words(&endpoint["Aliases"]).into_iter().filter(|it| !is_short_id(it));
+            self.put_set(&format!("{prefix}aliases"), aliases.collect());
+        }
+    }
+
+    fn put_set(&mut self, path: &str, mut words: Vec<String>) {
+        words.sort_unstable();
+        words.dedup();
+        if !words.is_empty() {
+            self.put(path, words);
+        }
+    }
+}
+
+/// Older engines give a container its own short id as a name on each network.
+fn is_short_id(alias: &str) -> bool {
+    alias.len() == 12 && alias.chars().all(|c| c.is_ascii_hexdigit() && !c.is_ascii_uppercase())
+}
+
+fn read(value: &Value, kind: Kind) -> Option<Value> {
+    let positive = |value: &Value| value.as_i64().filter(|number| *number > 0);
+    match kind {
+        Kind::Plain | Kind::Pairs => text(value).map(Value::from),
+        Kind::Number => value.as_i64().filter(|it| *it >= 0).map(|it| it.to_string().into()),
+        Kind::Positive => positive(value).map(|number| number.to_string().into()),
+        Kind::Memory => value.as_i64().filter(|it| *it != 0).map(|it| Bytes(it).to_string().into()),
+        Kind::Cpus => positive(value).map(|number| NanoCpus(number).to_string().into()),
+        Kind::Time => value.as_u64().filter(|it| *it > 0).map(|it| Nanos(it).to_string().into()),
+        Kind::Words => some(words(value)),
+        Kind::Set => some(sorted(words(value))),
+        Kind::Capabilities => {
+            let plain = |word: &String| word.to_uppercase().trim_start_matches("CAP_").to_owned();
+            some(sorted(words(value).iter().map(plain).collect()))
+        }
+    }
+}
+
+fn some(words: Vec<String>) -> Option<Value> {
+    (!words.is_empty()).then(|| words.into())
+}
+
+fn sorted(mut words: Vec<String>) -> Vec<String> {
+    words.sort_unstable();
+    words.dedup();
+    words
+}
+
+/// A text, number or flag, unless it is the engine's way to say nothing.
+pub(super) fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => (!text.is_empty()).then(|| text.clone()),
+        Value::Number(number) => (number.as_f64() != Some(0.0)).then(|| number.to_string()),
+        Value::Bool(flag) => flag.then(|| "true".to_owned()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn restart(policy: &Value) -> Option<String> {
+    let name = text(&policy["Name"]).filter(|name| name != "no")?;
+    Some(match policy["MaximumRetryCount"].as_i64() {
+        Some(attempts) if attempts > 0 => format!("{name}:{attempts}"),
+        _ => name,
+    })
+}
+
+/// An object without the keys that say nothing.
+fn set_parts(value: &Value) -> Value {
+    let says = |value: &Value| match value {
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(inner) => !inner.is_empty(),
+        other => text(other).is_some(),
+    };
+    let parts: BTreeMap<&String, &Value> = pairs(value).filter(|(_, value)| says(value)).collect();
+    parts.into_iter().map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+pub(super) fn items(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+pub(super) fn pairs(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    value.as_object().into_iter().flat_map(Map::iter)
+}
+
+pub(super) fn words(value: &Value) -> Vec<String> {
+    items(value).iter().filter_map(Value::as_str).map(str::to_owned).collect()
+}

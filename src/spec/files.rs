@@ -1,0 +1,56 @@
+//! Files that a container gets before it starts: what the commit has for it, and secrets.
+
+use std::collections::BTreeMap;
+
+use super::mounts::file_target;
+use crate::model::{
+    BindSource, ContainerSpec, ContentKey, FileMount, FileSource, MountKind, PlacedFile,
+};
+
+/// The mode of a config or secret, as Compose has it.
+const FILE_MODE: u32 = 0o444;
+
+/// The mode of a mounted file of the commit. Whether it may be executed is not known here; a script
+/// that cannot run is worse than a text that could.
+const MOUNTED_MODE: u32 = 0o755;
+
+/// All files of a container, by their path in it.
+pub fn files(spec: &ContainerSpec) -> Vec<PlacedFile> {
+    let mut placed = BTreeMap::new();
+    for (all, folder) in [(&spec.configs, "/"), (&spec.secrets, "/run/secrets/")] {
+        for file in all.iter().filter_map(|file| of_mount(file, folder)) {
+            placed.insert(file.target.clone(), file);
+        }
+    }
+    for mount in &spec.volumes {
+        let MountKind::Bind { source: BindSource::Repository { files, .. } } = &mount.kind else {
+            continue;
+        };
+        for (below, digest) in files {
+            let root = mount.target.trim_end_matches('/');
+            let target = if below.is_empty() { root.to_owned() } else { format!("{root}/{below}") };
+            let content = ContentKey::Digest(digest.clone());
+            let file = PlacedFile { target, content, uid: 0, gid: 0, mode: MOUNTED_MODE };
+            placed.insert(file.target.clone(), file);
+        }
+    }
+    placed.into_values().collect()
+}
+
+fn of_mount(file: &FileMount, folder: &str) -> Option<PlacedFile> {
+    let content = match &file.content {
+        FileSource::Repository { digest, .. } => ContentKey::Digest(digest.clone()),
+        FileSource::Environment { name } => ContentKey::Variable(name.clone()),
+        // One is mounted, the other refused.
+        FileSource::Host { .. } | FileSource::External { .. } => return None,
+    };
+    let id = |text: &Option<String>| text.as_deref().and_then(|it| it.parse().ok()).unwrap_or(0);
+    let mode = file.mode.as_deref().map(|text| text.trim_start_matches("0o"));
+    Some(PlacedFile {
+        target: file_target(file, folder),
+        content,
+        uid: id(&file.uid),
+        gid: id(&file.gid),
+        mode: mode.and_then(|it| u32::from_str_radix(it, 8).ok()).unwrap_or(FILE_MODE),
+    })
+}
