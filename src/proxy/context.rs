@@ -71,7 +71,7 @@ struct Target {
     check: Option<String>,
     /// Kibibytes of nginx's shared memory.
     zone: usize,
-    /// Whether addresses need brackets before a port.
+    /// Whether some address needs brackets before a port.
     is_v6: bool,
     servers: Vec<Server>,
 }

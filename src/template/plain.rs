@@ -21,3 +21,29 @@ pub fn render_text(
     let file = rendered.read(name)?.ok_or_else(|| FileError::Outside { path: name.to_owned() })?;
     Ok(String::from_utf8_lossy(&file.content).into_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn render(text: &str) -> Result<String, FileError> {
+        render_text(&Engine::new(), "a.j2", text, &BTreeMap::from([("x", 1)]))
+    }
+
+    #[test]
+    fn the_context_is_all_there_is() {
+        assert_eq!(render("{{ x }}\n").expect("text"), "1\n");
+        assert!(render("{{ stack }}").is_err());
+        assert!(render("{% include 'b' %}").is_err());
+    }
+
+    #[test]
+    fn endless_work_is_stopped() {
+        assert!(
+            render("{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}")
+                .is_err()
+        );
+    }
+}

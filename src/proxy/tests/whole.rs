@@ -1,4 +1,5 @@
 //! Both files of one table, every line.
+#![expect(clippy::too_many_lines, reason = "a test is as long as the file it shows")]
 
 use super::{haproxy, nginx, rendered};
 
@@ -190,7 +191,7 @@ fn the_haproxy_file_as_a_whole() {
     insta::assert_snapshot!(rendered(&haproxy()), @r#"
 # gitdeploy 1: generation 7; written by gitdeploy, do not edit
 # owner: acme/production
-# sha256: 98c9106336bebf82de3aec432f9f26a608b2118f9aecaa311341179f91dceec8
+# sha256: 2415243cb8e580a6862da5122930176cd0a278083bbe5f6b66db8633b6915ba9
 # generation: 7
 # table: {"generation":7,"activated_at":1700000000000,"backends":{"old.web.80":{"rules":[{"host":"old.example.com","path":"/v1/"}],"servers":{}},"shop.api.9000":{"rules":[{"host":"shop.example.com","path":"/api"}],"servers":{"shop-api-1-b2":{"address":"::1","port":20002}}},"shop.web.8080":{"rules":[{"host":"*.example.com","path":"/"},{"host":"shop.example.com","path":"/"}],"servers":{"shop-web-1-a1":{"address":"127.0.0.1","port":20000},"shop-web-2-a1":{"address":"127.0.0.1","port":20001}},"check":"/health"}},"retired":[{"address":"127.0.0.1","port":20009}]}
 #
@@ -266,7 +267,8 @@ backend shop.api.9000
     timeout queue 30s
     timeout server 1h
     timeout tunnel 1h
-    http-response set-header X-Gitdeploy-Server [%si]:%sp if { var(txn.gitdeploy_probe) -m bool }
+    http-response set-header X-Gitdeploy-Server %si:%sp if { var(txn.gitdeploy_probe) -m bool }
+    http-response set-header X-Gitdeploy-Server [%si]:%sp if { var(txn.gitdeploy_probe) -m bool } { bc_dst -m sub : }
     server shop-api-1-b2 [::1]:20002 weight 100
 
 backend shop.web.8080
