@@ -229,6 +229,8 @@ pub enum SchemaFile {
     Extension,
     /// A Compose file, `x-gitdeploy` included.
     Compose,
+    /// What `plan --format json` prints.
+    Plan,
 }
 
 /// Arguments of `completions`.

@@ -14,9 +14,9 @@ use crate::model::{Desired, FileSource, StackName, StackTarget};
 use crate::resolve::tree;
 
 pub use fields::{FieldChange, Shown};
-pub use sensitive::is_sensitive_name;
+use sensitive::is_sensitive_file;
 pub(crate) use sensitive::masked;
-use sensitive::{is_sensitive_file, masked_line};
+pub use sensitive::{is_sensitive_name, masked_line};
 
 /// All that differs between two desired states, in the order of the names.
 #[derive(Debug, Clone, PartialEq)]

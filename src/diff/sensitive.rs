@@ -130,7 +130,7 @@ fn masked_word(word: &str) -> String {
 const UPSTREAMS: &[&str] = &["PROXY", "FASTCGI", "UWSGI", "SCGI", "GRPC", "MEMCACHED"];
 
 /// A line of a file without the value of a telling name: `password = …`.
-pub(super) fn masked_line(line: &str) -> String {
+pub fn masked_line(line: &str) -> String {
     let trimmed = line.trim_start_matches([' ', '\t', '"', '\'', '-', '<', '$']);
     let end = trimmed.find([':', '=', ' ', '\t']).unwrap_or(trimmed.len());
     let name = trimmed[..end].trim_end_matches(['"', '\'']);

@@ -4,3 +4,8 @@
 //! words say.
 
 pub mod diff;
+mod escape;
+pub mod plan;
+pub mod run;
+pub mod status;
+mod words;

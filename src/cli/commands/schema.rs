@@ -4,6 +4,7 @@ use super::Run;
 use crate::cli::args::{Schema, SchemaFile};
 use crate::cli::{Exit, Failure};
 use crate::settings::shapes;
+use crate::ui::plan;
 
 pub(super) fn run(run: &Run<'_>, args: &Schema) -> Result<Exit, Failure> {
     let schema = match args.file {
@@ -11,6 +12,7 @@ pub(super) fn run(run: &Run<'_>, args: &Schema) -> Result<Exit, Failure> {
         SchemaFile::Inventory => shapes::inventory_schema(),
         SchemaFile::Extension => shapes::extension_schema(),
         SchemaFile::Compose => shapes::compose_schema(),
+        SchemaFile::Plan => plan::schema(),
     };
     run.screen.result(&format!("{schema:#}\n"))?;
     Ok(Exit::Done)

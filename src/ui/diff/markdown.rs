@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use super::{Heading, Totals, summary, unified, values};
 use crate::diag::printable_name;
 use crate::diff::{Action, Differences, ItemDifference, StackDifference};
+use crate::ui::escape::{code, fence, html};
 
 /// The whole comparison.
 pub fn markdown(differences: &Differences, heading: &Heading) -> String {
@@ -80,24 +81,4 @@ fn details(page: &mut String, stack: &StackDifference, item: &ItemDifference) {
         page,
         "<details><summary>{title}</summary>\n\n{fence}diff\n{body}\n{fence}\n\n</details>\n"
     );
-}
-
-/// Inline code, with a fence longer than any run of backticks inside, safe in a table cell.
-fn code(text: &str) -> String {
-    let text = printable_name(text).replace('|', "\\|");
-    let ticks = "`".repeat(longest_run(&text) + 1);
-    let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
-    format!("{ticks}{pad}{text}{pad}{ticks}")
-}
-
-fn fence(body: &str) -> String {
-    "`".repeat(longest_run(body).max(2) + 1)
-}
-
-fn longest_run(text: &str) -> usize {
-    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
-}
-
-fn html(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('@', "&#64;")
 }

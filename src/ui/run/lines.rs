@@ -1,0 +1,99 @@
+//! A run as plain lines: one for each step that ended, few for those that last. Fit for a log.
+
+use std::collections::BTreeMap;
+
+use super::tally::{Tally, name};
+use crate::diag::printable_name;
+use crate::model::{Event, Millis, Outcome, Plan, StepEvent, StepId};
+use crate::ui::words::{Tint, counted, paint, took, width};
+
+/// Writes lines.
+#[derive(Debug)]
+pub struct Lines {
+    tally: Tally,
+    color: bool,
+    /// Columns of the names.
+    names: usize,
+    /// What steps that run have said: the last message, and how many there were.
+    said: BTreeMap<StepId, (String, u32)>,
+}
+
+impl Lines {
+    pub(super) fn new(plan: &Plan, color: bool) -> Self {
+        let of = |step: &crate::model::Step| {
+            let service = step.service.as_ref().map_or(0, |it| 1 + width(it.as_str()));
+            let slot = step.slot.map_or(0, |slot| 1 + slot.to_string().len());
+            width(step.stack.as_str()) + service + slot
+        };
+        let names = plan.steps.iter().map(of).max().unwrap_or(0);
+        Self { tally: Tally::of(plan), color, names, said: BTreeMap::new() }
+    }
+
+    pub(super) fn event(&mut self, event: &Event) -> Vec<String> {
+        self.tally.event(event);
+        match event {
+            Event::Began { plan, steps } => {
+                self.said.clear();
+                vec![format!("plan {}: {}", printable_name(&plan.0), counted(*steps, "step"))]
+            }
+            // What ends soon is told when it has ended, what lasts says so itself.
+            Event::Started(_) => Vec::new(),
+            Event::Progress { step, message } => self.progress(step, message),
+            Event::Ended { step, outcome, took } => self.ended(step, outcome, *took),
+            Event::RollingBack { stack, reason } => {
+                let line = format!("{stack}  rolling back: {}", printable_name(reason));
+                vec![paint(Tint::Bad, &line, self.color)]
+            }
+            Event::Warned { message } => self.warning(message),
+            Event::Interrupted { message } => self.warning(message),
+            Event::Finished { verdict, took } => vec![self.tally.sentence(verdict, *took)],
+        }
+    }
+
+    fn warning(&self, message: &str) -> Vec<String> {
+        let word = paint(Tint::Notice, "warning", self.color);
+        vec![format!("{word}: {}", printable_name(message))]
+    }
+
+    /// The first message of a step is shown, and of those that differ from the one before, the
+    /// second, the fourth, the eighth: a wait of hours fills no log.
+    fn progress(&mut self, step: &StepEvent, message: &str) -> Vec<String> {
+        let (last, count) = self.said.entry(step.id).or_default();
+        if *count > 0 && last == message {
+            return Vec::new();
+        }
+        message.clone_into(last);
+        *count += 1;
+        if count.is_power_of_two() {
+            vec![self.line(step, &format!("… {}", printable_name(message)))]
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn ended(&mut self, step: &StepEvent, outcome: &Outcome, time: Millis) -> Vec<String> {
+        self.said.remove(&step.id);
+        let time = took(time);
+        let (tint, end) = match outcome {
+            Outcome::Applied => (None, format!("done {time}")),
+            Outcome::AlreadyTrue => (None, "was so already".to_owned()),
+            Outcome::Tolerated(reason) => {
+                (Some(Tint::Notice), format!("failed, and may: {reason} ({time})"))
+            }
+            Outcome::Failed(reason) => (Some(Tint::Bad), format!("failed: {reason} ({time})")),
+            Outcome::Superseded(reason) => (Some(Tint::Bad), format!("stopped: {reason}")),
+            Outcome::Unknown(reason) => {
+                (Some(Tint::Bad), format!("nobody knows whether it was done: {reason} ({time})"))
+            }
+            // They are many, and the last line counts them.
+            Outcome::Skipped => return Vec::new(),
+        };
+        let line = self.line(step, &printable_name(&end));
+        vec![tint.map_or_else(|| line.clone(), |tint| paint(tint, &line, self.color))]
+    }
+
+    fn line(&self, step: &StepEvent, end: &str) -> String {
+        let names = self.names;
+        format!("{:<names$}  {}  {end}", name(step), printable_name(&step.words))
+    }
+}
