@@ -13,7 +13,7 @@ mod steps;
 mod text;
 
 #[cfg(test)]
-mod sample;
+pub(super) mod sample;
 #[cfg(test)]
 mod tests;
 

@@ -225,7 +225,8 @@ impl<'a> Page<'a> {
         let digits = lines.len().to_string().len();
         let names = lines.iter().map(|line| width(&line.service)).max().unwrap_or(0);
         let line = |(number, line): (usize, steps::Line)| {
-            format!("{:>digits$}. {:<names$}  {}", number + 1, line.service, line.words)
+            let gap = if names == 0 { "" } else { "  " };
+            format!("{:>digits$}. {:<names$}{gap}{}", number + 1, line.service, line.words)
         };
         lines.into_iter().enumerate().map(line).collect()
     }
