@@ -8,3 +8,4 @@
 mod config;
 mod rig;
 mod routing;
+mod spec;
