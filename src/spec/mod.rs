@@ -51,3 +51,6 @@ pub struct Published {
     /// Addresses and ports of the host.
     pub at: Vec<Endpoint>,
 }
+
+#[cfg(test)]
+mod tests;
