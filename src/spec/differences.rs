@@ -47,11 +47,11 @@ pub fn differences(want: &Value, live: &Value, image_config: &Value) -> Vec<Fiel
 }
 
 fn is_chosen(path: &str) -> bool {
-    let matches = |chosen: &&str| match chosen.strip_suffix('.') {
+    let matches = |chosen: &str| match chosen.strip_suffix('.') {
         Some(group) => path.strip_prefix(group).is_some_and(|rest| rest.starts_with('.')),
-        None => path == *chosen,
+        None => path == chosen,
     };
-    CHOSEN.iter().any(|chosen| matches(&chosen))
+    CHOSEN.iter().any(|chosen| matches(chosen))
         || path.starts_with("networks.") && path.ends_with(".mac_address")
 }
 
