@@ -6,6 +6,7 @@
 #![expect(clippy::disallowed_types, reason = "tests wait for the real world")]
 
 mod config;
+mod docker;
 mod rig;
 mod routing;
 mod spec;

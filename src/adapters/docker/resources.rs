@@ -25,8 +25,11 @@ impl Docker {
             [] => {}
             some => return stands(&what, name, some.iter().any(|it| has_owner(&owned(it)))),
         }
-        let mut typed: NetworkCreateRequest = request::typed(body, &["CheckDuplicate"], &what)?;
-        name.clone_into(&mut typed.name);
+        let mut body = body.clone();
+        if let Some(keys) = body.as_object_mut() {
+            keys.insert("Name".to_owned(), name.into());
+        }
+        let typed: NetworkCreateRequest = request::typed(&body, &["CheckDuplicate"], &what)?;
         let api = self.api().await?;
         let made = within(SLOW, &what, api.create_network(typed)).await?;
         // Names of networks are not unique for the engine: two makers can both succeed.

@@ -1,0 +1,7 @@
+//! What `adapters::docker` does to a real engine. Without an engine every test here fails.
+
+mod inside;
+mod leases;
+mod life;
+mod survey;
+mod world;
