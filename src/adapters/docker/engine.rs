@@ -10,9 +10,7 @@ use super::asking;
 use super::client::Docker;
 use super::live::{live_container, text};
 use crate::model::{Hook, HostState, LiveContainer, Owner, Release, Replica, StackName};
-use crate::ports::{
-    Applied, Engine, HookEnd, LogLine, LogOptions, PortError, Question, Wanted,
-};
+use crate::ports::{Applied, Engine, HookEnd, LogLine, LogOptions, PortError, Question, Wanted};
 
 /// The longest a hook may run: it has no limit of its own.
 const HOOK: Duration = Duration::from_secs(60 * 60);
@@ -28,9 +26,8 @@ impl Engine for Docker {
 
     async fn inspect(&self, name: &str) -> Result<Option<LiveContainer>, PortError> {
         let Some(seen) = self.ours(name, None).await? else { return Ok(None) };
-        let incomplete = || {
-            PortError::Refused(format!("container {name} lacks labels that gitdeploy writes"))
-        };
+        let incomplete =
+            || PortError::Refused(format!("container {name} lacks labels that gitdeploy writes"));
         live_container(&seen).map(Some).ok_or_else(incomplete)
     }
 

@@ -63,10 +63,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_final() {
-        assert_eq!(
-            answered(404),
-            PortError::NotFound("could not find x: no such thing".into())
-        );
+        assert_eq!(answered(404), PortError::NotFound("could not find x: no such thing".into()));
         for status in [400, 403, 409, 500, 503] {
             let refused = PortError::Refused("could not find x: no such thing".into());
             assert_eq!(answered(status), refused, "{status}");

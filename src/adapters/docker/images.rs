@@ -140,8 +140,7 @@ impl Docker {
     async fn tag(&self, from: &str, name: &str, tag: &str) -> Result<(), PortError> {
         let api = self.api().await?;
         let what = format!("name image {from} {name}:{tag}");
-        let options =
-            TagImageOptions { repo: Some(name.to_owned()), tag: Some(tag.to_owned()) };
+        let options = TagImageOptions { repo: Some(name.to_owned()), tag: Some(tag.to_owned()) };
         within(QUICK, &what, api.tag_image(from, Some(options))).await
     }
 }

@@ -80,7 +80,9 @@ impl Leases for Docker {
                     "container {name} is no lease of gitdeploy; remove it by hand"
                 )));
             };
-            if has.get(LEASE_TAKING) == Some(&taking) && has.get(LEASE_HOLDER).is_some_and(|it| it == holder) {
+            if has.get(LEASE_TAKING) == Some(&taking)
+                && has.get(LEASE_HOLDER).is_some_and(|it| it == holder)
+            {
                 return Ok(Taken::Ours(held(&lease.id, key)));
             }
             if !lease.is_expired {
@@ -265,8 +267,7 @@ mod tests {
     }
 
     fn stack() -> LeaseKey {
-        let owner =
-            Owner { project: name("acme").into(), environment: name("production").into() };
+        let owner = Owner { project: name("acme").into(), environment: name("production").into() };
         LeaseKey::Stack(owner, name("shop").into())
     }
 

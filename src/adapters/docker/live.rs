@@ -96,6 +96,9 @@ fn request(seen: &Value, networks: &Map<String, Value>, id: &str) -> Value {
     let places: Map<String, Value> =
         networks.iter().map(|(name, place)| (name.clone(), asked_for(place, id))).collect();
     if let Some(keys) = request.as_object_mut() {
+        if keys.get("Hostname").and_then(Value::as_str) == Some(short(id)) {
+            keys.remove("Hostname");
+        }
         let host = seen.pointer("/HostConfig").cloned().unwrap_or_else(|| json!({}));
         keys.insert("HostConfig".to_owned(), host);
         keys.insert("NetworkingConfig".to_owned(), json!({ "EndpointsConfig": places }));
@@ -108,17 +111,17 @@ fn asked_for(place: &Value, id: &str) -> Value {
     let mut kept = Map::new();
     for key in ASKED_FOR {
         match place.get(key) {
-            None | Some(Value::Null) => {}
+            None => {}
+            Some(value) if is_empty(value) => {}
             Some(value) => drop(kept.insert(key.to_owned(), value.clone())),
         }
     }
-    let short = id.get(..12).unwrap_or(id);
     let aliases: Vec<&Value> = place
         .get("Aliases")
         .and_then(Value::as_array)
         .into_iter()
         .flatten()
-        .filter(|alias| alias.as_str() != Some(short))
+        .filter(|alias| alias.as_str() != Some(short(id)))
         .collect();
     if !aliases.is_empty() {
         kept.insert("Aliases".to_owned(), json!(aliases));
@@ -127,6 +130,20 @@ fn asked_for(place: &Value, id: &str) -> Value {
         kept.insert("MacAddress".to_owned(), json!(mac));
     }
     Value::Object(kept)
+}
+
+/// What the engine calls a container that was given no name in a network.
+fn short(id: &str) -> &str {
+    id.get(..12).unwrap_or(id)
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(keys) => keys.is_empty(),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
 }
 
 /// The MAC address when somebody asked for it. The engine does not say who chose it: its own begin

@@ -120,10 +120,7 @@ mod tests {
         }
         lines.finish(&mut keep);
         let texts: Vec<(bool, &str)> = seen.iter().map(|(is, text)| (*is, text.as_str())).collect();
-        assert_eq!(
-            texts,
-            [(true, "x"), (false, "ab"), (false, "c"), (false, "d"), (true, "y")]
-        );
+        assert_eq!(texts, [(true, "x"), (false, "ab"), (false, "c"), (false, "d"), (true, "y")]);
     }
 
     #[test]

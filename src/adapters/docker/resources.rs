@@ -59,20 +59,14 @@ impl Docker {
         let api = self.api().await?;
         let what = format!("look for network {name}");
         let filters = [("name".to_owned(), vec![name.to_owned()])];
-        let options = ListNetworksOptions {
-            filters: Some(filters.into()),
-            ..ListNetworksOptions::default()
-        };
+        let options =
+            ListNetworksOptions { filters: Some(filters.into()), ..ListNetworksOptions::default() };
         let mut found = within(QUICK, &what, api.list_networks(Some(options))).await?;
         found.retain(|network| network.name.as_deref() == Some(name));
         Ok(found)
     }
 
-    pub(super) async fn make_volume(
-        &self,
-        name: &str,
-        body: &Value,
-    ) -> Result<Applied, PortError> {
+    pub(super) async fn make_volume(&self, name: &str, body: &Value) -> Result<Applied, PortError> {
         let what = format!("create volume {name}");
         let wanted = labels(body.get("Labels"));
         guard("volume", name, &wanted)?;

@@ -54,9 +54,7 @@ async fn one_holder_does_not_get_it_twice() {
 #[tokio::test]
 async fn an_expired_lease_goes_to_one_other_and_is_lost_to_its_holder() {
     let world = World::new("expiry");
-    let Taken::Ours(first) = take(&world, "a", Duration::ZERO).await else {
-        panic!("it was free")
-    };
+    let Taken::Ours(first) = take(&world, "a", Duration::ZERO).await else { panic!("it was free") };
     let expired = async {
         while !listed(&world).await.iter().all(|lease| lease.is_expired) {
             tokio::time::sleep(Duration::from_millis(100)).await;

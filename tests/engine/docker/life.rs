@@ -121,7 +121,10 @@ async fn files_have_their_owner_rights_and_place_before_the_start() {
     assert_eq!(
         lines,
         [
-            "/run/secrets 0:0 755", "/run/secrets/key 1000:1001 440", "/new/deep 0:0 755", "one",
+            "/run/secrets 0:0 755",
+            "/run/secrets/key 1000:1001 440",
+            "/new/deep 0:0 755",
+            "one",
             "two",
         ]
     );

@@ -22,12 +22,21 @@ async fn a_survey_tells_ours_from_theirs() {
     world.docker.create_network(&network, &body).await.unwrap();
     let mut replica = world.replica("a", "while true; do sleep 0.1; done");
     replica.body["HostConfig"]["NetworkMode"] = json!(network);
-    replica.body["NetworkingConfig"] =
-        json!({"EndpointsConfig": {&network: {"Aliases": ["web"]}}});
+    replica.body["NetworkingConfig"] = json!({"EndpointsConfig": {&network: {"Aliases": ["web"]}}});
     world.docker.create(&replica, &[]).await.unwrap();
     world.docker.start(&replica.name).await.unwrap();
     let theirs = world.name("theirs");
-    run(&["create", "--name", &theirs, "--network", &network, "-p", "127.0.0.1:39481:80", image(), "true"]);
+    run(&[
+        "create",
+        "--name",
+        &theirs,
+        "--network",
+        &network,
+        "-p",
+        "127.0.0.1:39481:80",
+        image(),
+        "true",
+    ]);
     let foreign = Foreign("container", theirs.clone());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let wanted = Wanted {
@@ -63,9 +72,8 @@ async fn a_survey_tells_ours_from_theirs() {
 async fn the_last_release_is_remembered_alone() {
     let world = World::new("release");
     let docker = &world.docker;
-    let record = async |release: &Release| {
-        docker.record(&world.owner, &world.stack, release).await.unwrap()
-    };
+    let record =
+        async |release: &Release| docker.record(&world.owner, &world.stack, release).await.unwrap();
     let seen = async || {
         let seen = docker.survey(&world.owner, &Wanted::default()).await.unwrap();
         assert!(seen.volumes.is_empty(), "{:?}", seen.volumes);

@@ -26,8 +26,7 @@ impl World {
     /// Everything of `case` belongs to an owner of that name and process.
     pub(super) fn new(case: &str) -> Self {
         let project = format!("docker-{case}-{}", std::process::id());
-        let owner =
-            Owner { project: name(&project).into(), environment: name("test").into() };
+        let owner = Owner { project: name(&project).into(), environment: name("test").into() };
         Self { docker: Docker::unix(SOCKET).unwrap(), owner, stack: name("shop").into() }
     }
 
@@ -39,7 +38,10 @@ impl World {
     pub(super) fn replica(&self, what: &str, command: &str) -> Replica {
         let mut labels = self.owner.labels(&self.stack);
         let more = [
-            ("service", "web"), ("slot", "1"), ("spec", "ab12"), ("generation", "7"),
+            ("service", "web"),
+            ("slot", "1"),
+            ("spec", "ab12"),
+            ("generation", "7"),
             ("commit", "c0ffee"),
         ];
         labels.extend(more.map(|(key, value)| (format!("gitdeploy.{key}"), value.to_owned())));
