@@ -4,4 +4,5 @@ mod inside;
 mod leases;
 mod life;
 mod survey;
+mod tls;
 mod world;

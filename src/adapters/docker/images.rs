@@ -101,6 +101,12 @@ impl Docker {
             self.tag(&from, parts.name, parts.tag.unwrap_or("latest")).await?;
         }
         let after = self.local_image(reference).await?;
+        let is_for = |platform| after.as_ref().is_some_and(|seen| is_platform(seen, platform));
+        if let Some(platform) = platform.filter(|platform| !is_for(platform)) {
+            return Err(PortError::Refused(format!(
+                "the registry has no image {reference} for {platform}"
+            )));
+        }
         let came = after.as_ref().and_then(|seen| seen.id.as_ref());
         match digest {
             Some(_) if !after.as_ref().is_some_and(is_right) => Err(PortError::Moved(format!(

@@ -59,8 +59,7 @@ impl Docker {
         let api = self.api().await?;
         let what = format!("look for network {name}");
         let filters = [("name".to_owned(), vec![name.to_owned()])];
-        let options =
-            ListNetworksOptions { filters: Some(filters.into()), ..ListNetworksOptions::default() };
+        let options = ListNetworksOptions { filters: Some(filters.into()) };
         let mut found = within(QUICK, &what, api.list_networks(Some(options))).await?;
         found.retain(|network| network.name.as_deref() == Some(name));
         Ok(found)
