@@ -7,6 +7,7 @@
 
 mod config;
 mod docker;
+mod proxies;
 mod rig;
 mod routing;
 mod spec;

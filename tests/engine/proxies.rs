@@ -1,0 +1,162 @@
+//! Real proxies follow their file: each kind as a process of the host and in a container.
+
+mod stage;
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use gitdeploy::model::{Rule, RoutingTable};
+use gitdeploy::ports::{Activation, Applied, PortError};
+use gitdeploy::proxy::{Managed, read};
+use gitdeploy::settings::ProxyKind;
+
+use stage::{HOST, Load, Place, Replica, Stage, key, owner, table};
+
+const ALL: [(ProxyKind, Place); 4] = [
+    (ProxyKind::Nginx, Place::OnHost),
+    (ProxyKind::Nginx, Place::InContainer),
+    (ProxyKind::Haproxy, Place::OnHost),
+    (ProxyKind::Haproxy, Place::InContainer),
+];
+
+/// From two replicas to two others under load; the old ones end as soon as they are let go.
+async fn exchange(kind: ProxyKind, place: Place) {
+    let stage = Stage::start(kind, place);
+    let at = stage.replicas_at().await;
+    let [a, b, c, d] = ["a", "b", "c", "d"].map(Replica::start);
+    let old = table(1, at, &[&a, &b]);
+    assert_eq!(stage.observe().await.obstacles, Vec::<String>::new());
+    assert_eq!(stage.switch(&old).await, Ok(Activation::Reload));
+    let load = Load::start(stage.address);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+
+    let activation = stage.switch(&table(2, at, &[&c, &d])).await;
+    let rule = Rule { host: HOST.into(), path: "/".into() };
+    let proof = stage.proxy.prove(&rule).await.expect("an answer").expect("a server");
+    assert!([c.port, d.port].contains(&proof.port), "{proof} is an old one");
+    let gone = BTreeMap::from([(key(), old.backends[&key()].servers.clone())]);
+    let_go(&stage, &gone).await;
+    let served = a.served() + b.served();
+    drop((a, b));
+    stage.proxy.forget(&gone).await.expect("forgotten");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+
+    let (answered, lost) = load.finish();
+    assert_eq!(lost, Vec::<String>::new(), "of {answered}");
+    assert!(served > 10 && c.served() + d.served() > 10, "{answered} requests were answered");
+    let expected = match kind {
+        ProxyKind::Nginx => Activation::Reload,
+        ProxyKind::Haproxy => Activation::Runtime,
+    };
+    assert_eq!(activation, Ok(expected));
+    let state = stage.observe().await;
+    assert_eq!((state.serving, state.obstacles), (Some(2), Vec::new()));
+    if let Some(servers) = state.servers {
+        let names: Vec<&String> = servers[&key().to_string()].keys().collect();
+        assert_eq!(names, ["c", "d"]);
+    }
+    assert_eq!(stage.proxy.forget(&gone).await, Ok(Applied::AlreadyTrue));
+}
+
+type Gone = BTreeMap<
+    gitdeploy::model::BackendKey,
+    BTreeMap<String, gitdeploy::model::Endpoint>,
+>;
+
+async fn let_go(stage: &Stage, gone: &Gone) {
+    let end = Instant::now() + Duration::from_secs(20);
+    loop {
+        let draining = stage.proxy.draining(gone).await.expect("an answer");
+        if draining.is_over() {
+            return;
+        }
+        assert!(Instant::now() < end, "{draining:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nginx_on_the_host_exchanges_servers_without_a_lost_request() {
+    exchange(ProxyKind::Nginx, Place::OnHost).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nginx_in_a_container_exchanges_servers_without_a_lost_request() {
+    exchange(ProxyKind::Nginx, Place::InContainer).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn haproxy_on_the_host_exchanges_servers_without_a_lost_request() {
+    exchange(ProxyKind::Haproxy, Place::OnHost).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn haproxy_in_a_container_exchanges_servers_without_a_lost_request() {
+    exchange(ProxyKind::Haproxy, Place::InContainer).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_candidate_is_refused_and_leaves_no_trace() {
+    for (kind, place) in ALL {
+        let stage = Stage::start(kind, place);
+        let at = stage.replicas_at().await;
+        let replica = Replica::start("a");
+        stage.switch(&table(1, at, &[&replica])).await.expect("switched");
+        let (files, text) = (stage.files(), stage.proxy.read().await.expect("read"));
+        let bad = text.clone().expect("a file") + "\nnonsense here;\n";
+        let refused = stage.proxy.test(&bad).await.expect_err("refused").to_string();
+        assert!(refused.contains("nonsense") && refused.contains("gitdeploy."), "{refused}");
+        assert!(!refused.contains("check"), "names the stand-in: {refused}");
+        assert_eq!((stage.files(), stage.proxy.read().await.expect("read")), (files, text));
+        assert_eq!(stage.proxy.confirm(1).await, Ok(true));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taken_address_is_found_before_anything_changes() {
+    for kind in [ProxyKind::Nginx, ProxyKind::Haproxy] {
+        let stage = Stage::start(kind, Place::OnHost);
+        let _squatter = TcpListener::bind(stage.address).expect("a listener");
+        let text = stage.render(&RoutingTable { generation: 1, ..RoutingTable::default() }).await;
+        let refused = stage.proxy.test(&text).await.expect_err("refused").to_string();
+        assert!(refused.contains("is taken by another process"), "{refused}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_switch_that_was_cut_off_after_the_swap_can_be_finished() {
+    for (kind, place) in ALL {
+        let stage = Stage::start(kind, place);
+        let at = stage.replicas_at().await;
+        let (a, b) = (Replica::start("a"), Replica::start("b"));
+        stage.switch(&table(1, at, &[&a])).await.expect("switched");
+        let next = table(2, at, &[&b]);
+        let (before, text) = (stage.proxy.read().await.expect("read"), stage.render(&next).await);
+        stage.proxy.swap(before.as_deref(), Some(&text)).await.expect("swapped");
+
+        let state = stage.observe().await;
+        assert_eq!((state.serving, state.table.as_ref()), (Some(1), Some(&next)));
+        assert_eq!(stage.proxy.confirm(2).await, Ok(false));
+        stage.proxy.activate(&next).await.expect("activated");
+        stage.confirmed(2).await;
+        assert_eq!(stage.proxy.activate(&next).await, Ok(Activation::AlreadyTrue));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_edited_by_hand_is_seen_and_not_overwritten_unseen() {
+    for (kind, place) in ALL {
+        let stage = Stage::start(kind, place);
+        let at = stage.replicas_at().await;
+        let replica = Replica::start("a");
+        stage.switch(&table(1, at, &[&replica])).await.expect("switched");
+        let written = stage.proxy.read().await.expect("read");
+        stage.edit(&(written.clone().expect("a file") + "# by hand\n"));
+        let file = stage.observe().await.file;
+        let managed = read(&owner(), file.as_deref());
+        assert!(matches!(managed, Managed::Ours { edited: true, .. }), "{managed:?}");
+        let swapped = stage.proxy.swap(written.as_deref(), Some("x")).await;
+        assert!(matches!(swapped, Err(PortError::Moved(_))), "{swapped:?}");
+    }
+}
