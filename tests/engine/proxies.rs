@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use gitdeploy::model::{Rule, RoutingTable};
+use gitdeploy::model::{RoutingTable, Rule};
 use gitdeploy::ports::{Activation, Applied, PortError};
 use gitdeploy::proxy::{Managed, read};
 use gitdeploy::settings::ProxyKind;
@@ -37,6 +37,7 @@ async fn exchange(kind: ProxyKind, place: Place) {
     assert!([c.port, d.port].contains(&proof.port), "{proof} is an old one");
     let gone = BTreeMap::from([(key(), old.backends[&key()].servers.clone())]);
     let_go(&stage, &gone).await;
+    assert!(!stage.files().contains(".close"), "the flag stays: {}", stage.files());
     let served = a.served() + b.served();
     drop((a, b));
     stage.proxy.forget(&gone).await.expect("forgotten");
@@ -59,10 +60,7 @@ async fn exchange(kind: ProxyKind, place: Place) {
     assert_eq!(stage.proxy.forget(&gone).await, Ok(Applied::AlreadyTrue));
 }
 
-type Gone = BTreeMap<
-    gitdeploy::model::BackendKey,
-    BTreeMap<String, gitdeploy::model::Endpoint>,
->;
+type Gone = BTreeMap<gitdeploy::model::BackendKey, BTreeMap<String, gitdeploy::model::Endpoint>>;
 
 async fn let_go(stage: &Stage, gone: &Gone) {
     let end = Instant::now() + Duration::from_secs(20);
@@ -159,4 +157,52 @@ async fn a_file_edited_by_hand_is_seen_and_not_overwritten_unseen() {
         let swapped = stage.proxy.swap(written.as_deref(), Some("x")).await;
         assert!(matches!(swapped, Err(PortError::Moved(_))), "{swapped:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_broken_by_hand_can_be_replaced() {
+    for (kind, place) in ALL {
+        let stage = Stage::start(kind, place);
+        let at = stage.replicas_at().await;
+        let (a, b) = (Replica::start("a"), Replica::start("b"));
+        stage.switch(&table(1, at, &[&a])).await.expect("switched");
+        let written = stage.proxy.read().await.expect("read").expect("a file");
+        stage.edit(&(written + "nonsense here;\n"));
+        assert_eq!(stage.observe().await.obstacles, Vec::<String>::new());
+        assert_eq!(stage.switch(&table(2, at, &[&b])).await, Ok(Activation::Reload));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn haproxy_reads_its_file_again_for_new_rules_without_a_lost_request() {
+    let stage = Stage::start(ProxyKind::Haproxy, Place::OnHost);
+    let at = stage.replicas_at().await;
+    let (a, b) = (Replica::start("a"), Replica::start("b"));
+    stage.switch(&table(1, at, &[&a])).await.expect("switched");
+    let load = Load::start(stage.address);
+    let mut next = table(2, at, &[&b]);
+    let rule = Rule { host: "other.example.com".into(), path: "/".into() };
+    next.backends.get_mut(&key()).expect("a backend").rules.insert(rule.clone());
+    assert_eq!(stage.switch(&next).await, Ok(Activation::Reload));
+    let_go(&stage, &BTreeMap::new()).await;
+    drop(a);
+    let proof = stage.proxy.prove(&rule).await.expect("an answer").expect("a server");
+    assert_eq!(proof.port, b.port);
+    let (answered, lost) = load.finish();
+    assert_eq!(lost, Vec::<String>::new(), "of {answered}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_haproxy_does_not_find_up_is_taken_back_out() {
+    let stage = Stage::start(ProxyKind::Haproxy, Place::OnHost);
+    let at = stage.replicas_at().await;
+    let (a, mut deaf) = (Replica::start("a"), Replica::start("deaf"));
+    stage.switch(&table(1, at, &[&a])).await.expect("switched");
+    deaf.port = stage::free_port();
+    let refused = stage.switch(&table(2, at, &[&deaf])).await.expect_err("refused").to_string();
+    assert!(refused.contains("shop.web.8080/deaf"), "{refused}");
+    let state = stage.observe().await;
+    let servers = &state.servers.expect("servers")[&key().to_string()];
+    assert!(servers["a"].takes_requests && !servers.contains_key("deaf"), "{servers:?}");
+    assert_eq!(state.serving, Some(1));
 }

@@ -30,9 +30,10 @@ pub(super) struct InContainer {
 impl InContainer {
     /// The container in the engine's words.
     async fn inspect(&self) -> Result<Value, PortError> {
-        self.docker.inspect_raw(&self.name).await?.ok_or_else(|| {
-            PortError::NotFound(format!("there is no container `{}`", self.name))
-        })
+        self.docker
+            .inspect_raw(&self.name)
+            .await?
+            .ok_or_else(|| PortError::NotFound(format!("there is no container `{}`", self.name)))
     }
 
     /// The number of its first process on this machine.
@@ -67,6 +68,13 @@ impl Shell for InContainer {
     }
 
     async fn run(&self, argv: &[String], limit: Duration) -> Result<Ran, PortError> {
+        // `kill` is a part of the shell in many images, and no program.
+        if let [kill, signal, first] = argv
+            && (kill.as_str(), first.as_str()) == ("kill", "1")
+        {
+            let signal = signal.trim_start_matches('-');
+            return self.docker.kill(&self.name, signal).await.map(|()| Ran::default());
+        }
         let config = ExecConfig {
             attach_stdout: Some(true),
             attach_stderr: Some(true),
@@ -136,7 +144,8 @@ impl Shell for InContainer {
         };
         if replicas_at.is_none() {
             let name = &self.name;
-            obstacles.push(format!("the container `{name}` is in no network with a way to its host"));
+            obstacles
+                .push(format!("the container `{name}` is in no network with a way to its host"));
         }
         Ok(Surroundings { replicas_at, obstacles, is_running })
     }
@@ -192,7 +201,9 @@ fn obstacle(inspected: &Value, path: &str) -> Option<String> {
         Some((mount, _)) if mount["RW"].as_bool() == Some(false) => {
             Some(format!("the folder of `{path}` is mounted read-only"))
         }
-        None if is_sealed => Some(format!("`{path}` lies in a read-only container; mount its folder")),
+        None if is_sealed => {
+            Some(format!("`{path}` lies in a read-only container; mount its folder"))
+        }
         Some(_) | None => None,
     }
 }

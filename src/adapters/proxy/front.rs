@@ -2,14 +2,16 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::managed;
 use super::shell::{Shell, Stream, within};
 use crate::model::{Endpoint, Generation, Rule};
 use crate::ports::{Applied, PortError};
-use crate::settings::Listen;
+use crate::settings::{Listen, Proxy};
 
 /// The name that both templates answer questions of ours under; it can never be anybody's.
 const OUR_HOST: &str = "gitdeploy.invalid";
@@ -29,6 +31,7 @@ pub(super) struct Front {
     pub(super) shell: Arc<dyn Shell>,
     pub(super) path: String,
     pub(super) listen: Vec<Listen>,
+    must_reload: AtomicBool,
 }
 
 /// The part of an HTTP answer that is looked at.
@@ -40,6 +43,25 @@ struct Answer {
 }
 
 impl Front {
+    pub(super) fn new(proxy: &Proxy, shell: Arc<dyn Shell>) -> Self {
+        Self {
+            shell,
+            path: proxy.config.value.clone(),
+            listen: proxy.listen.clone(),
+            must_reload: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether the file was replaced in a way that no generation shows: it had been edited by hand,
+    /// and may run as it was edited, or it says the same table in other words.
+    pub(super) fn must_reload(&self) -> bool {
+        self.must_reload.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn reloaded(&self) {
+        self.must_reload.store(false, Ordering::Relaxed);
+    }
+
     pub(super) async fn read(&self) -> Result<Option<String>, PortError> {
         self.shell.read(&self.path).await
     }
@@ -56,6 +78,12 @@ impl Front {
         }
         if now.as_deref() != expect {
             return Err(PortError::Moved(format!("`{}` was changed by somebody else", self.path)));
+        }
+        let (old, next) = (expect.and_then(managed::table), new.and_then(managed::table));
+        if let (Some((old, is_edited)), Some((next, _))) = (old, next)
+            && (is_edited || old.generation == next.generation)
+        {
+            self.must_reload.store(true, Ordering::Relaxed);
         }
         match new {
             Some(text) => self.shell.replace(&self.path, text).await?,

@@ -8,7 +8,6 @@
 mod runtime;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,9 +20,7 @@ use super::front::Front;
 use super::kernel::Process;
 use super::managed;
 use super::shell::{COMMAND_LIMIT, Ran, Shell, words};
-use crate::model::{
-    Backend, BackendKey, Endpoint, Generation, ProxyState, RoutingTable, Rule,
-};
+use crate::model::{Backend, BackendKey, Endpoint, Generation, ProxyState, RoutingTable, Rule};
 use crate::ports::{Activation, Applied, Draining, PortError, Proxy};
 use crate::proxy::runtime_server;
 use crate::settings;
@@ -45,8 +42,6 @@ pub(super) struct Haproxy {
     test: Vec<String>,
     reload: Vec<String>,
     runtime: Option<Runtime>,
-    /// Whether the file was replaced for more than its servers: what it said was not what we wrote.
-    must_reload: AtomicBool,
     /// Workers from before the last reload of ours, by the numbers of this machine.
     noted: Mutex<BTreeSet<u32>>,
 }
@@ -74,14 +69,9 @@ impl Haproxy {
         let path = proxy.socket.as_ref().map(|socket| socket.value.clone());
         Self {
             runtime: path.map(|path| Runtime { shell: Arc::clone(&shell), path }),
-            front: Front {
-                shell,
-                path: proxy.config.value.clone(),
-                listen: proxy.listen.clone(),
-            },
+            front: Front::new(proxy, shell),
             test: proxy.test.clone(),
             reload: proxy.reload.clone(),
-            must_reload: AtomicBool::new(false),
             noted: Mutex::default(),
         }
     }
@@ -182,7 +172,7 @@ impl Haproxy {
     /// The runtime, if what runs is built as the file says.
     async fn same_structure(&self, text: &str) -> Option<&Runtime> {
         let runtime = self.runtime.as_ref()?;
-        if self.must_reload.load(Ordering::Relaxed) {
+        if self.front.must_reload() {
             return None;
         }
         let running = runtime.variable(STRUCTURE).await.ok()??;
@@ -225,7 +215,7 @@ impl Haproxy {
             return Err(PortError::Refused(ran.said()));
         }
         self.await_new_worker(before, table).await?;
-        self.must_reload.store(false, Ordering::Relaxed);
+        self.front.reloaded();
         Ok(Activation::Reload)
     }
 
@@ -237,17 +227,14 @@ impl Haproxy {
     ) -> Result<(), PortError> {
         let end = Instant::now() + UP_LIMIT;
         while Instant::now() < end {
-            if self.front.confirm(table.generation).await {
-                return Ok(());
-            }
-            if let (Some(runtime), Some(before)) = (&self.runtime, before) {
-                let now = runtime.pid().await.ok().flatten();
-                let generation = runtime.variable(GENERATION).await.ok().flatten();
-                if now.is_some_and(|now| now != before)
-                    && generation == Some(table.generation.to_string())
-                {
-                    return Ok(());
+            let is_new = match (&self.runtime, before) {
+                (Some(runtime), Some(before)) => {
+                    runtime.pid().await.ok().flatten().is_some_and(|now| now != before)
                 }
+                _ => true,
+            };
+            if is_new && self.front.confirm(table.generation).await {
+                return Ok(());
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -311,10 +298,6 @@ impl Proxy for Haproxy {
     }
 
     async fn swap(&self, expect: Option<&str>, new: Option<&str>) -> Result<Applied, PortError> {
-        // What was edited by hand may run as it was edited, and no variable tells.
-        if expect.and_then(managed::table).is_some_and(|(_, edited)| edited) {
-            self.must_reload.store(true, Ordering::Relaxed);
-        }
         self.front.swap(expect, new).await
     }
 
@@ -325,7 +308,10 @@ impl Proxy for Haproxy {
             if let Some(steps) = Steps::between(&runtime.servers().await?, table) {
                 return self.follow_at_runtime(runtime, table, steps).await;
             }
-        } else if self.runtime.is_none() && self.front.confirm(table.generation).await {
+        } else if self.runtime.is_none()
+            && !self.front.must_reload()
+            && self.front.confirm(table.generation).await
+        {
             return Ok(Activation::AlreadyTrue);
         }
         self.reload(table).await
@@ -384,9 +370,10 @@ impl Steps {
                     _ => steps.come.push(Coming::new(key, backend, name, endpoint, live.is_some())),
                 }
             }
-            let gone = there.into_iter().flatten().filter(|(name, live)| {
-                live.takes_requests && !backend.servers.contains_key(*name)
-            });
+            let gone = there
+                .into_iter()
+                .flatten()
+                .filter(|(name, live)| live.takes_requests && !backend.servers.contains_key(*name));
             steps.go.extend(gone.map(|(name, _)| format!("{key}/{name}")));
         }
         Some(steps)
@@ -476,9 +463,9 @@ async fn take_out(runtime: &Runtime, server: &str) -> Result<(), PortError> {
 fn named(
     servers: &BTreeMap<BackendKey, BTreeMap<String, Endpoint>>,
 ) -> impl Iterator<Item = (String, String)> {
-    servers.iter().flat_map(|(key, names)| {
-        names.keys().map(move |name| (key.to_string(), name.clone()))
-    })
+    servers
+        .iter()
+        .flat_map(|(key, names)| names.keys().map(move |name| (key.to_string(), name.clone())))
 }
 
 /// Whether a command line is that of an HAProxy that reads `path` or the folder it is in.

@@ -176,9 +176,8 @@ pub(super) fn listening(pid: &str) -> Vec<Socket> {
 pub(super) fn sockets_of(pid: u32) -> Option<Vec<u64>> {
     let entries = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
     let links = entries.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok());
-    let inode = |link: PathBuf| {
-        link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
-    };
+    let inode =
+        |link: PathBuf| link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok();
     Some(links.filter_map(inode).collect())
 }
 

@@ -12,8 +12,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
-use self::dump::{Dump, Stage};
+use self::dump::{Copy, Dump};
 use super::bind;
 use super::front::Front;
 use super::kernel::Process;
@@ -37,6 +39,8 @@ pub(super) struct Nginx {
     front: Front,
     test: Vec<String>,
     reload: Vec<String>,
+    /// The file with the number of the master.
+    pid_file: OnceCell<Option<String>>,
     /// Workers from before the last reload of ours, by the numbers of this machine.
     noted: Mutex<BTreeSet<u32>>,
 }
@@ -54,13 +58,10 @@ enum Configuration {
 impl Nginx {
     pub(super) fn new(proxy: &settings::Proxy, shell: Arc<dyn Shell>) -> Self {
         Self {
-            front: Front {
-                shell,
-                path: proxy.config.value.clone(),
-                listen: proxy.listen.clone(),
-            },
+            front: Front::new(proxy, shell),
             test: proxy.test.clone(),
             reload: proxy.reload.clone(),
+            pid_file: OnceCell::new(),
             noted: Mutex::default(),
         }
     }
@@ -110,16 +111,16 @@ impl Nginx {
             });
         }
         let dump = Dump::parse(&ran.stdout);
-        dump.map(Configuration::Whole).ok_or_else(|| {
-            PortError::Refused("`nginx -T` prints no configuration".into())
-        })
+        dump.map(Configuration::Whole)
+            .ok_or_else(|| PortError::Refused("`nginx -T` prints no configuration".into()))
     }
 
     async fn version(&self) -> Result<String, PortError> {
         let argv = self.program("-v");
         let ran = self.run(&argv).await?.ok(&argv)?;
         let said = ran.said();
-        let version = said.rsplit_once("nginx/").and_then(|(_, rest)| rest.split_whitespace().next());
+        let version =
+            said.rsplit_once("nginx/").and_then(|(_, rest)| rest.split_whitespace().next());
         Ok(version.unwrap_or("unknown").to_owned())
     }
 
@@ -132,16 +133,11 @@ impl Nginx {
     }
 
     /// The processes of this nginx, the master first; empty when it does not run.
-    async fn family(&self, dump: &Dump) -> Result<Vec<Process>, PortError> {
-        let path = match dump.top("pid") {
-            Some(path) if path.starts_with('/') => Some(path),
-            Some(path) => self.built_with("--prefix").await?.map(|prefix| {
-                format!("{}/{path}", self.prefix().unwrap_or(&prefix).trim_end_matches('/'))
-            }),
-            None => self.built_with("--pid-path").await?,
+    async fn family(&self) -> Result<Vec<Process>, PortError> {
+        let Some(path) = self.pid_file.get_or_try_init(|| self.find_pid_file()).await? else {
+            return Ok(Vec::new());
         };
-        let Some(path) = path else { return Ok(Vec::new()) };
-        let number = self.front.shell.read(&path).await?;
+        let number = self.front.shell.read(path).await?;
         let number: Option<u32> = number.and_then(|text| text.trim().parse().ok());
         let processes = self.front.shell.processes().await?;
         let is_master = |process: &&Process| {
@@ -156,6 +152,23 @@ impl Nginx {
         Ok([master.clone()].into_iter().chain(workers).collect())
     }
 
+    /// Where the configuration says, or where nginx was built to write it.
+    async fn find_pid_file(&self) -> Result<Option<String>, PortError> {
+        let said = match self.configuration().await? {
+            Configuration::Whole(dump) => dump.top("pid"),
+            Configuration::OursIsBad | Configuration::Bad(_) => {
+                return Err(PortError::Refused("nginx refuses its own configuration".into()));
+            }
+        };
+        match said {
+            Some(path) if path.starts_with('/') => Ok(Some(path)),
+            Some(path) => Ok(self.built_with("--prefix").await?.map(|prefix| {
+                format!("{}/{path}", self.prefix().unwrap_or(&prefix).trim_end_matches('/'))
+            })),
+            None => self.built_with("--pid-path").await,
+        }
+    }
+
     /// The value of `-p` in the checking command.
     fn prefix(&self) -> Option<&str> {
         let at = self.test.iter().position(|word| word == "-p")?;
@@ -164,22 +177,18 @@ impl Nginx {
 
     /// The workers that still serve an older configuration.
     async fn old_workers(&self) -> Result<BTreeSet<u32>, PortError> {
-        let Configuration::Whole(dump) = self.configuration().await? else {
-            // Without a readable configuration nothing was reloaded since; who was noted counts.
-            return self.noted_alive(&self.front.shell.processes().await?);
-        };
-        let family = self.family(&dump).await?;
-        let mut old = self.noted_alive(&family)?;
+        let family = self.family().await?;
+        let mut old = self.noted_alive(&family);
         let is_ending = |process: &&Process| process.title.contains("is shutting down");
         old.extend(family.iter().filter(is_ending).map(|process| process.pid));
         Ok(old)
     }
 
-    fn noted_alive(&self, processes: &[Process]) -> Result<BTreeSet<u32>, PortError> {
+    fn noted_alive(&self, processes: &[Process]) -> BTreeSet<u32> {
         let alive: BTreeSet<u32> = processes.iter().map(|process| process.pid).collect();
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         noted.retain(|pid| alive.contains(pid));
-        Ok(noted.clone())
+        noted.clone()
     }
 
     fn note(&self, family: &[Process]) {
@@ -200,25 +209,25 @@ impl Nginx {
     /// Checks `candidate` in a copy of the way to the managed file.
     async fn check_aside(&self, dump: &Dump, candidate: &str) -> Result<(), PortError> {
         let prefix = format!("{}.gitdeploy-check", dump.main());
-        let Some(Stage { files }) = dump.staged(&self.front.path, candidate, &prefix) else {
+        let Some(copies) = dump.staged(&self.front.path, candidate, &prefix) else {
             return Err(PortError::Refused(self.not_included(dump)));
         };
-        let main = files.last().map(|(path, _)| path.clone()).unwrap_or_default();
-        let mut done = Ok(Ran::default());
-        for (path, text) in &files {
-            if done.is_ok() {
-                done = self.front.shell.replace(path, text).await.map(|()| Ran::default());
-            }
+        let checked = self.check_copies(&copies).await;
+        for copy in &copies {
+            self.front.shell.remove(&copy.path).await?;
         }
-        if done.is_ok() {
-            done = self.run(&self.checker("-t", Some(&main))?).await;
+        accepted(&checked?, |said| {
+            let told = |said: String, copy: &Copy| said.replace(&copy.path, &copy.stands_for);
+            copies.iter().fold(said.to_owned(), told)
+        })
+    }
+
+    async fn check_copies(&self, copies: &[Copy]) -> Result<Ran, PortError> {
+        for copy in copies {
+            self.front.shell.replace(&copy.path, &copy.text).await?;
         }
-        for (path, _) in &files {
-            self.front.shell.remove(path).await?;
-        }
-        let stand_in = files.iter().find(|(_, text)| text == candidate);
-        let stand_in = stand_in.map(|(path, _)| path.as_str()).unwrap_or_default();
-        accepted(&done?, |said| said.replace(stand_in, &self.front.path))
+        let main = copies.last().map(|copy| copy.path.as_str());
+        self.run(&self.checker("-t", main)?).await
     }
 
     /// Checks `candidate` in its place, where what is there now is refused anyway: no reload by
@@ -242,13 +251,15 @@ impl Nginx {
     async fn obstacles(&self) -> Result<Vec<String>, PortError> {
         Ok(match self.configuration().await? {
             Configuration::OursIsBad => Vec::new(),
-            Configuration::Bad(said) => vec![format!("nginx refuses its own configuration: {said}")],
+            Configuration::Bad(said) => {
+                vec![format!("nginx refuses its own configuration: {said}")]
+            }
             Configuration::Whole(dump) => {
                 let mut found = Vec::new();
                 if dump.staged(&self.front.path, "", "").is_none() {
                     found.push(self.not_included(&dump));
                 }
-                let family = self.family(&dump).await?;
+                let family = self.family().await?;
                 if family.is_empty() {
                     found.push("nginx does not run".into());
                 }
@@ -280,8 +291,8 @@ impl Nginx {
     }
 
     async fn lower_flag_with_old_workers(&self) -> Result<(), PortError> {
-        let end = tokio::time::Instant::now() + CLOSED;
-        while tokio::time::Instant::now() < end {
+        let end = Instant::now() + CLOSED;
+        while Instant::now() < end {
             if self.old_workers().await?.is_empty() {
                 return self.lower_flag().await;
             }
@@ -326,13 +337,13 @@ impl Proxy for Nginx {
         match self.configuration().await? {
             Configuration::Whole(dump) => {
                 self.check_aside(&dump, candidate).await?;
-                let family = self.family(&dump).await?;
+                let family = self.family().await?;
                 bind::refuse_taken(&self.front, "nginx", &family).await
             }
             Configuration::OursIsBad => self.check_in_place(candidate).await,
-            Configuration::Bad(said) => Err(PortError::Refused(format!(
-                "nginx refuses its own configuration: {said}"
-            ))),
+            Configuration::Bad(said) => {
+                Err(PortError::Refused(format!("nginx refuses its own configuration: {said}")))
+            }
         }
     }
 
@@ -341,13 +352,11 @@ impl Proxy for Nginx {
     }
 
     async fn activate(&self, table: &RoutingTable) -> Result<Activation, PortError> {
-        if self.front.confirm(table.generation).await {
+        if !self.front.must_reload() && self.front.confirm(table.generation).await {
             return Ok(Activation::AlreadyTrue);
         }
         let flag = self.raise_flag().await?;
-        if let Configuration::Whole(dump) = self.configuration().await? {
-            self.note(&self.family(&dump).await?);
-        }
+        self.note(&self.family().await?);
         let reloaded = self.reload().await;
         if reloaded.is_err() && flag {
             // Nothing has changed, so nothing old is there to wait for.
@@ -355,6 +364,7 @@ impl Proxy for Nginx {
             self.lower_flag().await?;
         }
         reloaded?;
+        self.front.reloaded();
         if flag {
             self.lower_flag_with_old_workers().await?;
         }

@@ -34,7 +34,6 @@ pub(crate) struct Stage {
     pub(crate) proxy: Arc<dyn Proxy>,
     /// Where requests for routes go.
     pub(crate) address: SocketAddr,
-    pub(crate) kind: ProxyKind,
     settings: gitdeploy::settings::Proxy,
     running: Running,
     // Last, so that the folder goes after the process.
@@ -78,7 +77,9 @@ impl Stage {
                 let ip: IpAddr = docker(&["inspect", "-f", format, &name]).parse().expect("an IP");
                 let test = match kind {
                     ProxyKind::Nginx => "[nginx, -t, -c, /etc/proxy/main]",
-                    ProxyKind::Haproxy => "[haproxy, -c, -f, /etc/proxy/main, -f, /etc/proxy/conf.d]",
+                    ProxyKind::Haproxy => {
+                        "[haproxy, -c, -f, /etc/proxy/main, -f, /etc/proxy/conf.d]"
+                    }
                 };
                 let reload = match kind {
                     ProxyKind::Nginx => "[nginx, -c, /etc/proxy/main, -s, reload]",
@@ -97,7 +98,9 @@ impl Stage {
             (ProxyKind::Haproxy, Place::OnHost) => {
                 format!("    socket: {}/admin.sock\n", folder.path().display())
             }
-            (ProxyKind::Haproxy, Place::InContainer) => "    socket: /etc/proxy/admin.sock\n".into(),
+            (ProxyKind::Haproxy, Place::InContainer) => {
+                "    socket: /etc/proxy/admin.sock\n".into()
+            }
         };
         let text = format!(
             "hosts:\n  here: {{docker: 'unix:///var/run/docker.sock'}}\nproxies:\n  edge:\n    \
@@ -106,7 +109,7 @@ impl Stage {
         let settings = settings(&text);
         let docker = Arc::new(Docker::unix("/var/run/docker.sock").expect("a client"));
         let proxy = connect(&settings, &docker, true).expect("a proxy");
-        let stage = Self { proxy, address, kind, settings, running, folder };
+        let stage = Self { proxy, address, settings, running, folder };
         let page = match place {
             Place::OnHost => SocketAddr::from(([127, 0, 0, 1], own)),
             Place::InContainer => SocketAddr::new(address.ip(), 81),
@@ -233,7 +236,12 @@ fn command(kind: ProxyKind, at: &str) -> Command {
 fn image(kind: ProxyKind) -> String {
     let (program, _) = words(kind);
     let tag = format!("edges-{program}:1");
-    if Command::new("docker").args(["image", "inspect", &tag]).output().expect("ran").status.success()
+    if Command::new("docker")
+        .args(["image", "inspect", &tag])
+        .output()
+        .expect("ran")
+        .status
+        .success()
     {
         return tag;
     }
@@ -244,7 +252,8 @@ fn image(kind: ProxyKind) -> String {
         fs::create_dir_all(to.parent().expect("a folder")).expect("a folder");
         fs::copy(path, to).expect("copied");
     };
-    let binary = PathBuf::from(output(Command::new("sh").args(["-c", &format!("command -v {program}")])));
+    let binary =
+        PathBuf::from(output(Command::new("sh").args(["-c", &format!("command -v {program}")])));
     let libraries = output(Command::new("ldd").arg(&binary));
     let paths = libraries.split_whitespace().filter(|word| word.starts_with('/'));
     for path in paths.map(Path::new).chain([binary.as_path(), Path::new("/bin/busybox")]) {
@@ -257,7 +266,8 @@ fn image(kind: ProxyKind) -> String {
     for path in ["/etc/proxy/conf.d", "/tmp", "/run", "/var/log/nginx", "/var/lib/nginx"] {
         fs::create_dir_all(at(path)).expect("a folder");
     }
-    fs::write(at("/etc/passwd"), "root:x:0:0::/:/bin/sh\nhaproxy:x:9:9::/:/bin/sh\n").expect("a file");
+    fs::write(at("/etc/passwd"), "root:x:0:0::/:/bin/sh\nhaproxy:x:9:9::/:/bin/sh\n")
+        .expect("a file");
     fs::write(at("/etc/group"), "root:x:0:\nhaproxy:x:9:\n").expect("a file");
     fs::write(at("/etc/proxy/main"), main_file(kind, "/etc/proxy", 81)).expect("a file");
     let start = match kind {
@@ -321,9 +331,8 @@ pub(crate) fn key() -> BackendKey {
 
 /// A table that sends everything for [`HOST`] to these replicas.
 pub(crate) fn table(generation: u64, at: IpAddr, replicas: &[&Replica]) -> RoutingTable {
-    let server = |replica: &&Replica| {
-        (replica.name.clone(), Endpoint { address: at, port: replica.port })
-    };
+    let server =
+        |replica: &&Replica| (replica.name.clone(), Endpoint { address: at, port: replica.port });
     let backend = Backend {
         rules: [Rule { host: HOST.into(), path: "/".into() }].into(),
         servers: replicas.iter().map(server).collect(),
@@ -335,7 +344,9 @@ pub(crate) fn table(generation: u64, at: IpAddr, replicas: &[&Replica]) -> Routi
 /// A replica: a thread that answers every request with its name.
 pub(crate) struct Replica {
     pub(crate) name: String,
+    /// Where a proxy is told that it is.
     pub(crate) port: u16,
+    listens_at: SocketAddr,
     is_over: Arc<AtomicBool>,
     served: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
@@ -356,7 +367,8 @@ impl Replica {
                 thread::spawn(move || serve(&stream.expect("a connection"), &text, &over, &count));
             }
         });
-        Self { name: name.into(), port, is_over, served, thread: Some(thread) }
+        let listens_at = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Self { name: name.into(), port, listens_at, is_over, served, thread: Some(thread) }
     }
 
     /// Requests that it has answered, health questions left out.
@@ -368,7 +380,7 @@ impl Replica {
 impl Drop for Replica {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Relaxed);
-        drop(TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)));
+        drop(TcpStream::connect(self.listens_at));
         self.thread.take().expect("a thread").join().expect("no panic");
     }
 }

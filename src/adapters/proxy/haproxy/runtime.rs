@@ -105,7 +105,9 @@ impl Runtime {
         match self.ask(&format!("add server {backend}/{definition}")).await? {
             said if said.contains("New server registered") => Ok(()),
             said if said.contains("Already exists") => Ok(()),
-            said => Err(PortError::Refused(format!("HAProxy did not add a server to `{backend}`: {said}"))),
+            said => Err(PortError::Refused(format!(
+                "HAProxy did not add a server to `{backend}`: {said}"
+            ))),
         }
     }
 
@@ -150,8 +152,7 @@ fn servers(text: &str) -> Servers {
                 IpAddr::V4(ip) => format!("{ip}:{}", value("srv_port")?),
             };
             // The operational state 0 is stopped; a bit in the administrative one is a reason.
-            let takes_requests =
-                value("srv_op_state")? != "0" && value("srv_admin_state")? == "0";
+            let takes_requests = value("srv_op_state")? != "0" && value("srv_admin_state")? == "0";
             let server = RuntimeServer { address, takes_requests };
             Some((value("be_name")?.to_owned(), value("srv_name")?.to_owned(), server))
         };

@@ -28,11 +28,15 @@ struct Directive {
     depth: usize,
 }
 
-/// Files to be written for a check; the last one is the main one.
+/// A file to be written for a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stage {
-    /// Paths and texts.
-    pub(super) files: Vec<(String, String)>,
+pub(super) struct Copy {
+    /// Where it is written.
+    pub(super) path: String,
+    /// Which file it stands for.
+    pub(super) stands_for: String,
+    /// What is in it.
+    pub(super) text: String,
 }
 
 impl Dump {
@@ -58,13 +62,14 @@ impl Dump {
     /// What the main configuration says after `name`, outside of all blocks.
     pub(super) fn top(&self, name: &str) -> Option<String> {
         let all = self.files.iter().flat_map(|file| directives(&file.text));
-        let mut found = all.filter(|one| one.depth == 0 && one.words.first().is_some_and(|w| w == name));
+        let mut found =
+            all.filter(|one| one.depth == 0 && one.words.first().is_some_and(|w| w == name));
         found.next()?.words.into_iter().nth(1)
     }
 
     /// The configuration with `candidate` in the place of `ours`, as files beside the main one
-    /// whose names begin with `prefix`. `None` when nothing includes `ours`.
-    pub(super) fn staged(&self, ours: &str, candidate: &str, prefix: &str) -> Option<Stage> {
+    /// whose names begin with `prefix`, the main one last. `None` when nothing includes `ours`.
+    pub(super) fn staged(&self, ours: &str, candidate: &str, prefix: &str) -> Option<Vec<Copy>> {
         let mut exchanged = BTreeMap::from([(ours.to_owned(), format!("{prefix}.0"))]);
         // At most every file is on the way; each round finds one or is the last.
         loop {
@@ -76,15 +81,23 @@ impl Dump {
             let name = format!("{prefix}.{}", exchanged.len());
             exchanged.insert(file.path.clone(), name);
         }
-        let main = exchanged.get(self.main())?.clone();
-        let mut files = vec![(exchanged[ours].clone(), candidate.to_owned())];
-        for file in self.files.iter().filter(|file| file.path != ours) {
-            if let Some(name) = exchanged.get(&file.path) {
-                files.push((name.clone(), self.rewritten(file, ours, &exchanged)));
-            }
-        }
-        files.sort_by_key(|(path, _)| *path == main);
-        Some(Stage { files })
+        exchanged.get(self.main())?;
+        let copied = self.files.iter().filter(|file| file.path != ours);
+        let mut copies: Vec<Copy> = copied
+            .filter_map(|file| {
+                let path = exchanged.get(&file.path)?.clone();
+                let text = self.rewritten(file, ours, &exchanged);
+                Some(Copy { path, stands_for: file.path.clone(), text })
+            })
+            .collect();
+        // The main one is the first that nginx read.
+        copies.push(Copy {
+            path: exchanged[ours].clone(),
+            stands_for: ours.to_owned(),
+            text: candidate.to_owned(),
+        });
+        copies.reverse();
+        Some(copies)
     }
 
     fn includes(&self, file: &File, path: &str) -> bool {
@@ -194,7 +207,8 @@ fn word(text: &str, at: usize) -> (String, usize) {
 /// Whether a shell pattern with `*`, `?` and `[…]` stands for a path, as glob(3) reads it: no `/`
 /// and no leading dot is taken by a wildcard.
 fn matches(pattern: &str, path: &str) -> bool {
-    let (patterns, parts): (Vec<_>, Vec<_>) = (pattern.split('/').collect(), path.split('/').collect());
+    let (patterns, parts): (Vec<_>, Vec<_>) =
+        (pattern.split('/').collect(), path.split('/').collect());
     patterns.len() == parts.len()
         && patterns.iter().zip(parts).all(|(pattern, part)| {
             let is_hidden = part.starts_with('.') && !pattern.starts_with('.');
@@ -240,8 +254,8 @@ mod tests {
         # configuration file /etc/nginx/mime.types:\ntypes { text/html html; }\n\n";
 
     fn staged(dump: &str, ours: &str) -> Option<Vec<(String, String)>> {
-        let dump = Dump::parse(dump).expect("a dump");
-        Some(dump.staged(ours, "NEW", "/etc/nginx/try")?.files)
+        let copies = Dump::parse(dump).expect("a dump").staged(ours, "NEW", "/etc/nginx/try")?;
+        Some(copies.into_iter().map(|copy| (copy.path, copy.text)).collect())
     }
 
     #[test]
