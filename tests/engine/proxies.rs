@@ -11,7 +11,7 @@ use gitdeploy::ports::{Activation, Applied, PortError};
 use gitdeploy::proxy::{Managed, read};
 use gitdeploy::settings::ProxyKind;
 
-use stage::{HOST, Load, Place, Replica, Stage, key, owner, table};
+use stage::{HOST, Load, Place, Replica, Scheme, Stage, key, owner, table};
 
 const ALL: [(ProxyKind, Place); 4] = [
     (ProxyKind::Nginx, Place::OnHost),
@@ -205,4 +205,41 @@ async fn a_server_that_haproxy_does_not_find_up_is_taken_back_out() {
     let servers = &state.servers.expect("servers")[&key().to_string()];
     assert!(servers["a"].takes_requests && !servers.contains_key("deaf"), "{servers:?}");
     assert_eq!(state.serving, Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn haproxy_changes_servers_without_a_check_at_run_time() {
+    let stage = Stage::start(ProxyKind::Haproxy, Place::OnHost);
+    let at = stage.replicas_at().await;
+    let (a, b) = (Replica::start("a"), Replica::start("b"));
+    let [first, second] = [(1, &a), (2, &b)].map(|(generation, replica)| {
+        let mut table = table(generation, at, &[replica]);
+        table.backends.get_mut(&key()).expect("a backend").check = None;
+        table
+    });
+    stage.switch(&first).await.expect("switched");
+    assert_eq!(stage.switch(&second).await, Ok(Activation::Runtime));
+    let rule = Rule { host: HOST.into(), path: "/".into() };
+    let proof = stage.proxy.prove(&rule).await.expect("an answer").expect("a server");
+    assert_eq!(proof.port, b.port);
+    // Back again, to a server that is there and drained.
+    assert_eq!(
+        stage.switch(&RoutingTable { generation: 3, ..first }).await,
+        Ok(Activation::Runtime)
+    );
+    let proof = stage.proxy.prove(&rule).await.expect("an answer").expect("a server");
+    assert_eq!(proof.port, a.port);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_only_speaks_tls_is_confirmed_and_proven() {
+    for kind in [ProxyKind::Nginx, ProxyKind::Haproxy] {
+        let stage = Stage::with(kind, Place::OnHost, Scheme::Tls);
+        let at = stage.replicas_at().await;
+        let replica = Replica::start("a");
+        stage.switch(&table(1, at, &[&replica])).await.expect("switched");
+        let rule = Rule { host: HOST.into(), path: "/".into() };
+        let proof = stage.proxy.prove(&rule).await.expect("an answer").expect("a server");
+        assert_eq!(proof.port, replica.port);
+    }
 }

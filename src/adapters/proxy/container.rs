@@ -91,9 +91,16 @@ impl Shell for InContainer {
     }
 
     async fn dial(&self, address: SocketAddr) -> Result<Box<dyn Stream>, PortError> {
-        let ip = match address.ip() {
-            ip if !ip.is_unspecified() => ip,
-            _ => network(&self.inspect().await?).map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |n| n.own),
+        let ip = match (address.ip(), network(&self.inspect().await?)) {
+            (ip, Some(network)) if ip.is_unspecified() => network.own,
+            (ip, None) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            (ip, Some(_)) if ip.is_loopback() => {
+                return Err(PortError::Unreachable(format!(
+                    "`{}` listens on {address} in its container, where nobody else gets",
+                    self.name
+                )));
+            }
+            (ip, _) => ip,
         };
         local::dial(SocketAddr::new(ip, address.port())).await
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use self::runtime::{Runtime, Servers};
+use self::runtime::{Runtime, Servers, Stat};
 use super::bind;
 use super::front::Front;
 use super::kernel::Process;
@@ -402,7 +402,8 @@ impl Coming {
     }
 }
 
-/// Adds and enables servers, and waits until HAProxy itself has seen each of them well.
+/// Adds and enables servers, and waits until HAProxy itself has seen each new one well. One that was
+/// there may be down for reasons of its own, which must not hold up a change.
 async fn bring_up(runtime: &Runtime, coming: &[Coming]) -> Result<(), PortError> {
     for server in coming {
         if !server.is_there {
@@ -413,18 +414,11 @@ async fn bring_up(runtime: &Runtime, coming: &[Coming]) -> Result<(), PortError>
     let end = Instant::now() + UP_LIMIT;
     loop {
         let stats = runtime.stats().await?;
-        let is_up = |server: &Coming| {
-            let stat = stats.get(&(server.backend.clone(), server.name.clone()));
-            stat.is_some_and(|stat| {
-                stat.status == "no check" || stat.status == "UP" && stat.check.ends_with("OK")
-            })
-        };
+        let stat = |server: &Coming| stats.get(&(server.backend.clone(), server.name.clone()));
+        let is_up = |server: &Coming| server.is_there || stat(server).is_some_and(Stat::is_up);
         let Some(waiting) = coming.iter().find(|server| !is_up(server)) else { return Ok(()) };
         if Instant::now() > end {
-            let stat = stats.get(&(waiting.backend.clone(), waiting.name.clone()));
-            let said = stat.map_or("it is not there".to_owned(), |stat| {
-                format!("{} {}", stat.status, stat.check)
-            });
+            let said = stat(waiting).map_or_else(|| "it is not there".to_owned(), Stat::to_string);
             return Err(PortError::Refused(format!(
                 "HAProxy's own check did not find `{}` up within {UP_LIMIT:?}: {said}",
                 waiting.full()
@@ -436,12 +430,8 @@ async fn bring_up(runtime: &Runtime, coming: &[Coming]) -> Result<(), PortError>
 
 /// Undoes what `bring_up` began.
 async fn back_out(runtime: &Runtime, coming: &[Coming]) -> Result<(), PortError> {
-    for server in coming {
-        match (server.is_there, runtime.set_state(&server.full(), "maint").await) {
-            (false, Ok(())) => drop(runtime.delete(&server.full()).await?),
-            (_, Ok(()) | Err(PortError::NotFound(_))) => {}
-            (_, Err(error)) => return Err(error),
-        }
+    for server in coming.iter().filter(|server| !server.is_there) {
+        take_out(runtime, &server.full()).await?;
     }
     Ok(())
 }

@@ -29,6 +29,13 @@ pub(crate) enum Place {
     InContainer,
 }
 
+/// How a proxy on the host listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    Plain,
+    Tls,
+}
+
 /// A proxy that runs until dropped.
 pub(crate) struct Stage {
     pub(crate) proxy: Arc<dyn Proxy>,
@@ -47,6 +54,10 @@ enum Running {
 
 impl Stage {
     pub(crate) fn start(kind: ProxyKind, place: Place) -> Self {
+        Self::with(kind, place, Scheme::Plain)
+    }
+
+    pub(crate) fn with(kind: ProxyKind, place: Place, scheme: Scheme) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         fs::create_dir(folder.path().join("conf.d")).expect("a folder");
         let (program, extension) = words(kind);
@@ -64,9 +75,13 @@ impl Stage {
                     ProxyKind::Nginx => format!("[nginx, -t, -q, -c, {at}/main]"),
                     ProxyKind::Haproxy => format!("[haproxy, -c, -f, {at}/main, -f, {at}/conf.d]"),
                 };
+                let listen = match scheme {
+                    Scheme::Plain => format!("'127.0.0.1:{port}'"),
+                    Scheme::Tls => certified(&at, port),
+                };
                 let entry = format!(
-                    "    config: {at}/conf.d/gitdeploy.{extension}\n    \
-                     listen: ['127.0.0.1:{port}']\n    test: {test}\n    reload: {reload}\n"
+                    "    config: {at}/conf.d/gitdeploy.{extension}\n    listen: [{listen}]\n    \
+                     test: {test}\n    reload: {reload}\n"
                 );
                 (Running::Process(child), entry, SocketAddr::from(([127, 0, 0, 1], port)))
             }
@@ -191,6 +206,14 @@ impl Drop for Stage {
             }
         }
     }
+}
+
+/// A listener with a certificate of its own making, which nobody trusts.
+fn certified(at: &str, port: u16) -> String {
+    let request = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=example.com"];
+    let (cert, key) = (format!("{at}/site.pem"), format!("{at}/site.pem.key"));
+    output(Command::new("openssl").args(request).args(["-keyout", &key, "-out", &cert]));
+    format!("{{address: 127.0.0.1, port: {port}, tls: {{cert: {cert}, key: {key}}}}}")
 }
 
 fn words(kind: ProxyKind) -> (&'static str, &'static str) {

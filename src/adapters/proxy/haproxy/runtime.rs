@@ -1,6 +1,7 @@
 //! HAProxy's runtime socket: one command per connection, answers that are text for people.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +41,19 @@ pub(super) struct Stat {
     pub(super) check: String,
     /// Requests that it handles and that wait for it.
     pub(super) in_flight: u64,
+}
+
+impl Stat {
+    /// Whether it is in use, and was seen well where it is looked at.
+    pub(super) fn is_up(&self) -> bool {
+        self.status == "no check" || self.status == "UP" && self.check.ends_with("OK")
+    }
+}
+
+impl fmt::Display for Stat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.status, self.check)
+    }
 }
 
 impl Runtime {
