@@ -200,3 +200,6 @@ fn on(host: &HostName, error: PortError) -> PortError {
         PortError::Unknown(why) => PortError::Unknown(format!("{host}: {why}")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ mod ops;
 mod repeat;
 
 #[cfg(test)]
-mod fake;
+mod fixture;
 #[cfg(test)]
 mod tests;
 

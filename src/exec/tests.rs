@@ -1,1 +1,225 @@
+//! Whole runs: signals, leases, failures of one stack beside another.
 
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::Stop;
+use super::fixture::{Fake, chain, key, name, place, plan, replica, step, switch};
+use crate::model::{Event, Nanos, Op, Outcome, Plan, Readiness, Status};
+use crate::ports::LeaseKey;
+
+const SECOND: u64 = 1_000_000_000;
+
+fn pause(seconds: u64) -> Op {
+    Op::Pause { time: Nanos(seconds * SECOND) }
+}
+
+fn start(container: &str) -> Op {
+    Op::Start { container: container.to_owned() }
+}
+
+fn ready(container: &str, may_fail: u32) -> Op {
+    let readiness = Readiness {
+        has_check: false,
+        probe: None,
+        within: Nanos(30 * SECOND),
+        stable_for: Nanos(SECOND),
+        may_fail,
+    };
+    Op::AwaitReady { container: container.to_owned(), readiness }
+}
+
+/// A run in which a signal comes after so many seconds.
+async fn interrupted(fake: &Fake, plan: &Plan, after: u64, rung: Stop) -> super::fixture::Told {
+    let (raise, stop) = watch::channel(Stop::None);
+    let signal = async {
+        tokio::time::sleep(Duration::from_secs(after)).await;
+        raise.send_replace(rung);
+    };
+    tokio::join!(fake.run_until(plan, stop), signal).0
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_step_is_told_from_its_begin_to_its_end() {
+    let told = Fake::new().run(&chain(vec![pause(1), pause(2)])).await;
+    let words: Vec<String> = told.events.iter().map(short).collect();
+    insta::assert_snapshot!(words.join("\n"), @r"
+    began 2
+    started wait 1s
+    ended wait 1s Applied 1000
+    started wait 2s
+    ended wait 2s Applied 2000
+    ");
+}
+
+fn short(event: &Event) -> String {
+    match event {
+        Event::Began { steps, .. } => format!("began {steps}"),
+        Event::Started(step) => format!("started {}", step.words),
+        Event::Ended { step, outcome, took } => format!("ended {} {outcome:?} {took}", step.words),
+        Event::Interrupted { message } => format!("interrupted: {message}"),
+        other => format!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_signal_lets_what_runs_finish_and_begins_nothing() {
+    let plan = chain(vec![pause(10), pause(1)]);
+    let told = interrupted(&Fake::new(), &plan, 3, Stop::Finish).await;
+    assert_eq!(told.report.outcomes, [Outcome::Applied, Outcome::Skipped]);
+    assert!(told.report.interrupted);
+    assert!(told.report.failed.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_signals_give_up_waits_and_call_that_no_failure() {
+    let plan = chain(vec![pause(1_000), pause(1)]);
+    let began = tokio::time::Instant::now();
+    let told = interrupted(&Fake::new(), &plan, 3, Stop::Abandon).await;
+    assert!(began.elapsed() < Duration::from_secs(5));
+    let why = Outcome::Unknown("the wait was given up".into());
+    assert_eq!(told.report.outcomes, [why, Outcome::Skipped]);
+    assert!(told.report.interrupted);
+    assert!(told.report.failed.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signal_after_the_last_step_began_interrupts_nothing() {
+    let told = interrupted(&Fake::new(), &chain(vec![pause(10)]), 3, Stop::Finish).await;
+    assert_eq!(told.report.outcomes, [Outcome::Applied]);
+    assert!(!told.report.interrupted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signal_before_the_run_lets_nothing_begin() {
+    let (_raise, stop) = watch::channel(Stop::Finish);
+    let told = Fake::new().run_until(&chain(vec![pause(1)]), stop).await;
+    assert_eq!(told.report.outcomes, [Outcome::Skipped]);
+    assert!(told.report.interrupted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_lease_lets_nothing_begin_and_the_run_says_so() {
+    let fake = Fake::new();
+    let plan = chain(vec![pause(1_000), pause(1)]);
+    let thief = async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        fake.state().leases.clear();
+    };
+    let told = tokio::join!(fake.run(&plan), thief).0;
+    assert!(told.report.interrupted);
+    assert_eq!(told.report.outcomes[1], Outcome::Skipped);
+    let words: Vec<String> = told.events.iter().map(short).collect();
+    let said = words.iter().find(|it| it.starts_with("interrupted")).expect("an event");
+    insta::assert_snapshot!(said, @"interrupted: the lease of a of production on h1: it is not ours any more; nothing new begins, since somebody else may act now");
+    assert!(told.report.lost.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_run_keeps_its_lease_and_gives_it_back() {
+    let fake = Fake::new();
+    let told = fake.run(&chain(vec![pause(10_000)])).await;
+    assert_eq!(told.report.outcomes, [Outcome::Applied]);
+    assert!(fake.state().leases.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_that_fails_hinders_no_other() {
+    let fake = Fake::new();
+    fake.add("b1", Status::Created);
+    let steps = vec![
+        step("a", start("not-there"), &[]),
+        step("a", pause(1), &[0]),
+        step("b", start("b1"), &[]),
+        step("b", pause(1), &[2]),
+    ];
+    let report = fake.run(&plan(steps)).await.report;
+    assert_eq!(report.outcomes[1..], [Outcome::Skipped, Outcome::Applied, Outcome::Applied]);
+    assert!(!report.interrupted);
+    let failed: Vec<&str> = report.failed.keys().map(|stack| stack.as_str()).collect();
+    assert_eq!(failed, ["a"]);
+    let failure = &report.failed[&name::<crate::model::StackName>("a")];
+    insta::assert_snapshot!(failure.reason, @"start not-there on h1: not-there is not there any more");
+    assert_eq!((failure.changed, failure.switched), (false, false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_says_whether_traffic_was_moved() {
+    let fake = Fake::new();
+    let ops = vec![switch(None, &[("w1", 1)]), start("not-there")];
+    let report = fake.run(&chain(ops)).await.report;
+    let failure = report.failed.values().next().expect("a failure");
+    assert_eq!((failure.changed, failure.switched), (true, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_may_fail_is_left_out_of_the_switch() {
+    let fake = Fake::new();
+    fake.add("good", Status::Running);
+    fake.add("bad", Status::Exited);
+    let both = [("bad", 1), ("good", 2)];
+    let steps = vec![
+        step("a", ready("bad", 1), &[]),
+        step("a", ready("good", 1), &[]),
+        step("a", switch(None, &both), &[0, 1]),
+    ];
+    let report = fake.run(&plan(steps)).await.report;
+    assert!(matches!(report.outcomes[0], Outcome::Tolerated(_)));
+    assert!(report.failed.is_empty());
+    assert_eq!(fake.servers().1.into_iter().collect::<Vec<_>>(), ["good"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_replicas_may_fail_than_the_service_allows() {
+    let fake = Fake::new();
+    fake.add("one", Status::Exited);
+    fake.add("two", Status::Exited);
+    let steps = vec![step("a", ready("one", 1), &[]), step("a", ready("two", 1), &[])];
+    let report = fake.run(&plan(steps)).await.report;
+    let tolerated = |it: &&Outcome| matches!(it, Outcome::Tolerated(_));
+    assert_eq!(report.outcomes.iter().filter(tolerated).count(), 1);
+    assert_eq!(report.failed.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_is_not_switched_to_nobody() {
+    let fake = Fake::new();
+    fake.add("bad", Status::Exited);
+    fake.route(3, &[("old", 9)]);
+    let ops = vec![ready("bad", 1), switch(Some(&[("old", 9)]), &[("bad", 1)])];
+    let report = fake.run(&chain(ops)).await.report;
+    let why = Outcome::Failed("no replica for a.web.8080 became ready".into());
+    assert_eq!(report.outcomes[1], why);
+    assert_eq!(fake.servers().1.into_iter().collect::<Vec<_>>(), ["old"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_event_holds_a_secret() {
+    let fake = Fake::new();
+    let quoted = "invalid: PASSWORD=hunter2hunter2 and value-of-TOKEN".to_owned();
+    fake.state().refuses.insert("create", quoted);
+    let op = Op::Create { replica: std::sync::Arc::new(replica("w1")) };
+    let told = fake.run(&chain(vec![op])).await;
+    let all = format!("{:?} {:?}", told.events, told.report);
+    assert!(all.contains("invalid: PASSWORD=*** and ***"), "{all}");
+    assert!(!all.contains("hunter2") && !all.contains("value-of"), "{all}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn switches_of_two_stacks_on_one_proxy_both_come_about() {
+    let fake = Fake::new();
+    let mut other = switch(None, &[("b1", 2)]);
+    if let Op::Switch { change, .. } = &mut other {
+        let mut backend = change.set.remove(&key()).expect("a backend");
+        let to = backend.to.as_mut().expect("a backend");
+        to.rules = [crate::model::Rule { host: "b.example.com".into(), path: "/".into() }].into();
+        change.set.insert("b.web.8080".parse().expect("a key"), backend);
+    }
+    let steps = vec![step("a", switch(None, &[("a1", 2)]), &[]), step("b", other, &[])];
+    let report = fake.run(&plan(steps)).await.report;
+    assert_eq!(report.outcomes, [Outcome::Applied, Outcome::Applied]);
+    assert_eq!(fake.servers().1.into_iter().collect::<Vec<_>>(), ["a1", "b1"]);
+    let proxy = LeaseKey::Proxy(place().proxy);
+    assert!(!fake.state().leases.contains_key(&proxy));
+}

@@ -77,3 +77,6 @@ pub(super) fn limit(op: &Op) -> Duration {
         | Op::Record { .. } => Duration::from_secs(2 * 60),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -288,3 +288,6 @@ impl Switch<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

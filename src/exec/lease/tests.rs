@@ -1,0 +1,60 @@
+use super::*;
+use crate::exec::fixture::{Fake, plan, step};
+use crate::model::{Nanos, Op};
+
+fn two_stacks() -> Plan {
+    let pause = || Op::Pause { time: Nanos(1) };
+    plan(vec![step("a", pause(), &[]), step("b", pause(), &[]), step("a", pause(), &[])])
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_stack_with_steps_is_held_once() {
+    let fake = Fake::new();
+    let guard = fake.guard(&two_stacks(), "me").await.unwrap();
+    assert_eq!(fake.state().leases.len(), 2);
+    guard.release().await;
+    assert!(fake.state().leases.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_second_is_told_who_is_at_work_and_holds_nothing() {
+    let fake = Fake::new();
+    let only_b = plan(vec![step("b", Op::Pause { time: Nanos(1) }, &[])]);
+    let first = fake.guard(&only_b, "anna@laptop").await.unwrap();
+    let refused = fake.guard(&two_stacks(), "me").await.err().expect("a refusal");
+    insta::assert_snapshot!(refused, @"b of production is held by anna@laptop for c0ffee");
+    assert_eq!(fake.state().leases.len(), 1);
+    first.release().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lease_of_a_process_that_died_runs_out() {
+    let fake = Fake::new();
+    drop(fake.guard(&two_stacks(), "dead").await.unwrap());
+    assert!(fake.guard(&two_stacks(), "me").await.is_err());
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    fake.guard(&two_stacks(), "me").await.unwrap().release().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_whose_answer_was_lost_is_known_as_ours() {
+    use crate::exec::fixture::Fault;
+    for fault in [Fault::LoseBefore, Fault::LoseAfter] {
+        let fake = Fake::new();
+        fake.state().fault = Some((0, fault));
+        fake.guard(&two_stacks(), "me").await.unwrap().release().await;
+        assert!(fake.state().leases.is_empty(), "{fault:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_is_not_answered_once_loses_nothing() {
+    use crate::exec::fixture::Fault;
+    let fake = Fake::new();
+    let guard = fake.guard(&two_stacks(), "me").await.unwrap();
+    let calls = fake.state().calls;
+    fake.state().fault = Some((calls, Fault::LoseBefore));
+    let lost = tokio::time::timeout(Duration::from_secs(600), guard.lost()).await;
+    assert!(lost.is_err());
+    guard.release().await;
+}

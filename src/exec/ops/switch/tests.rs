@@ -1,0 +1,167 @@
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::exec::fixture::{Fake, Fault, chain, endpoint, place, switch};
+use crate::model::{Op, Outcome, Plan};
+use crate::ports::{LeaseKey, Leases};
+
+const OLD: &[(&str, u16)] = &[("old", 1)];
+const NEW: &[(&str, u16)] = &[("new", 2)];
+
+fn to_new() -> Plan {
+    chain(vec![switch(Some(OLD), NEW)])
+}
+
+fn names(of: &[(&str, u16)]) -> BTreeSet<String> {
+    of.iter().map(|(name, _)| (*name).to_owned()).collect()
+}
+
+fn world() -> Fake {
+    let fake = Fake::new();
+    fake.route(7, OLD);
+    fake
+}
+
+async fn outcome(fake: &Fake, plan: &Plan) -> Outcome {
+    fake.run(plan).await.report.outcomes.remove(0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_switch_is_in_the_file_and_served_and_done_once() {
+    let fake = world();
+    assert_eq!(outcome(&fake, &to_new()).await, Outcome::Applied);
+    assert_eq!(fake.servers(), (names(NEW), names(NEW)));
+    let before = fake.state().file.clone();
+    assert_eq!(outcome(&fake, &to_new()).await, Outcome::AlreadyTrue);
+    assert_eq!(fake.state().file, before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_switch_makes_the_file() {
+    let fake = Fake::new();
+    assert_eq!(outcome(&fake, &chain(vec![switch(None, NEW)])).await, Outcome::Applied);
+    assert_eq!(fake.servers(), (names(NEW), names(NEW)));
+}
+
+/// Both kinds of faults at every call that a run makes.
+async fn everywhere(faults: [Fault; 2]) -> Vec<(usize, Fault, Fake)> {
+    let whole = world();
+    whole.run(&to_new()).await;
+    let calls = whole.state().calls;
+    assert!(calls > 8, "{calls}");
+    let mut worlds = Vec::new();
+    for at in 0..calls {
+        for fault in faults {
+            let fake = world();
+            fake.state().fault = Some((at, fault));
+            worlds.push((at, fault, fake));
+        }
+    }
+    worlds
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_switch_survives_an_answer_lost_at_any_call() {
+    for (at, fault, fake) in everywhere([Fault::LoseBefore, Fault::LoseAfter]).await {
+        let outcome = outcome(&fake, &to_new()).await;
+        assert_eq!(outcome, Outcome::Applied, "{fault:?} at {at}: {:?}", fake.state().log);
+        assert_eq!(fake.servers(), (names(NEW), names(NEW)), "{fault:?} at {at}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_switch_is_finished_by_the_next_run_when_the_process_dies_at_any_call() {
+    for (at, fault, fake) in everywhere([Fault::KillBefore, Fault::KillAfter]).await {
+        assert!(fake.run_killed(&to_new()).await, "{fault:?} at {at}");
+        let served = fake.servers().1;
+        assert!(served == names(OLD) || served == names(NEW), "{fault:?} at {at}");
+        fake.revive();
+        // The lease of the dead must run out first.
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        let outcome = outcome(&fake, &to_new()).await;
+        assert!(outcome.unblocks(), "{fault:?} at {at}: {outcome:?}");
+        assert_eq!(fake.servers(), (names(NEW), names(NEW)), "{fault:?} at {at}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_the_proxy_refuses_is_not_put_in_place() {
+    let fake = world();
+    fake.state().refuses.insert("test", "unknown directive".into());
+    let outcome = outcome(&fake, &to_new()).await;
+    insta::assert_snapshot!(words(outcome), @"failed: the proxy's own check says: unknown directive");
+    assert_eq!(fake.servers(), (names(OLD), names(OLD)));
+    assert!(!fake.state().log.contains(&"swap".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proxy_that_does_not_follow_gets_its_old_file_back() {
+    let fake = world();
+    let before = fake.state().file.clone();
+    fake.state().ignores_reload = true;
+    let outcome = outcome(&fake, &to_new()).await;
+    insta::assert_snapshot!(words(outcome), @"failed: the new file did not serve within 10s; the proxy is as it was before");
+    assert_eq!(fake.state().file, before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_reaches_somebody_else_brings_the_old_file_back() {
+    let fake = world();
+    fake.state().proves = Some(endpoint(99));
+    let outcome = outcome(&fake, &to_new()).await;
+    insta::assert_snapshot!(words(outcome), @"failed: a request for shop.example.com/ of a.web.8080 was answered by 127.0.0.1:99; the proxy is as it was before");
+    assert_eq!(fake.servers(), (names(OLD), names(OLD)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_somebody_changed_supersedes_the_plan() {
+    let fake = Fake::new();
+    fake.route(8, &[("theirs", 5)]);
+    let outcome = outcome(&fake, &to_new()).await;
+    assert!(matches!(outcome, Outcome::Superseded(_)), "{outcome:?}");
+    assert_eq!(fake.servers().1, names(&[("theirs", 5)]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_of_somebody_else_is_never_touched() {
+    let fake = Fake::new();
+    fake.state().file = Some("server { listen 80; }\n".into());
+    let outcome = outcome(&fake, &chain(vec![switch(None, NEW)])).await;
+    assert!(matches!(outcome, Outcome::Superseded(_)), "{outcome:?}");
+    assert_eq!(fake.state().file.as_deref(), Some("server { listen 80; }\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_was_edited_is_written_again_as_a_generation_of_its_own() {
+    let fake = Fake::new();
+    fake.route(7, NEW);
+    let text = fake.state().file.clone().expect("a file") + "# by hand\n";
+    fake.state().file = Some(text);
+    assert_eq!(outcome(&fake, &to_new()).await, Outcome::Applied);
+    let text = fake.state().running.clone().expect("a file");
+    assert!(text.contains("generation 8") && !text.contains("by hand"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proxy_that_others_keep_for_themselves_is_waited_for_and_not_for_ever() {
+    let fake = world();
+    let key = LeaseKey::Proxy(place().proxy);
+    let theirs = fake.take(&key, "anna", "beef", Duration::from_secs(100_000));
+    drop(theirs.await.unwrap());
+    let outcome = outcome(&fake, &to_new()).await;
+    insta::assert_snapshot!(words(outcome), @"failed: anna has held edge for beef all the time");
+    assert_eq!(fake.servers().1, names(OLD));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_change_of_a_file_that_is_not_there_is_true_already() {
+    let op = Op::Switch { place: place(), change: Default::default() };
+    assert_eq!(outcome(&Fake::new(), &chain(vec![op])).await, Outcome::AlreadyTrue);
+}
+
+fn words(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Failed(why) => format!("failed: {why}"),
+        other => format!("{other:?}"),
+    }
+}

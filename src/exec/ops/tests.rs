@@ -1,0 +1,350 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::exec::fixture::{Fake, Fault, Told, chain, endpoint, key, place, replica, switch};
+use crate::model::{
+    Health, Hook, HookMoment, HttpProbe, Nanos, Op, Outcome, OutsideProbe, Plan, Probe, Readiness,
+    Release, Status,
+};
+
+const SECOND: u64 = 1_000_000_000;
+
+fn readiness() -> Readiness {
+    Readiness {
+        has_check: false,
+        probe: None,
+        within: Nanos(10 * SECOND),
+        stable_for: Nanos(2 * SECOND),
+        may_fail: 0,
+    }
+}
+
+fn asked() -> Readiness {
+    let probe = Probe::Http(HttpProbe { path: "/".into(), port: 8080 });
+    let probe = OutsideProbe {
+        probe,
+        endpoint: Some(endpoint(1)),
+        interval: Nanos(SECOND),
+        timeout: Nanos(SECOND),
+    };
+    Readiness { probe: Some(probe), ..readiness() }
+}
+
+fn ready(readiness: Readiness) -> Plan {
+    chain(vec![Op::AwaitReady { container: "w1".into(), readiness }])
+}
+
+fn stop() -> Op {
+    Op::Stop { container: "old".into(), id: Some("id-old".into()), grace: Nanos(SECOND) }
+}
+
+fn remove() -> Op {
+    Op::Remove { container: "old".into(), id: Some("id-old".into()) }
+}
+
+fn drain(within: u64) -> Op {
+    let servers = BTreeMap::from([("old".to_owned(), endpoint(1))]);
+    let servers = BTreeMap::from([(key(), servers)]);
+    Op::AwaitDrained { place: place(), servers, within: Nanos(within * SECOND) }
+}
+
+fn hook(moment: HookMoment) -> Op {
+    Op::RunHook { container: "w1".into(), hook: Hook::default(), moment }
+}
+
+async fn first(fake: &Fake, plan: &Plan) -> Outcome {
+    fake.run(plan).await.report.outcomes.remove(0)
+}
+
+fn failed(told: &Told) -> &str {
+    match &told.report.outcomes[0] {
+        Outcome::Failed(why) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_makes_something_so_does_it_once() {
+    let name = || "n".to_owned();
+    let ops: Vec<(Op, fn(&Fake))> = vec![
+        (Op::Pull { reference: name(), digest: None, platform: None }, |_| {}),
+        (Op::CreateNetwork { name: name(), body: Value::Null }, |_| {}),
+        (Op::CreateVolume { name: name(), body: Value::Null }, |_| {}),
+        (Op::RemoveNetwork { name: name() }, |fake| drop(fake.state().things.insert("n".into()))),
+        (Op::RemoveVolume { name: name() }, |fake| drop(fake.state().things.insert("n".into()))),
+        (Op::Record { release: Release::default() }, |_| {}),
+        (Op::Start { container: "w1".into() }, |fake| fake.add("w1", Status::Created)),
+        (switch(None, &[("w1", 1)]), |_| {}),
+        (stop(), |fake| fake.add("old", Status::Running)),
+        (remove(), |fake| fake.add("old", Status::Exited)),
+    ];
+    for (op, prepare) in ops {
+        for fault in [None, Some(Fault::LoseBefore), Some(Fault::LoseAfter)] {
+            let fake = Fake::new();
+            prepare(&fake);
+            let words = format!("{} with {fault:?}", op.words());
+            // The first call takes the stack's lease, the second one begins the step.
+            fake.state().fault = fault.map(|fault| (1, fault));
+            let plan = chain(vec![op.clone()]);
+            let done = first(&fake, &plan).await;
+            assert!(matches!(done, Outcome::Applied | Outcome::AlreadyTrue), "{words}: {done:?}");
+            assert!(fault.is_some() || done == Outcome::Applied, "{words}");
+            assert_eq!(first(&fake, &plan).await, Outcome::AlreadyTrue, "{words}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_act_whose_answer_was_lost_is_looked_for_and_not_repeated() {
+    let fake = Fake::new();
+    fake.add("w1", Status::Created);
+    // Lease, two looks, the start.
+    fake.state().fault = Some((3, Fault::LoseAfter));
+    let plan = chain(vec![Op::Start { container: "w1".into() }]);
+    assert_eq!(first(&fake, &plan).await, Outcome::Applied);
+    assert_eq!(fake.state().log.iter().filter(|call| *call == "start").count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_is_made_once_and_made_ready_again_until_it_was_started() {
+    let fake = Fake::new();
+    let plan = chain(vec![Op::Create { replica: Arc::new(replica("w1")) }]);
+    assert_eq!(first(&fake, &plan).await, Outcome::Applied);
+    assert_eq!(first(&fake, &plan).await, Outcome::AlreadyTrue);
+    assert_eq!(fake.state().log.iter().filter(|call| *call == "create").count(), 2);
+    fake.add("w1", Status::Running);
+    assert_eq!(first(&fake, &plan).await, Outcome::AlreadyTrue);
+    assert_eq!(fake.state().log.iter().filter(|call| *call == "create").count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_container_of_that_name_supersedes_the_plan() {
+    let fake = Fake::new();
+    fake.add("w1", Status::Created);
+    let mut replica = replica("w1");
+    replica.identity.generation = 99;
+    let plan = chain(vec![Op::Create { replica: Arc::new(replica) }]);
+    let outcome = first(&fake, &plan).await;
+    assert_eq!(outcome, Outcome::Superseded("another container is called w1 now".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_proxy_sends_to_is_neither_stopped_nor_removed() {
+    for (op, status) in [(stop(), Status::Running), (remove(), Status::Exited)] {
+        let fake = Fake::new();
+        fake.add("old", status);
+        fake.route(3, &[("old", 1)]);
+        let outcome = first(&fake, &chain(vec![op])).await;
+        let why = Outcome::Superseded("edge on h1 sends to old again".into());
+        assert_eq!(outcome, why);
+        assert_eq!(fake.status("old"), Some(status));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_stopped_while_a_proxy_cannot_say_what_it_uses() {
+    let fake = Fake::new();
+    fake.add("old", Status::Running);
+    fake.state().refuses.insert("read", "permission denied".into());
+    let told = fake.run(&chain(vec![stop()])).await;
+    assert_eq!(failed(&told), "edge cannot say whether it uses it: permission denied");
+    assert_eq!(fake.status("old"), Some(Status::Running));
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_container_under_the_old_name_is_left_alone() {
+    let fake = Fake::new();
+    fake.add("old", Status::Running);
+    let other = |op| match op {
+        Op::Stop { container, grace, .. } => {
+            Op::Stop { container, id: Some("id-gone".into()), grace }
+        }
+        Op::Remove { container, .. } => Op::Remove { container, id: Some("id-gone".into()) },
+        op => op,
+    };
+    for op in [stop(), remove()].map(other) {
+        assert_eq!(first(&fake, &chain(vec![op])).await, Outcome::AlreadyTrue);
+    }
+    assert_eq!(fake.status("old"), Some(Status::Running));
+}
+
+#[tokio::test(start_paused = true)]
+async fn servers_without_connections_are_forgotten_before_the_stop() {
+    let fake = Fake::new();
+    fake.add("old", Status::Running);
+    let told = fake.run(&chain(vec![drain(30), stop()])).await;
+    assert_eq!(told.report.outcomes, [Outcome::AlreadyTrue, Outcome::Applied]);
+    let log = fake.state().log.clone();
+    let at = |what: &str| log.iter().position(|call| call == what);
+    assert!(at("forget") < at("stop"), "{log:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_at_the_drain_limit_is_told_and_forgotten_after_the_stop() {
+    let fake = Fake::new();
+    fake.add("old", Status::Running);
+    fake.state().in_flight = 3;
+    let began = tokio::time::Instant::now();
+    let told = fake.run(&chain(vec![drain(30), stop()])).await;
+    assert!(began.elapsed() >= Duration::from_secs(30));
+    assert_eq!(told.report.outcomes, [Outcome::Applied, Outcome::Applied]);
+    assert_eq!(told.warnings(), ["3 connections to old were cut after 30s"]);
+    let log = fake.state().log.clone();
+    let at = |what: &str| log.iter().position(|call| call == what);
+    assert!(at("stop") < at("forget"), "{log:?}");
+    assert!(fake.state().forgotten.contains("old"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn draining_ends_with_the_last_request() {
+    let fake = Fake::new();
+    fake.state().in_flight = 1;
+    let last = async {
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        fake.state().in_flight = 0;
+    };
+    let began = tokio::time::Instant::now();
+    let plan = chain(vec![drain(30)]);
+    let told = tokio::join!(fake.run(&plan), last).0;
+    assert!(began.elapsed() < Duration::from_secs(5));
+    assert_eq!(told.report.outcomes, [Outcome::Applied]);
+    assert!(told.warnings().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_without_a_check_must_run_for_a_while() {
+    let fake = Fake::new();
+    fake.add("w1", Status::Running);
+    let began = tokio::time::Instant::now();
+    assert_eq!(first(&fake, &ready(readiness())).await, Outcome::Applied);
+    assert!(began.elapsed() >= Duration::from_secs(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_ends_fails_at_once_with_its_last_words() {
+    let fake = Fake::new();
+    fake.add("w1", Status::Running);
+    fake.state().output = (0..30).map(|line| format!("line {line}")).collect();
+    fake.state().output.push("cannot log in with hunter2hunter2".into());
+    let end = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let mut state = fake.state();
+        let live = state.containers.get_mut("w1").expect("a container");
+        live.state.status = Status::Exited;
+        live.state.exit_code = 3;
+    };
+    let began = tokio::time::Instant::now();
+    let plan = ready(asked());
+    let told = tokio::join!(fake.run(&plan), end).0;
+    assert!(began.elapsed() < Duration::from_secs(4));
+    let why = failed(&told);
+    assert!(why.starts_with("its process ended with 3\n  line 11\n"), "{why}");
+    assert!(why.ends_with("\n  cannot log in with ***"), "{why}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_is_restarted_while_it_is_watched_has_failed() {
+    let fake = Fake::new();
+    fake.add("w1", Status::Running);
+    let restart = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        fake.state().containers.get_mut("w1").expect("a container").state.restarts = 1;
+    };
+    let plan = ready(readiness());
+    let told = tokio::join!(fake.run(&plan), restart).0;
+    assert_eq!(failed(&told), "its process ended and was started again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_that_never_says_healthy_is_quoted() {
+    let fake = Fake::new();
+    fake.add("w1", Status::Running);
+    let health = Health::Unhealthy("connection refused\n".into());
+    fake.state().containers.get_mut("w1").expect("a container").state.health = Some(health);
+    let told = fake.run(&ready(Readiness { has_check: true, ..readiness() })).await;
+    let said = "it was not ready within 10s: its check says: connection refused";
+    assert_eq!(failed(&told), said);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_must_be_answered_twice_in_a_row() {
+    let fake = Fake::new();
+    fake.add("w1", Status::Running);
+    let plan = ready(Readiness { stable_for: Nanos(0), ..asked() });
+    assert_eq!(first(&fake, &plan).await, Outcome::Applied);
+    assert_eq!(fake.state().log.iter().filter(|call| *call == "ask").count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_does_not_answer_fails_with_what_came_instead() {
+    let fake = Fake::new();
+    fake.add("w1", Status::Running);
+    fake.state().no_answer = Some("503 Service Unavailable".into());
+    let told = fake.run(&ready(asked())).await;
+    assert_eq!(failed(&told), "it was not ready within 10s: 503 Service Unavailable");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_one_shot_container_must_end_well() {
+    for (code, is_well) in [(0, true), (1, false)] {
+        let fake = Fake::new();
+        fake.add("job", Status::Exited);
+        fake.state().containers.get_mut("job").expect("a container").state.exit_code = code;
+        let op = Op::AwaitCompleted { container: "job".into(), within: Nanos(SECOND) };
+        assert_eq!(first(&fake, &chain(vec![op])).await.unblocks(), is_well, "{code}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_one_shot_container_may_take_only_so_long() {
+    let fake = Fake::new();
+    fake.add("job", Status::Running);
+    let op = Op::AwaitCompleted { container: "job".into(), within: Nanos(60 * SECOND) };
+    let told = fake.run(&chain(vec![op])).await;
+    assert_eq!(failed(&told), "it has not ended within 1m");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_that_fails_after_the_start_fails_the_step() {
+    let fake = Fake::new();
+    fake.add("w1", Status::Running);
+    fake.state().hook_code = 2;
+    let told = fake.run(&chain(vec![hook(HookMoment::PostStart)])).await;
+    assert_eq!(failed(&told), "the command ended with 2:\nsaid ***");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_that_fails_before_the_stop_is_only_told() {
+    let fake = Fake::new();
+    fake.add("w1", Status::Running);
+    fake.state().hook_code = 2;
+    let told = fake.run(&chain(vec![hook(HookMoment::PreStop)])).await;
+    assert_eq!(told.report.outcomes, [Outcome::Applied]);
+    assert_eq!(told.warnings().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_whose_answer_was_lost_is_not_run_again() {
+    let fake = Fake::new();
+    fake.add("w1", Status::Running);
+    // Lease, look, hook.
+    fake.state().fault = Some((2, Fault::LoseAfter));
+    let outcome = first(&fake, &chain(vec![hook(HookMoment::PostStart)])).await;
+    assert_eq!(outcome, Outcome::Unknown("closed".into()));
+    assert_eq!(fake.state().log.iter().filter(|call| *call == "run_hook").count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_cannot_be_reached_is_asked_three_times() {
+    let error = crate::ports::PortError::Unreachable("no route".into());
+    let count = std::cell::Cell::new(0);
+    let call = async || {
+        count.set(count.get() + 1);
+        Err::<(), _>(error.clone())
+    };
+    assert_eq!(crate::exec::repeat::repeated(call).await, Err(error.clone()));
+    assert_eq!(count.get(), 3);
+}
