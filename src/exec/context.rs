@@ -105,11 +105,11 @@ impl<'a> Task<'a> {
     }
 
     /// Makes one call that has no effect, as often as is right.
-    pub(super) async fn look<T>(
+    pub(super) async fn look<T, F: Future<Output = Result<T, PortError>>>(
         &self,
-        look: impl AsyncFn() -> Result<T, PortError>,
+        look: impl Fn() -> F,
     ) -> Result<T, PortError> {
-        repeated(async || answer(self.deadline.min(Instant::now() + LOOK), look()).await).await
+        repeated(|| answer(self.deadline.min(Instant::now() + LOOK), look())).await
     }
 
     /// Lets time pass, unless waits are to be given up.

@@ -73,7 +73,7 @@ impl Guard {
     pub async fn release(mut self) {
         self.renewals.shutdown().await;
         for (_, leases, held) in self.held.iter().rev() {
-            let give = async || answer(Instant::now() + CALL, leases.release(held)).await;
+            let give = || answer(Instant::now() + CALL, leases.release(held));
             drop(repeated(give).await);
         }
     }
@@ -124,7 +124,7 @@ pub(super) async fn take_lease(
     deadline: Instant,
 ) -> Result<Taken, PortError> {
     let was_lost = AtomicBool::new(false);
-    let take = async || {
+    let take = || async {
         let limit = deadline.min(Instant::now() + CALL);
         let taken = answer(limit, leases.take(key, &options.holder, &options.purpose, time)).await;
         was_lost.fetch_or(matches!(taken, Err(PortError::Unknown(_))), Ordering::Relaxed);

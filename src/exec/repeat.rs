@@ -3,6 +3,7 @@
 //! A call is repeated only when the port says that it may do better, at most [`ATTEMPTS`] times with
 //! growing pauses; after an answer that was lost the world is looked at first.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -87,8 +88,8 @@ impl Trouble {
 }
 
 /// Makes a call that may be made again and again.
-pub(super) async fn repeated<T>(
-    call: impl AsyncFn() -> Result<T, PortError>,
+pub(super) async fn repeated<T, F: Future<Output = Result<T, PortError>>>(
+    call: impl Fn() -> F,
 ) -> Result<T, PortError> {
     let mut attempt = 0;
     loop {
@@ -100,12 +101,31 @@ pub(super) async fn repeated<T>(
     }
 }
 
+/// Makes a call that looks itself before it acts. When an answer was lost, what is so already was
+/// made so by that call.
+pub(super) async fn repeated_effect<F: Future<Output = Result<Applied, PortError>>>(
+    call: impl Fn() -> F,
+) -> Result<Applied, PortError> {
+    let was_sent = &AtomicBool::new(false);
+    let noted = || {
+        let answer = call();
+        async move {
+            let answer = answer.await;
+            was_sent.fetch_or(matches!(answer, Err(PortError::Unknown(_))), Ordering::Relaxed);
+            answer
+        }
+    };
+    let applied = repeated(noted).await?;
+    Ok(if was_sent.load(Ordering::Relaxed) { Applied::Changed } else { applied })
+}
+
 /// Makes something so: looks, acts if it is not so, and looks again. `act` is never made again
 /// before a look has shown that it had no effect.
-pub(super) async fn made_so(
-    is_so: impl AsyncFn() -> Result<bool, Trouble>,
-    act: impl AsyncFn() -> Done,
-) -> Done {
+pub(super) async fn made_so<L, A>(is_so: impl Fn() -> L, act: impl Fn() -> A) -> Done
+where
+    L: Future<Output = Result<bool, Trouble>>,
+    A: Future<Output = Done>,
+{
     let mut was_sent = false;
     let mut attempt = 0;
     if is_so().await? {

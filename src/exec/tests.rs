@@ -41,6 +41,16 @@ async fn interrupted(fake: &Fake, plan: &Plan, after: u64, rung: Stop) -> super:
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_can_be_carried_by_any_thread() {
+    fn sent<T: Send>(it: T) -> T {
+        it
+    }
+    let (fake, plan) = (Fake::new(), chain(vec![pause(1)]));
+    let told = sent(fake.run(&plan)).await;
+    assert_eq!(told.report.outcomes, [Outcome::Applied]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn every_step_is_told_from_its_begin_to_its_end() {
     let told = Fake::new().run(&chain(vec![pause(1), pause(2)])).await;
     let words: Vec<String> = told.events.iter().map(short).collect();

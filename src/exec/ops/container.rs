@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use crate::exec::context::Task;
 use crate::exec::masks::Masks;
-use crate::exec::repeat::{Done, Trouble, made_so};
+use crate::exec::repeat::{Done, Trouble, made_so, repeated_effect};
 use crate::model::{ContainerState, LiveContainer, Op, ProxyPlace, Replica, Status};
-use crate::ports::PortError;
+use crate::ports::{Applied, Engine, PortError};
 use crate::proxy::{self, Managed};
 
 /// Makes a container with its files. The engine makes one ready that is there and was never
@@ -19,22 +19,17 @@ pub(super) async fn create(task: &Task<'_>, replica: &Replica) -> Done {
     let engine = task.engine()?;
     let files = contents(task, replica)?;
     let masks = Masks::of_replica(task.context.work, replica);
-    let was_started = async || match task.look(async || engine.inspect(&replica.name).await).await?
-    {
-        None => Ok(false),
+    match task.look(|| engine.inspect(&replica.name)).await? {
         Some(live) if live.identity != replica.identity => {
             let why = format!("another container is called {} now", replica.name);
-            Err(Trouble::Superseded(why))
+            return Err(Trouble::Superseded(why));
         }
-        Some(live) => Ok(live.state.status != Status::Created),
-    };
-    if was_started().await? {
-        return Ok(crate::ports::Applied::AlreadyTrue);
+        Some(live) if live.state.status != Status::Created => return Ok(Applied::AlreadyTrue),
+        Some(_) | None => {}
     }
-    let done =
-        crate::exec::repeat::repeated(async || task.call(engine.create(replica, &files)).await);
-    let applied = done.await.map_err(|error| Trouble::from(error).map(|why| masks.cover(&why)))?;
-    match task.look(async || engine.inspect(&replica.name).await).await? {
+    let made = repeated_effect(|| task.call(engine.create(replica, &files))).await;
+    let applied = made.map_err(|error| Trouble::from(error).map(|why| masks.cover(&why)))?;
+    match task.look(|| engine.inspect(&replica.name)).await? {
         Some(_) => Ok(applied),
         None => Err(Trouble::Failed("it was made, and is not there".to_owned())),
     }
@@ -44,26 +39,31 @@ pub(super) async fn create(task: &Task<'_>, replica: &Replica) -> Done {
 /// started: what that means is for the step that waits for it.
 pub(super) async fn start(task: &Task<'_>, name: &str) -> Done {
     let engine = task.engine()?;
-    let state = async || -> Result<ContainerState, Trouble> {
-        let live = task.look(async || engine.inspect(name).await).await?;
-        Ok(live.ok_or_else(|| gone(name))?.state)
-    };
-    let before = state().await?;
-    let is_so = async || {
-        let now = state().await?;
+    let before = state(task, engine, name).await?;
+    let is_so = || async {
+        let now = state(task, engine, name).await?;
         Ok(now.is_running() || now.started_at != before.started_at)
     };
-    made_so(is_so, async || Ok(task.call(engine.start(name)).await?)).await
+    made_so(is_so, || async { Ok(task.call(engine.start(name)).await?) }).await
+}
+
+async fn state(
+    task: &Task<'_>,
+    engine: &dyn Engine,
+    name: &str,
+) -> Result<ContainerState, Trouble> {
+    let live = task.look(|| engine.inspect(name)).await?;
+    Ok(live.ok_or_else(|| gone(name))?.state)
 }
 
 /// Ends a container, and has the proxies forget it that could not before.
 pub(super) async fn stop(task: &Task<'_>, name: &str, id: Option<&str>, grace: Duration) -> Done {
     let engine = task.engine()?;
-    let has_ended = async || {
-        let live = task.look(async || engine.inspect(name).await).await?;
+    let has_ended = || async {
+        let live = task.look(|| engine.inspect(name)).await?;
         Ok(live.filter(|live| is_meant(live, id)).is_none_or(|live| has_ended(&live.state)))
     };
-    let act = async || {
+    let act = || async {
         still_unrouted(task, name).await?;
         Ok(task.call(engine.stop(name, id, grace)).await?)
     };
@@ -75,11 +75,11 @@ pub(super) async fn stop(task: &Task<'_>, name: &str, id: Option<&str>, grace: D
 /// Removes a container that has ended.
 pub(super) async fn remove(task: &Task<'_>, name: &str, id: Option<&str>) -> Done {
     let engine = task.engine()?;
-    let is_gone = async || {
-        let live = task.look(async || engine.inspect(name).await).await?;
+    let is_gone = || async {
+        let live = task.look(|| engine.inspect(name)).await?;
         Ok(live.is_none_or(|live| !is_meant(&live, id)))
     };
-    let act = async || {
+    let act = || async {
         still_unrouted(task, name).await?;
         Ok(task.call(engine.remove(name, id)).await?)
     };
@@ -114,7 +114,7 @@ fn contents(task: &Task<'_>, replica: &Replica) -> Result<Vec<Vec<u8>>, Trouble>
 async fn still_unrouted(task: &Task<'_>, name: &str) -> Result<(), Trouble> {
     let work = task.context.work;
     for (place, proxy) in &work.ports.proxies {
-        let text = match task.look(async || proxy.read().await).await {
+        let text = match task.look(|| proxy.read()).await {
             Ok(text) => text,
             Err(_) if is_blind(task, place) => continue,
             Err(error) => {
@@ -157,7 +157,7 @@ async fn forget(task: &Task<'_>, name: &str) {
     for place in task.context.take_cut(name) {
         let Ok(proxy) = task.proxy(&place) else { continue };
         let servers = drained(task, &place, name);
-        drop(task.look(async || proxy.forget(&servers).await).await);
+        drop(task.look(|| proxy.forget(&servers)).await);
     }
 }
 

@@ -30,10 +30,10 @@ pub(super) async fn drained(
     let mut told = None;
     let mut done = Applied::AlreadyTrue;
     loop {
-        let left = task.look(async || proxy.draining(servers).await).await?;
+        let left = task.look(|| proxy.draining(servers)).await?;
         if left.is_over() {
             // That it does not is no failure: nothing is sent there any more.
-            drop(task.look(async || proxy.forget(servers).await).await);
+            drop(task.look(|| proxy.forget(servers)).await);
             return Ok(done);
         }
         done = Applied::Changed;

@@ -13,7 +13,7 @@ use super::container::gone;
 /// any more and ends anyway, so that is only told.
 pub(super) async fn run(task: &Task<'_>, container: &str, hook: &Hook, moment: HookMoment) -> Done {
     let engine = task.engine()?;
-    let live = task.look(async || engine.inspect(container).await).await?;
+    let live = task.look(|| engine.inspect(container)).await?;
     let masks = Masks::of(task.context.work, container, live.as_ref().map(|live| &live.config));
     let is_running = live.is_some_and(|live| live.state.is_running());
     match moment {
@@ -21,9 +21,11 @@ pub(super) async fn run(task: &Task<'_>, container: &str, hook: &Hook, moment: H
         HookMoment::PostStart if !is_running => return Err(gone(container)),
         HookMoment::PreStop | HookMoment::PostStart => {}
     }
-    let once = async || match task.call(engine.run_hook(container, hook)).await {
-        Err(PortError::Unknown(why)) => Ok(Err(why)),
-        other => other.map(Ok),
+    let once = || async {
+        match task.call(engine.run_hook(container, hook)).await {
+            Err(PortError::Unknown(why)) => Ok(Err(why)),
+            other => other.map(Ok),
+        }
     };
     let why = match repeated(once).await {
         Ok(Ok(end)) if end.code == 0 => return Ok(Applied::Changed),

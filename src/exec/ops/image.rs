@@ -1,7 +1,7 @@
 //! Images. The engine looks itself whether one is there, and goes on where a broken pull ended.
 
 use crate::exec::context::Task;
-use crate::exec::repeat::{Done, repeated};
+use crate::exec::repeat::{Done, repeated_effect};
 
 /// Brings an image.
 pub(super) async fn pull(
@@ -11,6 +11,6 @@ pub(super) async fn pull(
     platform: Option<&str>,
 ) -> Done {
     let engine = task.engine()?;
-    let pull = async || task.call(engine.pull(reference, digest, platform)).await;
-    Ok(repeated(pull).await?)
+    let pull = || task.call(engine.pull(reference, digest, platform));
+    Ok(repeated_effect(pull).await?)
 }

@@ -50,7 +50,7 @@ pub(super) async fn completed(task: &Task<'_>, name: &str, within: Nanos) -> Don
     let limit = Instant::now() + time(within);
     let mut done = Applied::AlreadyTrue;
     loop {
-        let live = task.look(async || engine.inspect(name).await).await?;
+        let live = task.look(|| engine.inspect(name)).await?;
         let state = live.ok_or_else(|| gone(name))?.state;
         let why = match state.status {
             Status::Exited | Status::Dead if state.exit_code == 0 => return Ok(done),
@@ -109,7 +109,7 @@ impl Watch<'_> {
 
     /// One look, and one question if there is one.
     async fn is_ready(&mut self, engine: &dyn Engine) -> Result<bool, Trouble> {
-        let live = self.task.look(async || engine.inspect(self.name).await).await?;
+        let live = self.task.look(|| engine.inspect(self.name)).await?;
         let live = live.ok_or_else(|| gone(self.name))?;
         self.still_lives(&live)?;
         let is_well = !self.readiness.has_check || self.is_healthy(&live);

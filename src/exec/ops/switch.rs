@@ -60,8 +60,8 @@ pub(super) async fn switch(task: &Task<'_>, place: &ProxyPlace, change: &RouteCh
     let (leases, held) = lease(&task, place).await?;
     let task = task.until(Instant::now() + FORWARD);
     let done = Switch { task: &task, proxy, site, change: &change }.run().await;
-    let limit = Instant::now() + BACK;
-    let release = async || task.until(limit).call(leases.release(&held)).await;
+    let task = task.until(Instant::now() + BACK);
+    let release = || task.call(leases.release(&held));
     // A lease that cannot be given back expires.
     drop(repeated(release).await);
     done
@@ -124,7 +124,7 @@ struct Switch<'a> {
 
 impl Switch<'_> {
     async fn run(&self) -> Done {
-        let text = self.task.look(async || self.proxy.read().await).await?;
+        let text = self.task.look(|| self.proxy.read()).await?;
         let owner = &self.task.context.work.plan.owner;
         let (table, is_absent) = match proxy::read(owner, text.as_deref()) {
             Managed::Absent => (RoutingTable::default(), true),
@@ -158,7 +158,7 @@ impl Switch<'_> {
     /// The file says it already; whether the proxy does, it is asked.
     async fn follow_as_it_is(&self, table: &RoutingTable) -> Done {
         let generation = table.generation;
-        if self.task.look(async || self.proxy.confirm(generation).await).await? {
+        if self.task.look(|| self.proxy.confirm(generation)).await? {
             return Ok(Applied::AlreadyTrue);
         }
         self.follow(self.task, table).await.map_err(|trouble| {
@@ -173,7 +173,7 @@ impl Switch<'_> {
         let refused = |error: PortError| {
             Trouble::from(error).map(|why| format!("the proxy's own check says: {why}"))
         };
-        repeated(async || self.task.call(self.proxy.test(&new)).await).await.map_err(refused)?;
+        repeated(|| self.task.call(self.proxy.test(&new))).await.map_err(refused)?;
         self.swap(self.task, old, Some(&new)).await?;
         let result = match self.follow(self.task, next).await {
             Ok(()) => self.prove(next).await,
@@ -196,17 +196,17 @@ impl Switch<'_> {
         expect: Option<&str>,
         new: Option<&str>,
     ) -> Result<(), Trouble> {
-        let is_so = async || {
-            let text = task.look(async || self.proxy.read().await).await?;
+        let is_so = || async {
+            let text = task.look(|| self.proxy.read()).await?;
             Ok(text.as_deref() == new)
         };
-        made_so(is_so, async || Ok(task.call(self.proxy.swap(expect, new)).await?)).await?;
+        made_so(is_so, || async { Ok(task.call(self.proxy.swap(expect, new)).await?) }).await?;
         Ok(())
     }
 
     /// Makes the proxy follow the file and sees that it does.
     async fn follow(&self, task: &Task<'_>, table: &RoutingTable) -> Result<(), Trouble> {
-        match repeated(async || task.call(self.proxy.activate(table)).await).await {
+        match repeated(|| task.call(self.proxy.activate(table))).await {
             // Whether it took effect, the proxy is asked next.
             Ok(_) | Err(PortError::Unknown(_)) => {}
             Err(error) => return Err(error.into()),
@@ -284,7 +284,7 @@ impl Switch<'_> {
             return self.follow(&task, table).await;
         }
         // Without a file there is no generation that could answer.
-        repeated(async || task.call(self.proxy.activate(table)).await).await?;
+        repeated(|| task.call(self.proxy.activate(table))).await?;
         Ok(())
     }
 }

@@ -12,6 +12,9 @@ use crate::model::{
 
 const SECOND: u64 = 1_000_000_000;
 
+/// What must be there before an op has something to do.
+type Prepare = fn(&Fake);
+
 fn readiness() -> Readiness {
     Readiness {
         has_check: false,
@@ -55,6 +58,10 @@ fn hook(moment: HookMoment) -> Op {
     Op::RunHook { container: "w1".into(), hook: Hook::default(), moment }
 }
 
+fn has_n(fake: &Fake) {
+    fake.state().things.insert("n".into());
+}
+
 async fn first(fake: &Fake, plan: &Plan) -> Outcome {
     fake.run(plan).await.report.outcomes.remove(0)
 }
@@ -69,12 +76,12 @@ fn failed(told: &Told) -> &str {
 #[tokio::test(start_paused = true)]
 async fn what_makes_something_so_does_it_once() {
     let name = || "n".to_owned();
-    let ops: Vec<(Op, fn(&Fake))> = vec![
+    let ops: Vec<(Op, Prepare)> = vec![
         (Op::Pull { reference: name(), digest: None, platform: None }, |_| {}),
         (Op::CreateNetwork { name: name(), body: Value::Null }, |_| {}),
         (Op::CreateVolume { name: name(), body: Value::Null }, |_| {}),
-        (Op::RemoveNetwork { name: name() }, |fake| drop(fake.state().things.insert("n".into()))),
-        (Op::RemoveVolume { name: name() }, |fake| drop(fake.state().things.insert("n".into()))),
+        (Op::RemoveNetwork { name: name() }, has_n),
+        (Op::RemoveVolume { name: name() }, has_n),
         (Op::Record { release: Release::default() }, |_| {}),
         (Op::Start { container: "w1".into() }, |fake| fake.add("w1", Status::Created)),
         (switch(None, &[("w1", 1)]), |_| {}),
@@ -341,7 +348,7 @@ async fn a_hook_whose_answer_was_lost_is_not_run_again() {
 async fn an_engine_that_cannot_be_reached_is_asked_three_times() {
     let error = crate::ports::PortError::Unreachable("no route".into());
     let count = std::cell::Cell::new(0);
-    let call = async || {
+    let call = || async {
         count.set(count.get() + 1);
         Err::<(), _>(error.clone())
     };
