@@ -114,7 +114,7 @@ impl Recipe {
         let content = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let format = format!("{{{{index .Config.Labels \"{CONTENT}\"}}}}");
         let present = try_docker(&["image", "inspect", "-f", &format, &self.name], Vec::new());
-        if present.as_ref() == Ok(&content) {
+        if present.is_ok_and(|label| label.trim_end() == content) {
             return;
         }
         self.settings.push(format!("LABEL {CONTENT}={content}"));

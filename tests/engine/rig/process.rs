@@ -61,26 +61,30 @@ fn collect(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<String> {
     })
 }
 
-/// Runs Docker's command on the local engine; its output without the last line end.
+/// Runs Docker's command on the local engine; gives its output.
 pub(crate) fn try_docker(arguments: &[&str], input: Vec<u8>) -> Result<String, String> {
     let mut command = Command::new("docker");
     command.args(["--host", "unix:///var/run/docker.sock"]).args(arguments);
     let ended = finish(&mut command, input, DOCKER_MAX);
     match ended.code {
-        0 => Ok(ended.stdout.trim_end().to_owned()),
+        0 => Ok(ended.stdout),
         _ => Err(format!("docker {}: {}", arguments.join(" "), ended.stderr.trim_end())),
     }
 }
 
-/// The same, for what must not fail.
+/// The same, for what must not fail; the output comes without the last line end.
 pub(crate) fn docker(arguments: &[&str]) -> String {
     let hint = "is there an engine? run the tests with `make test` or `.ci/with-engine`";
-    try_docker(arguments, Vec::new()).unwrap_or_else(|problem| panic!("{problem}\n{hint}"))
+    let output = try_docker(arguments, Vec::new());
+    output.unwrap_or_else(|problem| panic!("{problem}\n{hint}")).trim_end().to_owned()
 }
 
 /// A program that runs until this is dropped, with all processes it started.
 pub(crate) struct Background {
     child: Child,
+    /// A shell that kills the program's group when its input ends, which it does even if this
+    /// process is killed.
+    watch: Child,
 }
 
 impl Background {
@@ -89,7 +93,14 @@ impl Background {
         let out = File::create(log).expect("a log file");
         let err = out.try_clone().expect("a log file");
         let child = command.stdin(Stdio::null()).stdout(out).stderr(err).process_group(0).spawn();
-        Self { child: child.unwrap_or_else(|error| panic!("{command:?}: {error}")) }
+        let child = child.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let mut shell = Command::new("sh");
+        let wait_and_kill = "read nothing; kill -s KILL -- \"-$0\"";
+        shell.args(["-c", wait_and_kill, &child.id().to_string()]);
+        shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        // Ctrl-C on the tests must not reach it, or nobody would be left to kill the program.
+        let watch = shell.process_group(0).spawn().expect("a shell");
+        Self { child, watch }
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -118,8 +129,9 @@ impl Background {
 
 impl Drop for Background {
     fn drop(&mut self) {
-        // The group first: once its leader is waited for, the number could be another one's.
-        send("KILL", &format!("-{}", self.id()));
+        drop(self.watch.stdin.take());
+        drop(self.watch.wait());
+        drop(self.child.kill());
         drop(self.child.wait());
     }
 }

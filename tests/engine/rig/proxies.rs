@@ -144,14 +144,31 @@ impl RealProxy {
 
     /// The managed file as it is now.
     pub(crate) fn managed(&self) -> Option<String> {
-        let file = format!("gitdeploy.{}", self.kind.extension());
         match self.place {
-            Place::Host(_) => fs::read_to_string(self.folder.join("conf.d").join(file)).ok(),
+            Place::Host(_) => fs::read_to_string(self.managed_path()).ok(),
             Place::Container => {
-                let path = format!("/etc/{}/conf.d/{file}", self.kind.program());
-                let cat = ["exec", &self.name, "cat", &path];
-                try_docker(&cat, Vec::new()).ok().map(|text| text + "\n")
+                try_docker(&["exec", &self.name, "cat", &self.managed_path()], Vec::new()).ok()
             }
+        }
+    }
+
+    /// Writes it, as somebody with an editor might.
+    pub(crate) fn edit(&self, text: &str) {
+        let path = self.managed_path();
+        match self.place {
+            Place::Host(_) => fs::write(path, text).expect("a file"),
+            Place::Container => {
+                let cat = ["exec", "-i", &self.name, "sh", "-c", "cat > $0", &path];
+                try_docker(&cat, text.into()).unwrap_or_else(|problem| panic!("{problem}"));
+            }
+        }
+    }
+
+    fn managed_path(&self) -> String {
+        let file = format!("conf.d/gitdeploy.{}", self.kind.extension());
+        match self.place {
+            Place::Host(_) => self.folder.join(file).display().to_string(),
+            Place::Container => format!("/etc/{}/{file}", self.kind.program()),
         }
     }
 
@@ -190,6 +207,11 @@ impl RealProxy {
         while get(self.foreign, "owner", "/").is_err() {
             assert!(since.elapsed() < START_MAX, "{} does not start:\n{}", self.name, self.log());
             thread::sleep(Duration::from_millis(20));
+        }
+        if self.kind == Kind::Haproxy {
+            // Its worker serves before its master listens to signals: a reload that is asked for
+            // right away is forgotten.
+            thread::sleep(Duration::from_millis(500));
         }
     }
 

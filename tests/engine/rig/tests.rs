@@ -164,21 +164,77 @@ fn a_crashing_image_exits_with_its_code() {
     assert_eq!(docker(&shell), "1");
 }
 
+/// What sends everything to one server, from `port` on.
+fn all_to(kind: Kind, port: u16, server: SocketAddr) -> String {
+    match kind {
+        Kind::Nginx => format!(
+            "map $http_upgrade $rig {{ '' close; default upgrade; }}\n\
+             server {{ listen {port}; location / {{ proxy_pass http://{server};\n\
+             proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $rig;\n\
+             proxy_http_version 1.1; }} }}\n"
+        ),
+        Kind::Haproxy => format!(
+            "frontend public\n  bind :{port}\n  default_backend rig\n\
+             backend rig\n  server one {server}\n"
+        ),
+    }
+}
+
 #[test]
-fn proxies_start_with_their_owners_page_and_follow_a_file_of_ours() {
+fn proxies_start_with_their_owners_page_and_follow_the_managed_file() {
     for kind in [Kind::Nginx, Kind::Haproxy] {
         for runs in [Runs::OnHost, Runs::InContainer] {
             let world = World::new("rig-proxy").with_proxy(kind, runs);
             let proxy = &world.proxies[0];
-            let page = get(proxy.foreign, "x", "/");
-            assert_eq!(page, Ok((200, super::FOREIGN_PAGE.to_owned())), "{}", proxy.log());
+            let page = Ok((200, super::FOREIGN_PAGE.to_owned()));
+            assert_eq!(get(proxy.foreign, "x", "/"), page, "{}", proxy.log());
             assert_eq!(proxy.managed(), None);
+            // Whoever listens: the owner's own page, from its own address.
+            let (port, server) = match runs {
+                Runs::OnHost => (proxy.address.port(), proxy.foreign),
+                Runs::InContainer => (80, SocketAddr::from(([127, 0, 0, 1], 8081))),
+            };
+            let text = all_to(kind, port, server);
+            proxy.edit(&text);
+            assert_eq!(proxy.managed(), Some(text));
             let test = proxy.test();
             assert_eq!(test.code, 0, "{test:?}");
             proxy.reload();
-            thread::sleep(Duration::from_millis(300));
-            assert!(get(proxy.foreign, "x", "/").is_ok(), "{}", proxy.log());
+            wait_for(proxy.address);
+            assert_eq!(get(proxy.address, "x", "/"), page, "{}", proxy.log());
+            proxy.edit("nonsense\n");
+            assert_ne!(proxy.test().code, 0);
         }
+    }
+}
+
+/// Load through a proxy of the host, far away, while it is reloaded a few times.
+fn reloaded(kind: Kind) -> super::Report {
+    let app = HostApp::start(&[]);
+    let world = World::new("rig-reload").with_proxy(kind, Runs::OnHost);
+    let proxy = &world.proxies[0];
+    proxy.edit(&all_to(kind, proxy.address.port(), app.address));
+    proxy.reload();
+    wait_for(proxy.address);
+    let relay = Relay::start(proxy.address, RTT);
+    let running = Load { uploads: 0, ..Load::heavy(relay.address, "x") }.start();
+    for _ in 0..4 {
+        thread::sleep(Duration::from_millis(500));
+        proxy.reload();
+    }
+    thread::sleep(Duration::from_millis(500));
+    running.finish()
+}
+
+#[test]
+fn requests_that_a_careless_reload_loses_on_the_wire_are_seen() {
+    let _alone = alone();
+    for kind in [Kind::Nginx, Kind::Haproxy] {
+        let report = reloaded(kind);
+        let lost = report.classes[&Class::Get].failed + report.classes[&Class::Post].failed;
+        assert!(lost > 4, "{kind:?}\n{report}");
+        assert!(report.sent() > lost * 5, "{kind:?}\n{report}");
+        println!("{kind:?}\n{report}");
     }
 }
 
