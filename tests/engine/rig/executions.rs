@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use super::process::docker;
+
 /// Collects ids until dropped.
 pub(crate) struct Executions {
     port: u16,
@@ -33,10 +35,23 @@ impl Executions {
         Self { port, counts }
     }
 
-    /// The value of `REPORT_TO` for an application whose way to this machine is `address`: the
-    /// gateway of its network, 127.0.0.1 outside of containers.
-    pub(crate) fn report_to(&self, address: &str) -> String {
-        format!("{address}:{}", self.port)
+    /// The value of `REPORT_TO` for applications of this machine.
+    pub(crate) fn for_host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The value of `REPORT_TO` for applications in containers, whatever their network: an address
+    /// of this machine that all of them can reach.
+    pub(crate) fn for_containers(&self) -> String {
+        let format = "{{with index .IPAM.Config 0}}{{.Gateway}} {{.Subnet}}{{end}}";
+        let bridge = docker(&["network", "inspect", "bridge", "-f", format]);
+        let (gateway, subnet) = bridge.split_once(' ').expect("two words");
+        // Some engines do not say it for their own network until something runs there.
+        let gateway = match (gateway, subnet.rsplit_once('.')) {
+            ("", Some((head, _))) => format!("{head}.1"),
+            _ => gateway.to_owned(),
+        };
+        format!("{gateway}:{}", self.port)
     }
 
     /// How often each id was carried out.

@@ -96,8 +96,8 @@ impl RealProxy {
         let folder = folder.display();
         let extension = kind.extension();
         let port = address.port();
-        let mut text = format!("  {name}:\n    kind: {program}\n    hosts: [local]\n");
-        text += &match &self.place {
+        let text = format!("  {name}:\n    kind: {program}\n    hosts: [local]\n");
+        let place = match &self.place {
             Place::Container => format!(
                 "    runs: container:{name}\n    \
                  config: /etc/{program}/conf.d/gitdeploy.{extension}\n    listen: [80]\n"
@@ -110,11 +110,11 @@ impl RealProxy {
                 )
             }
         };
-        if *kind == Kind::Haproxy {
-            let socket = self.socket();
-            text += &format!("    socket: {socket}\n");
-        }
-        text
+        let socket = match kind {
+            Kind::Nginx => String::new(),
+            Kind::Haproxy => format!("    socket: {}\n", self.socket()),
+        };
+        text + &place + &socket
     }
 
     /// What checks its configuration and what makes it read it, on the host.

@@ -31,7 +31,7 @@ fn wait_for(address: SocketAddr) {
 fn heavy_load_on_a_healthy_application_loses_nothing() {
     let _alone = alone();
     let executions = Executions::listen();
-    let app = HostApp::start(&[("REPORT_TO", &executions.report_to("127.0.0.1"))]);
+    let app = HostApp::start(&[("REPORT_TO", &executions.for_host())]);
     let report = send_for(Load::heavy(app.address, "x"), Duration::from_secs(4));
     report.assert_nothing_lost();
     report.assert_carried_out_once(&executions);
@@ -136,9 +136,11 @@ fn the_images_of_the_application_run_in_the_engine_and_go_with_their_world() {
     let port = world.ports.next();
     let publish = format!("127.0.0.1:{port}:8080");
     let image = world.tag("web:1", Variant::V2);
-    docker(&["run", "-d", "--label", &owned, "-p", &publish, "-v", "/data", &image]);
     docker(&["network", "create", "--label", &owned, &world.project]);
     docker(&["volume", "create", "--label", &owned, &world.project]);
+    let mut run = vec!["run", "-d", "--label", &owned, "-p", &publish, "-v", "/data"];
+    run.extend(["--network", &world.project, &image]);
+    docker(&run);
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     wait_for(address);
     let (status, body) = get(address, "x", "/").expect("an answer");
@@ -150,6 +152,29 @@ fn the_images_of_the_application_run_in_the_engine_and_go_with_their_world() {
     assert!(try_docker(&["volume", "inspect", &project], Vec::new()).is_err());
     assert!(try_docker(&["image", "inspect", &image], Vec::new()).is_err());
     assert_eq!(docker(&["ps", "-aq", "--filter", &format!("label={owned}")]), "");
+}
+
+#[test]
+fn what_containers_carry_out_is_known_after_they_are_gone() {
+    let _alone = alone();
+    let executions = Executions::listen();
+    let world = World::new("rig-executions");
+    let owned = format!("gitdeploy.project={}", world.project);
+    let report = format!("REPORT_TO={}", executions.for_containers());
+    docker(&["network", "create", "--label", &owned, &world.project]);
+    let port = world.ports.next();
+    let publish = format!("127.0.0.1:{port}:8080");
+    let image = app_image(Variant::V1);
+    let mut run = vec!["run", "-d", "--label", &owned, "--network", &world.project];
+    run.extend(["-p", &publish, "-e", &report, &image]);
+    docker(&run);
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    wait_for(address);
+    let sent = send_for(Load::light(address, "x"), Duration::from_secs(1));
+    drop(world);
+    sent.assert_nothing_lost();
+    assert!(sent.acknowledged.len() >= 8, "{sent}");
+    sent.assert_carried_out_once(&executions);
 }
 
 #[test]
