@@ -186,8 +186,10 @@ pub(super) fn app_program() -> PathBuf {
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("app");
     let mut done = DONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if !*done {
-        // Each process builds its own and puts it in place whole: another one may be running it.
-        let fresh = program.with_extension(std::process::id().to_string());
+        // Each process builds its own and puts it in place whole: another one may be building or
+        // running it.
+        let workshop = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+        let fresh = workshop.path().join("app");
         let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
         let mut build = Command::new(rustc);
         build
