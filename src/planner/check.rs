@@ -1,14 +1,379 @@
-//! The linter of finished plans.
-use crate::model::{Observed, Plan};
+//! The linter of finished plans: what must be true of any plan, said once more and without any of
+//! the code that makes plans. A plan with a violation is not carried out.
+//!
+//! One function for each invariant. They look at a plan and at what was seen, and at nothing else.
 
-/// What is wrong with a plan.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation { /// In words.
- pub message: String }
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-impl std::fmt::Display for Violation {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str(&self.message) }
+use super::world::bindings;
+use crate::model::{
+    Action, BackendKey, Health, HostName, HostState, LiveContainer, Observed, Op, Plan, ProxyPlace,
+    ResourceKind, RoutingTable, StackName, Step, StepId,
+};
+
+/// Something that must be true of any plan, and is not true of this one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Violation {
+    /// In words, with the step it was found at.
+    pub message: String,
 }
 
-/// Everything that is wrong with a plan.
-pub fn check(_plan: &Plan, _observed: &Observed) -> Vec<Violation> { Vec::new() }
+/// Everything that is wrong with a plan. Empty for every plan that the planner makes.
+pub fn check(plan: &Plan, observed: &Observed) -> Vec<Violation> {
+    let mut look = Look { plan, observed, above: Vec::new(), found: Vec::new() };
+    if !look.order() {
+        return look.found;
+    }
+    look.ancestors();
+    for step in &plan.steps {
+        look.reachable(step);
+        look.known(step);
+        look.stopped_before_removed(step);
+        look.let_go_before_ended(step);
+        look.ready_before_routed(step);
+        look.own_things_only(step);
+        look.recorded_last(step);
+    }
+    look.ports_differ();
+    look.names_differ();
+    look.switches_follow_each_other();
+    look.enough_are_routed();
+    look.found
+}
+
+struct Look<'a> {
+    plan: &'a Plan,
+    observed: &'a Observed,
+    /// All steps that must have succeeded before each step.
+    above: Vec<BTreeSet<StepId>>,
+    found: Vec<Violation>,
+}
+
+impl<'a> Look<'a> {
+    fn say(&mut self, step: &Step, what: &str) {
+        let message = format!("#{} {}: {what}", step.id.0, step.op.words());
+        self.found.push(Violation { message });
+    }
+
+    /// Ids are positions, and needs point back: else nothing below can be trusted.
+    fn order(&mut self) -> bool {
+        for (position, step) in self.plan.steps.iter().enumerate() {
+            if step.id.0 != position {
+                self.say(step, &format!("it stands at position {position}"));
+            }
+            if step.needs.iter().any(|need| need.0 >= position) {
+                self.say(step, "it needs a step that does not come before it");
+            }
+        }
+        self.found.is_empty()
+    }
+
+    fn ancestors(&mut self) {
+        for step in &self.plan.steps {
+            let mut above = step.needs.clone();
+            for need in &step.needs {
+                above.extend(&self.above[need.0]);
+            }
+            self.above.push(above);
+        }
+    }
+
+    fn ancestors_of(&self, step: &Step) -> impl Iterator<Item = &'a Step> + '_ {
+        self.above[step.id.0].iter().map(|id| &self.plan.steps[id.0])
+    }
+
+    fn host(&self, host: &HostName) -> Option<&'a HostState> {
+        self.observed.hosts.get(host).and_then(|state| state.as_ref().ok())
+    }
+
+    fn seen(&self, host: &HostName, name: &str) -> Option<&'a LiveContainer> {
+        self.host(host)?.containers.get(name)
+    }
+
+    fn tables(&self) -> impl Iterator<Item = (&'a ProxyPlace, &'a RoutingTable)> {
+        let states = self.observed.proxies.iter();
+        states.filter_map(|(place, state)| Some((place, state.as_ref().ok()?.table.as_ref()?)))
+    }
+
+    /// I4, I5: nothing is done to a host or a proxy that did not answer.
+    fn reachable(&mut self, step: &Step) {
+        if self.host(&step.host).is_none() {
+            self.say(step, &format!("{} did not answer", step.host));
+        }
+        if let Op::Switch { place, .. } | Op::AwaitDrained { place, .. } = &step.op
+            && !self.observed.proxies.get(place).is_some_and(Result::is_ok)
+        {
+            self.say(step, &format!("{} on {} did not answer", place.proxy, place.host));
+        }
+    }
+
+    /// I4: a container is touched only when it is ours, by its id, or made by this plan before.
+    fn known(&mut self, step: &Step) {
+        let Some((name, id)) = touched(&step.op) else { return };
+        let is_made = self.ancestors_of(step).any(|other| {
+            other.host == step.host
+                && matches!(&other.op, Op::Create { replica } if replica.name == name)
+        });
+        match (self.seen(&step.host, name), id) {
+            (Some(live), Some(id)) if live.id != *id => {
+                self.say(step, "the container of that name has another id");
+            }
+            (Some(live), _) if live.identity.owner != self.plan.owner => {
+                self.say(step, "the container is not ours");
+            }
+            (Some(_), _) => {}
+            (None, None) if is_made => {}
+            (None, _) => self.say(step, "nobody has seen that container"),
+        }
+    }
+
+    fn stopped_before_removed(&mut self, step: &Step) {
+        let Op::Remove { container, .. } = &step.op else { return };
+        let runs = self.seen(&step.host, container).is_some_and(|live| live.state.is_running());
+        let is_stopped = self.ancestors_of(step).any(|other| {
+            other.host == step.host && matches!(&other.op, Op::Stop { container: name, .. } if name == container)
+        });
+        if runs && !is_stopped {
+            self.say(step, "it runs, and nothing stops it before");
+        }
+    }
+
+    /// I1: what a proxy sends to ends only after that proxy has been switched away from it and has
+    /// let go of it; for every proxy and every backend.
+    fn let_go_before_ended(&mut self, step: &Step) {
+        let (Op::Stop { container, .. } | Op::Remove { container, .. }) = &step.op else { return };
+        let mut missing: Vec<String> = Vec::new();
+        for (place, table) in self.tables() {
+            for key in table.backends_of(container) {
+                let is_switched = self.ancestors_of(step).any(|other| leaves(&other.op, place, key, container));
+                let is_drained = self.ancestors_of(step).any(|other| drains(&other.op, place, key, container));
+                if !is_switched {
+                    missing.push(format!("{} on {} still sends to it", place.proxy, place.host));
+                } else if !is_drained {
+                    missing.push(format!("{} on {} has not let go of it", place.proxy, place.host));
+                }
+            }
+        }
+        for what in missing {
+            self.say(step, &what);
+        }
+    }
+
+    /// I3: a proxy is pointed only at what it sends to already, at what another proxy sends to and
+    /// is well, and at what has just been proved.
+    fn ready_before_routed(&mut self, step: &Step) {
+        let Op::Switch { change, .. } = &step.op else { return };
+        let mut wrong = Vec::new();
+        for change in change.set.values() {
+            let from = change.from.iter().flat_map(|backend| backend.servers.keys());
+            let had: BTreeSet<&String> = from.collect();
+            for name in change.to.iter().flat_map(|backend| backend.servers.keys()) {
+                let is_proved = self.ancestors_of(step).any(
+                    |other| matches!(&other.op, Op::AwaitReady { container, .. } if container == name),
+                );
+                if !had.contains(name) && !is_proved && !self.serves_well(name) {
+                    wrong.push(format!("nobody has proved that {name} is ready"));
+                }
+            }
+        }
+        for what in wrong {
+            self.say(step, &what);
+        }
+    }
+
+    fn serves_well(&self, name: &str) -> bool {
+        let is_routed = self.tables().any(|(_, table)| table.backends_of(name).next().is_some());
+        let states = self.observed.hosts.values().filter_map(|state| state.as_ref().ok());
+        let mut live = states.filter_map(|state| state.containers.get(name));
+        is_routed
+            && live.any(|it| {
+                it.state.is_running() && !matches!(it.state.health, Some(Health::Unhealthy(_)))
+            })
+    }
+
+    /// Networks and volumes go only when they are the stack's own.
+    fn own_things_only(&mut self, step: &Step) {
+        let Some(host) = self.host(&step.host) else { return };
+        let owner: Option<Option<&StackName>> = match &step.op {
+            Op::RemoveNetwork { name } => Some(host.networks.get(name).and_then(|it| it.stack.as_ref())),
+            Op::RemoveVolume { name } => Some(host.volumes.get(name).and_then(|it| it.stack.as_ref())),
+            Op::Create { replica } if host.foreign.names.contains(&replica.name) => {
+                self.say(step, "a container that is not ours has that name");
+                None
+            }
+            _ => None,
+        };
+        if owner.is_some_and(|owner| owner != Some(&step.stack)) {
+            self.say(step, "it is not the stack's");
+        }
+    }
+
+    /// A release is remembered only after everything of its stack.
+    fn recorded_last(&mut self, step: &Step) {
+        if !matches!(step.op, Op::Record { .. }) {
+            return;
+        }
+        let is_other = |other: &&Step| {
+            other.stack == step.stack && !matches!(other.op, Op::Record { .. })
+        };
+        let mut others = self.plan.steps.iter().filter(is_other);
+        if others.any(|other| !self.above[step.id.0].contains(&other.id)) {
+            self.say(step, "a step of the stack may come after it");
+        }
+    }
+
+    /// A port of a host that we choose is nobody else's.
+    fn ports_differ(&mut self) {
+        let mut taken: BTreeMap<(&HostName, u16), String> = BTreeMap::new();
+        for (host, state) in &self.observed.hosts {
+            let Ok(state) = state else { continue };
+            for (port, whose) in &state.foreign.ports {
+                taken.insert((host, *port), whose.clone());
+            }
+            for live in state.containers.values() {
+                for binding in bindings(live) {
+                    taken.insert((host, binding.at.port), live.name.clone());
+                }
+            }
+        }
+        for step in &self.plan.steps {
+            let Op::Create { replica } = &step.op else { continue };
+            let ports: BTreeSet<u16> = replica.endpoints.values().map(|at| at.port).collect();
+            for port in ports {
+                let other = taken.insert((&replica.host, port), replica.name.clone());
+                if let Some(other) = other.filter(|other| *other != replica.name) {
+                    self.say(step, &format!("the port {port} is {other}'s"));
+                }
+            }
+        }
+    }
+
+    /// A container is made once.
+    fn names_differ(&mut self) {
+        let mut made = BTreeSet::new();
+        for step in &self.plan.steps {
+            let Op::Create { replica } = &step.op else { continue };
+            if !made.insert((&replica.host, &replica.name)) {
+                self.say(step, "it is made twice");
+            }
+        }
+    }
+
+    /// Each switch finds what the one before it has left, whatever order the steps run in.
+    fn switches_follow_each_other(&mut self) {
+        let mut tables: BTreeMap<&ProxyPlace, RoutingTable> =
+            self.tables().map(|(place, table)| (place, table.clone())).collect();
+        let mut last: BTreeMap<(&ProxyPlace, &BackendKey), StepId> = BTreeMap::new();
+        for step in &self.plan.steps {
+            let Op::Switch { place, change } = &step.op else { continue };
+            for key in change.set.keys() {
+                let before = last.insert((place, key), step.id);
+                if before.is_some_and(|before| !self.above[step.id.0].contains(&before)) {
+                    self.say(step, &format!("another switch of {key} may come after it"));
+                }
+            }
+            let table = tables.entry(place).or_default();
+            match table.changed(change, 0) {
+                Ok(next) => *table = next,
+                Err(moved) => self.say(step, &moved.to_string()),
+            }
+        }
+    }
+
+    /// I2: however far a plan is carried out, a service whose new replicas come first has no fewer
+    /// servers in a backend than before or afterwards, whichever is less.
+    fn enough_are_routed(&mut self) {
+        let mut counts: BTreeMap<(&ProxyPlace, &BackendKey), Vec<(usize, Option<&Step>)>> = BTreeMap::new();
+        for (place, table) in self.tables() {
+            for (key, backend) in &table.backends {
+                let alive = backend.servers.keys().filter(|name| self.is_alive(name)).count();
+                counts.insert((place, key), vec![(alive, None)]);
+            }
+        }
+        for step in &self.plan.steps {
+            let Op::Switch { place, change } = &step.op else { continue };
+            for (key, change) in &change.set {
+                let servers = change.to.as_ref().map_or(0, |backend| backend.servers.len());
+                counts.entry((place, key)).or_insert_with(|| vec![(0, None)]).push((servers, Some(step)));
+            }
+        }
+        for ((place, key), counts) in counts {
+            if self.may_be_away(key) {
+                continue;
+            }
+            let (Some((first, _)), Some((end, _))) = (counts.first(), counts.last()) else { continue };
+            let least = *first.min(end);
+            for (count, step) in &counts {
+                if let (true, Some(step)) = (*count < least, step) {
+                    let what = format!(
+                        "{key} has {count} servers at {} on {} then, and {least} would do",
+                        place.proxy, place.host
+                    );
+                    self.say(step, &what);
+                }
+            }
+        }
+    }
+
+    /// A container that nobody has seen may run where nobody could look.
+    fn is_alive(&self, name: &str) -> bool {
+        let mut hosts = self.observed.hosts.values();
+        let seen = hosts.find_map(|state| state.as_ref().ok()?.containers.get(name));
+        let is_blind = self.observed.hosts.values().any(Result::is_err);
+        seen.map_or(is_blind, |live| live.state.is_running())
+    }
+
+    /// Whether the plan says that the service is replaced old before new.
+    fn may_be_away(&self, key: &BackendKey) -> bool {
+        let stack = self.plan.stacks.get(&key.stack);
+        let changes = stack.into_iter().flat_map(|stack| &stack.changes);
+        let mut own = changes.filter(|change| {
+            change.kind == ResourceKind::Service && change.name == key.service.as_str()
+        });
+        own.any(|change| change.action == Action::ReplaceStopFirst)
+    }
+}
+
+/// The container that a step acts on, and the id it must have.
+fn touched(op: &Op) -> Option<(&str, Option<&String>)> {
+    match op {
+        Op::Start { container }
+        | Op::RunHook { container, .. }
+        | Op::AwaitReady { container, .. }
+        | Op::AwaitCompleted { container, .. } => Some((container, None)),
+        Op::Stop { container, id, .. } | Op::Remove { container, id } => {
+            Some((container, id.as_ref()))
+        }
+        Op::Pull { .. }
+        | Op::CreateNetwork { .. }
+        | Op::CreateVolume { .. }
+        | Op::Create { .. }
+        | Op::Switch { .. }
+        | Op::AwaitDrained { .. }
+        | Op::RemoveNetwork { .. }
+        | Op::RemoveVolume { .. }
+        | Op::Pause { .. }
+        | Op::Record { .. } => None,
+    }
+}
+
+/// Whether a step takes a container out of a backend.
+fn leaves(op: &Op, place: &ProxyPlace, key: &BackendKey, container: &str) -> bool {
+    let Op::Switch { place: there, change } = op else { return false };
+    let to = change.set.get(key).map(|change| &change.to);
+    there == place
+        && to.is_some_and(|to| !to.as_ref().is_some_and(|it| it.servers.contains_key(container)))
+}
+
+/// Whether a step waits until a proxy has let go of a container.
+fn drains(op: &Op, place: &ProxyPlace, key: &BackendKey, container: &str) -> bool {
+    let Op::AwaitDrained { place: there, servers, .. } = op else { return false };
+    there == place && servers.get(key).is_some_and(|named| named.contains_key(container))
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}

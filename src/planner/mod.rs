@@ -13,6 +13,8 @@ pub mod check;
 mod decide;
 mod draft;
 mod files;
+#[cfg(test)]
+mod fixture;
 mod graph;
 mod id;
 mod judge;
