@@ -18,6 +18,8 @@ mod fixture;
 mod graph;
 mod id;
 mod judge;
+#[cfg(test)]
+mod laws;
 mod manner;
 mod member;
 mod place;
