@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use live::{
+pub(super) use live::{
     ApplyArgs, DestroyArgs, Execution, LocksArgs, LogsArgs, Narrowing, PlanArgs, PlanFormat,
     RollbackArgs, StatusArgs, TableFormat, UnlockArgs,
 };
@@ -80,8 +80,25 @@ pub enum Command {
     Validate(Validate),
     /// Print stacks as they are after templates, interpolation and merges.
     Render(Render),
+    /// Show what differs between the commit and the hosts, and the steps that would end it.
+    Plan(PlanArgs),
+    /// Make the hosts what the commit wants.
+    Apply(ApplyArgs),
     /// Show what differs between the desired states of two commits.
     Diff(Diff),
+    /// Show every stack, service and replica as it is, and what has drifted.
+    #[command(visible_alias = "ps")]
+    Status(StatusArgs),
+    /// Show the output of all replicas of a service.
+    Logs(LogsArgs),
+    /// Bring a stack back to an earlier commit.
+    Rollback(RollbackArgs),
+    /// Remove what a stack has on the hosts.
+    Destroy(DestroyArgs),
+    /// Show who is changing what.
+    Locks(LocksArgs),
+    /// Take a dead run's lease away.
+    Unlock(UnlockArgs),
     /// Write a small repository that works.
     Init(Init),
     /// Print the JSON Schema of a file.

@@ -6,9 +6,11 @@
 mod args;
 mod commands;
 mod failure;
+mod live;
 mod reference;
 mod repository;
 mod screen;
+mod wire;
 mod world;
 
 use std::ffi::OsString;

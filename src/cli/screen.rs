@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{Failure, Global, World};
 use crate::diag::{Diagnostic, Severity, Sources, Style, printable, render};
 use crate::files::Report;
+use crate::ui::{self, run::ProgressStyle};
 
 /// The most findings of one stack that people are shown: nobody reads the hundredth, and the last
 /// lines of a log should be the summary.
@@ -72,6 +73,38 @@ impl Screen {
     /// Whether `--json` asks for events.
     pub fn wants_events(&self) -> bool {
         self.events
+    }
+
+    /// The width of the terminal in columns; 0 when it is not known.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Whether `--verbose` was given.
+    pub fn is_verbose(&self) -> bool {
+        self.verbose
+    }
+
+    /// How the progress of a run is shown.
+    pub fn progress_style(&self) -> ProgressStyle {
+        match (self.quiet || self.events, self.progress) {
+            (true, _) => ProgressStyle::Quiet,
+            (false, true) => ProgressStyle::Bars { color: self.color_err },
+            (false, false) => ProgressStyle::Lines { color: self.color_err },
+        }
+    }
+
+    /// Shows what happened in a run: as lines, or as one event.
+    pub fn happened(&self, event: &crate::model::Event, lines: &[String]) {
+        if self.events {
+            if let Some(ui::run::EventJson { level, message, kind, more }) = ui::run::json(event) {
+                self.event(level, &message, kind, &more);
+            }
+            return;
+        }
+        for line in lines {
+            self.line(line);
+        }
     }
 
     /// Prints a result; with `--json`, as an event that carries it.
@@ -234,5 +267,14 @@ fn end_of(
     match inside.rsplit_once('\n') {
         Some((before, last)) => (line + before.matches('\n').count() + 1, last.chars().count() + 1),
         None => (line, column + inside.chars().count()),
+    }
+}
+
+/// A moment as people read it, in UTC: `2026-11-21 07:21:17`.
+pub(super) fn moment(millis: u64) -> String {
+    let timestamp = i64::try_from(millis).ok().map(jiff::Timestamp::from_millisecond);
+    match timestamp {
+        Some(Ok(timestamp)) => timestamp.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        _ => "an unknown time".to_owned(),
     }
 }

@@ -256,6 +256,7 @@ pub(super) fn options(holder: &str) -> Options {
         holder: holder.to_owned(),
         purpose: "c0ffee".to_owned(),
         lease: Duration::from_secs(60),
+        lease_wait: Duration::ZERO,
     }
 }
 

@@ -159,7 +159,11 @@ fn decide_service<'a>(
 }
 
 /// The lowest generation among the containers that a service has.
-fn seen_generation(world: &World<'_>, stack: &StackName, service: &ServiceName) -> Option<Generation> {
+fn seen_generation(
+    world: &World<'_>,
+    stack: &StackName,
+    service: &ServiceName,
+) -> Option<Generation> {
     let seen = world.of_service(stack, service);
     seen.iter().map(|it| it.live.identity.generation).min()
 }
@@ -204,7 +208,9 @@ fn in_order(target: &StackTarget) -> Vec<&ServiceName> {
         };
         let open = || target.services.keys().filter(|name| !done.contains(name));
         // Compose refuses a circle; should there be one, it is broken at its first name.
-        let Some(next) = open().find(|name| is_ready(name)).or_else(|| open().next()) else { break };
+        let Some(next) = open().find(|name| is_ready(name)).or_else(|| open().next()) else {
+            break;
+        };
         done.insert(next);
         order.push(next);
     }
@@ -234,8 +240,12 @@ fn make_room<'a>(
         let mut ports = super::world::bindings(it.live).into_iter().map(|binding| binding.at.port);
         ports.any(|port| wanted.contains(&(it.host.clone(), port)))
     };
-    let early: Vec<_> =
-        stack.gone.iter().filter(|(_, going)| going.iter().any(holds)).map(|(name, _)| *name).collect();
+    let early: Vec<_> = stack
+        .gone
+        .iter()
+        .filter(|(_, going)| going.iter().any(holds))
+        .map(|(name, _)| *name)
+        .collect();
     for name in early {
         if let Some(going) = stack.gone.remove(name) {
             leave(draft, stack, name, &going);
@@ -256,7 +266,12 @@ fn leave<'a>(
     stack.plan.changes.push(super::changes::gone_change(name, going));
 }
 
-fn unroute(draft: &mut Draft<'_, '_>, lane: &Lane, stack: &StackName, name: &ServiceName) -> BTreeSet<StepId> {
+fn unroute(
+    draft: &mut Draft<'_, '_>,
+    lane: &Lane,
+    stack: &StackName,
+    name: &ServiceName,
+) -> BTreeSet<StepId> {
     let places: Vec<_> = draft.routes.places().cloned().collect();
     let mut after = BTreeSet::new();
     for place in &places {
@@ -270,7 +285,11 @@ fn unroute(draft: &mut Draft<'_, '_>, lane: &Lane, stack: &StackName, name: &Ser
 }
 
 /// The steps of a stack.
-fn lay_down<'a>(draft: &mut Draft<'_, 'a>, reach: &Reach<'a>, stack: &mut StackDraft<'a>) -> Vec<Problem> {
+fn lay_down<'a>(
+    draft: &mut Draft<'_, 'a>,
+    reach: &Reach<'a>,
+    stack: &mut StackDraft<'a>,
+) -> Vec<Problem> {
     let mut problems = Vec::new();
     if let Some(target) = stack.target {
         for service in stack.services.iter().filter(|it| !it.remade.is_empty()) {
@@ -322,7 +341,10 @@ fn unroute_unknown(draft: &mut Draft<'_, '_>, reach: &Reach<'_>, stack: &StackDr
 }
 
 /// Networks that containers of the stack will be in, by host.
-fn used_networks(world: &World<'_>, stack: &StackDraft<'_>) -> BTreeMap<HostName, BTreeSet<String>> {
+fn used_networks(
+    world: &World<'_>,
+    stack: &StackDraft<'_>,
+) -> BTreeMap<HostName, BTreeSet<String>> {
     let mut used: BTreeMap<HostName, BTreeSet<String>> = BTreeMap::new();
     for service in &stack.services {
         for member in &service.members {
@@ -333,7 +355,8 @@ fn used_networks(world: &World<'_>, stack: &StackDraft<'_>) -> BTreeMap<HostName
     // What is not touched stays in its networks.
     let planned: BTreeSet<_> = stack.services.iter().map(|it| it.wanted.service).collect();
     let target = stack.target.map(|target| &target.services);
-    for (name, service) in target.into_iter().flatten().filter(|(name, _)| !planned.contains(name)) {
+    for (name, service) in target.into_iter().flatten().filter(|(name, _)| !planned.contains(name))
+    {
         for sighting in world.of_service(stack.stack, name) {
             let networks = stack.target.map(|target| &target.networks);
             let keys = service.container.networks.keys();
@@ -365,13 +388,20 @@ fn made_changes(
         }
     }
     let key = |kind: ResourceKind, name: &String| {
-        let networks = target.networks.iter().filter(|(_, it)| kind == ResourceKind::Network && it.name == *name);
-        let volumes = target.volumes.iter().filter(|(_, it)| kind == ResourceKind::Volume && it.name == *name);
+        let networks = target
+            .networks
+            .iter()
+            .filter(|(_, it)| kind == ResourceKind::Network && it.name == *name);
+        let volumes = target
+            .volumes
+            .iter()
+            .filter(|(_, it)| kind == ResourceKind::Volume && it.name == *name);
         let key = networks.map(|(key, _)| key).chain(volumes.map(|(key, _)| key)).next();
         key.unwrap_or(name).clone()
     };
     let change = |((kind, name), cause): ((ResourceKind, String), Cause)| {
-        let action = if cause == Cause::Changed { Action::ReplaceStopFirst } else { Action::Create };
+        let action =
+            if cause == Cause::Changed { Action::ReplaceStopFirst } else { Action::Create };
         let fields = remade.fields.get(&name).cloned().unwrap_or_default();
         prereqs::change(kind, key(kind, &name), action, cause, fields)
     };
@@ -391,7 +421,9 @@ fn record(draft: &mut Draft<'_, '_>, stack: &StackDraft<'_>) {
     };
     let recorded = world.hosts.keys().filter(|host| has_record(host)).map(|host| (*host).clone());
     let mut hosts: BTreeSet<HostName> = recorded.collect();
-    if world.request.scope.is_partial() || (needs.is_empty() && !is_unrecorded && (stack.target.is_some() || hosts.is_empty())) {
+    if world.request.scope.is_partial()
+        || (needs.is_empty() && !is_unrecorded && (stack.target.is_some() || hosts.is_empty()))
+    {
         return;
     }
     let members = stack.services.iter().flat_map(|it| &it.members);

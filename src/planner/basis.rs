@@ -21,7 +21,11 @@ pub(super) fn basis(
     };
     for sighting in world.containers() {
         if reach.stacks.contains(&&sighting.live.identity.stack) {
-            add(sighting.host, format!("container {}", sighting.live.name), container(sighting.live));
+            add(
+                sighting.host,
+                format!("container {}", sighting.live.name),
+                container(sighting.live),
+            );
         }
     }
     for place in draft.routes.switched() {
@@ -30,7 +34,8 @@ pub(super) fn basis(
         let value = format!("{file} serving {:?}", state.serving);
         add(&place.host, format!("file of proxy {}", place.proxy), value);
     }
-    let in_scope = world.request.desired.stacks.iter().filter(|(name, _)| reach.stacks.contains(name));
+    let in_scope =
+        world.request.desired.stacks.iter().filter(|(name, _)| reach.stacks.contains(name));
     for (stack, target) in in_scope {
         for (host, state) in &world.hosts {
             for service in target.services.values() {
@@ -38,7 +43,11 @@ pub(super) fn basis(
                 let Some(Ok(image)) = state.images.get(reference) else { continue };
                 let id = image.id.as_deref().unwrap_or("none");
                 let digest = image.digest.as_deref().unwrap_or("none");
-                add(host, format!("image {reference}"), format!("{id} {digest} {}", image.needs_pull));
+                add(
+                    host,
+                    format!("image {reference}"),
+                    format!("{id} {digest} {}", image.needs_pull),
+                );
             }
             for network in target.networks.values() {
                 let live = state.networks.get(&network.name);

@@ -76,7 +76,8 @@ fn action(service: &Service<'_>, replicas: &[ReplicaChange], before: u32) -> Act
     if replicas.iter().any(|it| it.action == replaces) {
         return replaces;
     }
-    let all = |action: Action| !replicas.is_empty() && replicas.iter().all(|it| it.action == action);
+    let all =
+        |action: Action| !replicas.is_empty() && replicas.iter().all(|it| it.action == action);
     if before == 0 && all(Action::Create) { Action::Create } else { Action::Update }
 }
 
@@ -92,7 +93,11 @@ fn downtime(service: &Service<'_>, before: u32) -> Downtime {
 }
 
 /// The replica itself, and each further container of its slot that goes.
-fn member_changes(world: &World<'_>, service: &Service<'_>, member: &Member<'_>) -> Vec<ReplicaChange> {
+fn member_changes(
+    world: &World<'_>,
+    service: &Service<'_>,
+    member: &Member<'_>,
+) -> Vec<ReplicaChange> {
     let decision = &member.decision;
     let mut olds: Vec<&Sighting<'_>> = decision.olds.iter().collect();
     // The one that serves is the one that is replaced.
@@ -103,25 +108,26 @@ fn member_changes(world: &World<'_>, service: &Service<'_>, member: &Member<'_>)
     let mut olds = olds.into_iter();
     let (action, old, new) = match member.does {
         Does::Create => match olds.next() {
-            Some(old) => {
-                (Some(Action::replace(service.manner.order)), Some(&old.live.name), Some(&member.name))
-            }
+            Some(old) => (
+                Some(Action::replace(service.manner.order)),
+                Some(&old.live.name),
+                Some(&member.name),
+            ),
             None => (Some(Action::Create), None, Some(&member.name)),
         },
         Does::Finish(_) => (Some(Action::Create), None, Some(&member.name)),
         Does::Start(_) | Does::Prove(_) => (Some(Action::Update), Some(&member.name), None),
         Does::Keep(_) | Does::Leave(_) => (None, None, None),
     };
-    let change = |action: Action, old: Option<&String>, new: Option<&String>, cause: &Cause| {
-        ReplicaChange {
+    let change =
+        |action: Action, old: Option<&String>, new: Option<&String>, cause: &Cause| ReplicaChange {
             slot: member.slot,
             host: member.host.clone(),
             action,
             cause: cause.clone(),
             old: old.cloned(),
             new: new.cloned(),
-        }
-    };
+        };
     let own = action.map(|action| change(action, old, new, &decision.cause));
     let rest = olds.map(|old| ReplicaChange {
         host: old.host.clone(),
@@ -158,7 +164,11 @@ pub(super) fn gone_change(name: &ServiceName, going: &[Going<'_>]) -> Change {
 }
 
 /// Says which replicas are left to a host that does not answer.
-pub(super) fn waiting_note(wanted: &Wanted<'_>, waiting: &[Slot], reach: &Reach<'_>) -> Option<Note> {
+pub(super) fn waiting_note(
+    wanted: &Wanted<'_>,
+    waiting: &[Slot],
+    reach: &Reach<'_>,
+) -> Option<Note> {
     if waiting.is_empty() {
         return None;
     }
@@ -200,7 +210,11 @@ fn runs_for(world: &World<'_>, service: &Service<'_>) -> Option<String> {
     let fresh = service.members.iter().find(|member| member.does.is_fresh())?;
     let image = image_of(wanted, world.hosts.get(&fresh.host)?).ok()?;
     let is_known = !image.config.is_null();
-    if !is_known || wanted.is_one_shot || may_end(wanted.target) || !is_ungated(wanted.target, Some(image)) {
+    if !is_known
+        || wanted.is_one_shot
+        || may_end(wanted.target)
+        || !is_ungated(wanted.target, Some(image))
+    {
         return None;
     }
     Some(wanted.target.rollout.update.monitor.unwrap_or(RUNS_FOR).to_string())
@@ -225,7 +239,8 @@ fn apart(services: &[Service<'_>]) -> Vec<Note> {
             let other = services.iter().find(|it| it.wanted.service == name);
             let Some(other) = other.filter(|it| !it.members.is_empty()) else { continue };
             let hosts: BTreeSet<&HostName> = other.members.iter().map(|it| &it.host).collect();
-            let shares = service.wanted.networks().intersection(&other.wanted.networks()).next().is_some();
+            let shares =
+                service.wanted.networks().intersection(&other.wanted.networks()).next().is_some();
             let lonely = service.members.iter().find(|it| !hosts.contains(&it.host));
             if let (true, Some(lonely)) = (shares, lonely) {
                 notes.push(Note {

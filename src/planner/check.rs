@@ -132,7 +132,8 @@ impl<'a> Look<'a> {
         let Op::Remove { container, .. } = &step.op else { return };
         let runs = self.seen(&step.host, container).is_some_and(|live| live.state.is_running());
         let is_stopped = self.ancestors_of(step).any(|other| {
-            other.host == step.host && matches!(&other.op, Op::Stop { container: name, .. } if name == container)
+            other.host == step.host
+                && matches!(&other.op, Op::Stop { container: name, .. } if name == container)
         });
         if runs && !is_stopped {
             self.say(step, "it runs, and nothing stops it before");
@@ -146,8 +147,10 @@ impl<'a> Look<'a> {
         let mut missing: Vec<String> = Vec::new();
         for (place, table) in self.tables() {
             for key in table.backends_of(container) {
-                let is_switched = self.ancestors_of(step).any(|other| leaves(&other.op, place, key, container));
-                let is_drained = self.ancestors_of(step).any(|other| drains(&other.op, place, key, container));
+                let is_switched =
+                    self.ancestors_of(step).any(|other| leaves(&other.op, place, key, container));
+                let is_drained =
+                    self.ancestors_of(step).any(|other| drains(&other.op, place, key, container));
                 if !is_switched {
                     missing.push(format!("{} on {} still sends to it", place.proxy, place.host));
                 } else if !is_drained {
@@ -196,8 +199,12 @@ impl<'a> Look<'a> {
     fn own_things_only(&mut self, step: &Step) {
         let Some(host) = self.host(&step.host) else { return };
         let owner: Option<Option<&StackName>> = match &step.op {
-            Op::RemoveNetwork { name } => Some(host.networks.get(name).and_then(|it| it.stack.as_ref())),
-            Op::RemoveVolume { name } => Some(host.volumes.get(name).and_then(|it| it.stack.as_ref())),
+            Op::RemoveNetwork { name } => {
+                Some(host.networks.get(name).and_then(|it| it.stack.as_ref()))
+            }
+            Op::RemoveVolume { name } => {
+                Some(host.volumes.get(name).and_then(|it| it.stack.as_ref()))
+            }
             Op::Create { replica } if host.foreign.names.contains(&replica.name) => {
                 self.say(step, "a container that is not ours has that name");
                 None
@@ -214,9 +221,8 @@ impl<'a> Look<'a> {
         if !matches!(step.op, Op::Record { .. }) {
             return;
         }
-        let is_other = |other: &&Step| {
-            other.stack == step.stack && !matches!(other.op, Op::Record { .. })
-        };
+        let is_other =
+            |other: &&Step| other.stack == step.stack && !matches!(other.op, Op::Record { .. });
         let mut others = self.plan.steps.iter().filter(is_other);
         if others.any(|other| !self.above[step.id.0].contains(&other.id)) {
             self.say(step, "a step of the stack may come after it");
@@ -284,7 +290,8 @@ impl<'a> Look<'a> {
     /// I2: however far a plan is carried out, a service whose new replicas come first has no fewer
     /// servers in a backend than before or afterwards, whichever is less.
     fn enough_are_routed(&mut self) {
-        let mut counts: BTreeMap<(&ProxyPlace, &BackendKey), Vec<(usize, Option<&Step>)>> = BTreeMap::new();
+        let mut counts: BTreeMap<(&ProxyPlace, &BackendKey), Vec<(usize, Option<&Step>)>> =
+            BTreeMap::new();
         for (place, table) in self.tables() {
             for (key, backend) in &table.backends {
                 let alive = backend.servers.keys().filter(|name| self.is_alive(name)).count();
@@ -295,14 +302,19 @@ impl<'a> Look<'a> {
             let Op::Switch { place, change } = &step.op else { continue };
             for (key, change) in &change.set {
                 let servers = change.to.as_ref().map_or(0, |backend| backend.servers.len());
-                counts.entry((place, key)).or_insert_with(|| vec![(0, None)]).push((servers, Some(step)));
+                counts
+                    .entry((place, key))
+                    .or_insert_with(|| vec![(0, None)])
+                    .push((servers, Some(step)));
             }
         }
         for ((place, key), counts) in counts {
             if self.may_be_away(key) {
                 continue;
             }
-            let (Some((first, _)), Some((end, _))) = (counts.first(), counts.last()) else { continue };
+            let (Some((first, _)), Some((end, _))) = (counts.first(), counts.last()) else {
+                continue;
+            };
             let least = *first.min(end);
             for (count, step) in &counts {
                 if let (true, Some(step)) = (*count < least, step) {

@@ -80,7 +80,11 @@ impl<'a> Does<'a> {
     /// The container that is there already.
     pub(super) fn current(&self) -> Option<Sighting<'a>> {
         match self {
-            Self::Keep(it) | Self::Leave(it) | Self::Prove(it) | Self::Start(it) | Self::Finish(it) => Some(*it),
+            Self::Keep(it)
+            | Self::Leave(it)
+            | Self::Prove(it)
+            | Self::Start(it)
+            | Self::Finish(it) => Some(*it),
             Self::Create => None,
         }
     }
@@ -105,7 +109,8 @@ pub(super) fn decide<'a>(
     let seated = |it: &Sighting<'a>| seats.iter().any(|seat| seat.has(it));
     for sighting in sightings.iter().filter(|it| !seated(it)) {
         if sighting.live.identity.slot == 0 || table.selects(sighting.live.identity.slot) {
-            let cause = if sighting.live.identity.slot == 0 { Cause::LeftOver } else { Cause::Scaled };
+            let cause =
+                if sighting.live.identity.slot == 0 { Cause::LeftOver } else { Cause::Scaled };
             going.push(Going { sighting: *sighting, cause });
         }
     }
@@ -135,7 +140,8 @@ pub(super) fn decide<'a>(
         if matches!(slot.does, Does::Create) {
             // Its predecessor's host is the best one; else it may be on a host that is silent.
             let stays = slot.olds.iter().map(|old| old.host).find(|host| allowed.contains(*host));
-            let has_seat = |host: &HostName| taken.get(host).copied().unwrap_or_default() < limit(&wanted);
+            let has_seat =
+                |host: &HostName| taken.get(host).copied().unwrap_or_default() < limit(&wanted);
             let host = match (&seat.host, stays.filter(|host| has_seat(host))) {
                 (Some(host), _) => Ok(host.clone()),
                 (None, Some(host)) => Ok(host.clone()),
@@ -170,11 +176,16 @@ pub(super) fn decide<'a>(
 }
 
 /// The networks of a service that are made anew where it has replicas.
-fn remade(wanted: &Wanted<'_>, slots: &[SlotDecision<'_>], before: &Before<'_>) -> BTreeSet<String> {
+fn remade(
+    wanted: &Wanted<'_>,
+    slots: &[SlotDecision<'_>],
+    before: &Before<'_>,
+) -> BTreeSet<String> {
     let networks = wanted.networks();
-    let hosts: BTreeSet<&HostName> = slots.iter().flat_map(|slot| {
-        slot.olds.iter().map(|old| old.host).chain([&slot.host])
-    }).collect();
+    let hosts: BTreeSet<&HostName> = slots
+        .iter()
+        .flat_map(|slot| slot.olds.iter().map(|old| old.host).chain([&slot.host]))
+        .collect();
     let remade = hosts.into_iter().filter_map(|host| before.remade.get(host)).flatten();
     remade.filter(|name| networks.contains(name.as_str())).cloned().collect()
 }
@@ -215,7 +226,8 @@ fn seats(wanted: &Wanted<'_>, eligible: &Eligible, sightings: &[Sighting<'_>]) -
             // Numbers that others have are not given again while they are there.
             used.extend(sightings.iter().map(|it| it.live.identity.slot));
             for host in empty {
-                let slot = (1..).find(|slot| !used.contains(slot)).expect("there are always more numbers");
+                let slot =
+                    (1..).find(|slot| !used.contains(slot)).expect("there are always more numbers");
                 used.insert(slot);
                 seats.push(Seat { slot, host: Some(host) });
             }
@@ -246,7 +258,9 @@ impl<'a> Table<'_, 'a> {
         mut here: Vec<Sighting<'a>>,
         taken: &BTreeMap<HostName, u32>,
     ) -> Result<Option<SlotDecision<'a>>, Problem> {
-        let newest = |it: &Sighting<'a>| (std::cmp::Reverse(it.live.identity.generation), it.live.name.clone());
+        let newest = |it: &Sighting<'a>| {
+            (std::cmp::Reverse(it.live.identity.generation), it.live.name.clone())
+        };
         here.sort_by_key(newest);
         if !self.selects(seat.slot) {
             let running = here.iter().find(|it| it.live.state.is_running());
@@ -273,10 +287,19 @@ impl<'a> Table<'_, 'a> {
             let (cause, fields) = why.unwrap_or_else(|| (self.missing(), Vec::new()));
             let host = seat.host.clone().or(here.first().map(|it| it.host.clone()));
             let host = host.or(self.allowed.first().cloned());
-            let Some(host) = host.or_else(|| self.world.silent.keys().next().map(|it| (*it).clone())) else {
+            let Some(host) =
+                host.or_else(|| self.world.silent.keys().next().map(|it| (*it).clone()))
+            else {
                 return Ok(None);
             };
-            return Ok(Some(SlotDecision { slot: seat.slot, host, does: Does::Create, olds: here, cause, fields }));
+            return Ok(Some(SlotDecision {
+                slot: seat.slot,
+                host,
+                does: Does::Create,
+                olds: here,
+                cause,
+                fields,
+            }));
         };
         here.retain(|it| it.live.name != current.live.name || it.host != current.host);
         let mut does = self.does(current, &worth);
@@ -340,7 +363,11 @@ impl<'a> Table<'_, 'a> {
         keys.any(|key| key.stack == *stack && key.service == *service)
     }
 
-    fn worth(&self, sighting: Sighting<'a>, taken: &BTreeMap<HostName, u32>) -> Result<Worth, Problem> {
+    fn worth(
+        &self,
+        sighting: Sighting<'a>,
+        taken: &BTreeMap<HostName, u32>,
+    ) -> Result<Worth, Problem> {
         let (wanted, slot) = (self.wanted, sighting.live.identity.slot);
         let unfit = |cause: Cause| Ok(Worth::Unfit(cause, Vec::new()));
         if !self.allowed.contains(sighting.host)
@@ -372,7 +399,8 @@ impl<'a> Table<'_, 'a> {
 
     /// A service that this one is restarted with, and all of whose replicas are younger.
     fn outdated_by(&self, sighting: Sighting<'_>) -> Option<ServiceName> {
-        let restarts = self.wanted.target.depends_on.iter().filter(|(_, it)| it.restart == Some(true));
+        let restarts =
+            self.wanted.target.depends_on.iter().filter(|(_, it)| it.restart == Some(true));
         let born = sighting.live.identity.generation;
         let is_younger = |name: &ServiceName| {
             self.before.generations.get(name).is_some_and(|generation| *generation > born)
@@ -399,8 +427,12 @@ impl<'a> Table<'_, 'a> {
         match worth {
             Worth::Ended => Does::Start(current),
             Worth::Unstarted => Does::Finish(current),
-            Worth::Runs if self.wanted.places.is_empty() && !self.wanted.is_one_shot => Does::Keep(current),
-            Worth::Runs if self.is_trusted(current) && !self.wanted.is_one_shot => Does::Keep(current),
+            Worth::Runs if self.wanted.places.is_empty() && !self.wanted.is_one_shot => {
+                Does::Keep(current)
+            }
+            Worth::Runs if self.is_trusted(current) && !self.wanted.is_one_shot => {
+                Does::Keep(current)
+            }
             Worth::Runs => Does::Prove(current),
             Worth::Done | Worth::Unfit(..) => Does::Keep(current),
         }

@@ -136,12 +136,14 @@ impl<'w, 'a> Draft<'w, 'a> {
         }
         let op = match wanted {
             _ if wanted.is_one_shot => {
-                let within = wanted.target.health.as_ref().map_or(readiness::JOB, |gate| gate.within);
+                let within =
+                    wanted.target.health.as_ref().map_or(readiness::JOB, |gate| gate.within);
                 Op::AwaitCompleted { container, within }
             }
             _ => {
                 let image = image_of(wanted, self.world.hosts[host]).ok();
-                let readiness = readiness(wanted, image, self.probe_endpoint(member, wanted), fresh);
+                let readiness =
+                    readiness(wanted, image, self.probe_endpoint(member, wanted), fresh);
                 Op::AwaitReady { container, readiness }
             }
         };
@@ -154,7 +156,11 @@ impl<'w, 'a> Draft<'w, 'a> {
         step
     }
 
-    fn probe_endpoint(&self, member: &Member<'_>, wanted: &Wanted<'_>) -> Option<crate::model::Endpoint> {
+    fn probe_endpoint(
+        &self,
+        member: &Member<'_>,
+        wanted: &Wanted<'_>,
+    ) -> Option<crate::model::Endpoint> {
         let port = probe_port(&wanted.target.health.as_ref()?.probe);
         member.servers.values().find_map(|ports| ports.get(&port).cloned())
     }
@@ -235,7 +241,11 @@ impl<'w, 'a> Draft<'w, 'a> {
     }
 
     /// Waits until no place sends to `olds`, and stops them; each with its last step.
-    pub(super) fn stop(&mut self, olds: &[Sighting<'a>], end: &End<'_>) -> Vec<(Sighting<'a>, BTreeSet<StepId>)> {
+    pub(super) fn stop(
+        &mut self,
+        olds: &[Sighting<'a>],
+        end: &End<'_>,
+    ) -> Vec<(Sighting<'a>, BTreeSet<StepId>)> {
         let within = end.wanted.map_or(DRAIN, |wanted| wanted.target.rollout.drain_timeout);
         let drain = Drain { within, cause: end.cause };
         let after = self.routes.drain(self.world, &mut self.graph, end.lane, olds, drain);
@@ -248,7 +258,12 @@ impl<'w, 'a> Draft<'w, 'a> {
         stopped
     }
 
-    fn stop_one(&mut self, old: Sighting<'a>, end: &End<'_>, mut needs: BTreeSet<StepId>) -> BTreeSet<StepId> {
+    fn stop_one(
+        &mut self,
+        old: Sighting<'a>,
+        end: &End<'_>,
+        mut needs: BTreeSet<StepId>,
+    ) -> BTreeSet<StepId> {
         let lane = end.lane.slot(old.live.identity.slot);
         let container = old.live.name.clone();
         if old.live.state.is_running() && old.live.identity.slot > 0 {
@@ -273,7 +288,12 @@ impl<'w, 'a> Draft<'w, 'a> {
     }
 
     /// Removes a container that has ended.
-    pub(super) fn remove(&mut self, old: Sighting<'a>, end: &End<'_>, needs: BTreeSet<StepId>) -> StepId {
+    pub(super) fn remove(
+        &mut self,
+        old: Sighting<'a>,
+        end: &End<'_>,
+        needs: BTreeSet<StepId>,
+    ) -> StepId {
         let lane = end.lane.slot(old.live.identity.slot);
         let op = Op::Remove { container: old.live.name.clone(), id: Some(old.live.id.clone()) };
         let step = self.graph.add(&lane, old.host, op, needs, end.cause);

@@ -9,8 +9,8 @@ use super::graph::Lane;
 use super::reach::Reach;
 use super::world::World;
 use crate::model::{
-    Cause, Endpoint, Op, ProxyFile, ProxyPlace, ProxyState, RoutingTable, ServiceName,
-    StackName, Step,
+    Cause, Endpoint, Op, ProxyFile, ProxyPlace, ProxyState, RoutingTable, ServiceName, StackName,
+    Step,
 };
 use crate::proxy::{Managed, read};
 use crate::settings::ProxyKind;
@@ -55,15 +55,25 @@ fn speaker(
     found.into_iter().find(is_mine).map(|(stack, service)| Lane::service(stack, service))
 }
 
-fn is_stale(world: &World<'_>, place: &ProxyPlace, state: &ProxyState, table: &RoutingTable) -> bool {
+fn is_stale(
+    world: &World<'_>,
+    place: &ProxyPlace,
+    state: &ProxyState,
+    table: &RoutingTable,
+) -> bool {
     let is_edited = matches!(
         read(world.request.owner, state.file.as_deref()),
         Managed::Ours { edited: true, .. }
     );
     let site = world.request.sites.get(place);
     let is_other = state.file.is_some()
-        && site.is_some_and(|site| site.render(table).is_ok_and(|text| Some(&text) != state.file.as_ref()));
-    is_edited || is_other || state.serving != Some(table.generation) || has_other_servers(state, table)
+        && site.is_some_and(|site| {
+            site.render(table).is_ok_and(|text| Some(&text) != state.file.as_ref())
+        });
+    is_edited
+        || is_other
+        || state.serving != Some(table.generation)
+        || has_other_servers(state, table)
 }
 
 /// Whether HAProxy's runtime sends elsewhere than its file says.
@@ -117,12 +127,15 @@ fn file(draft: &Draft<'_, '_>, place: &ProxyPlace, is_stale: bool) -> Result<Pro
             cause.get_or_insert_with(|| step.cause.clone());
         }
         // The moment is the one of the file as it is: a plan does not depend on when it is made.
-        after = after.changed(change, before.activated_at).map_err(|moved| {
-            Problem::invalid(format!("{moved}; this is a fault of gitdeploy"))
-        })?;
+        after = after
+            .changed(change, before.activated_at)
+            .map_err(|moved| Problem::invalid(format!("{moved}; this is a fault of gitdeploy")))?;
     }
     let new = site.render(&after).map_err(|error| {
-        Problem::invalid(format!("the file of the proxy {} on {}: {error}", place.proxy, place.host))
+        Problem::invalid(format!(
+            "the file of the proxy {} on {}: {error}",
+            place.proxy, place.host
+        ))
     })?;
     let unsaid = if is_stale { Cause::Drifted } else { Cause::RoutesChanged };
     Ok(ProxyFile {

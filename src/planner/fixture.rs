@@ -120,7 +120,10 @@ impl Fleet {
             let reference = service.container.image.clone();
             for state in self.observed.hosts.values_mut().flatten() {
                 state.images.entry(reference.clone()).or_insert_with(|| Ok(image(&reference)));
-                state.images.entry(format!("sha256:{reference}")).or_insert_with(|| Ok(image(&reference)));
+                state
+                    .images
+                    .entry(format!("sha256:{reference}"))
+                    .or_insert_with(|| Ok(image(&reference)));
             }
         }
         self.stacks.insert(name(stack).into(), Arc::new(target));
@@ -147,7 +150,8 @@ impl Fleet {
         });
         let project = project.unwrap_or_else(|problems| panic!("{problems:?}"));
         let inventory = &self.inventory;
-        let surroundings = Surroundings { files: &files, sources: &sources, settings: &settings, inventory };
+        let surroundings =
+            Surroundings { files: &files, sources: &sources, settings: &settings, inventory };
         let (target, problems) = resolve(&project, &surroundings);
         assert!(!problems.iter().any(crate::diag::Diagnostic::is_error), "{problems:?}");
         target
@@ -244,7 +248,8 @@ impl Fleet {
 
     fn line(&self, plan: &Plan, step: &Step) -> String {
         let needs: Vec<usize> = step.needs.iter().map(|need| need.0).collect();
-        let mut who = step.service.as_ref().map_or_else(|| step.stack.to_string(), ToString::to_string);
+        let mut who =
+            step.service.as_ref().map_or_else(|| step.stack.to_string(), ToString::to_string);
         if let Some(slot) = step.slot {
             who = format!("{who}.{slot}");
         }
@@ -252,13 +257,15 @@ impl Fleet {
         if let Op::Switch { change, .. } = &step.op {
             words = format!("{words}{}", servers(change));
         }
-        let line = format!("{needs:?} -> #{} {who}@{} {words} ({})", step.id.0, step.host, step.cause);
+        let line =
+            format!("{needs:?} -> #{} {who}@{} {words} ({})", step.id.0, step.host, step.cause);
         self.plain_names(plan, &line)
     }
 
     /// Names with the generation in the place of the hash, which says nothing to people.
     fn plain_names(&self, plan: &Plan, line: &str) -> String {
-        let seen = self.observed.hosts.values().flatten().flat_map(|state| state.containers.values());
+        let seen =
+            self.observed.hosts.values().flatten().flat_map(|state| state.containers.values());
         let mut names: Vec<(String, u64)> =
             seen.map(|live| (live.name.clone(), live.identity.generation)).collect();
         names.extend(plan.steps.iter().filter_map(|step| match &step.op {
@@ -267,7 +274,9 @@ impl Fleet {
         }));
         let mut line = line.to_owned();
         for (name, generation) in names {
-            if let Some((stem, _)) = name.strip_prefix("acme-").and_then(|rest| rest.rsplit_once('-')) {
+            if let Some((stem, _)) =
+                name.strip_prefix("acme-").and_then(|rest| rest.rsplit_once('-'))
+            {
                 line = line.replace(&name, &format!("{stem}.g{generation}"));
             }
         }
@@ -286,14 +295,17 @@ impl Fleet {
         let id = format!("id{}", self.ids);
         if let Op::Switch { place, change } = &step.op {
             let site = &self.sites[place];
-            let state = self.observed.proxies.get_mut(place).expect("known").as_mut().expect("answers");
-            let table = state.table.clone().unwrap_or_default().changed(change, 7).expect("as planned");
+            let state =
+                self.observed.proxies.get_mut(place).expect("known").as_mut().expect("answers");
+            let table =
+                state.table.clone().unwrap_or_default().changed(change, 7).expect("as planned");
             state.file = Some(site.render(&table).expect("a file"));
             state.serving = Some(table.generation);
             state.table = Some(table);
             return;
         }
-        let state = self.observed.hosts.get_mut(&step.host).expect("known").as_mut().expect("answers");
+        let state =
+            self.observed.hosts.get_mut(&step.host).expect("known").as_mut().expect("answers");
         match &step.op {
             Op::Pull { reference, digest, .. } => {
                 let mut new = image(reference);
@@ -311,7 +323,8 @@ impl Fleet {
             }
             Op::CreateVolume { name, body } => {
                 let driver = body["Driver"].as_str().unwrap_or("local").to_owned();
-                let volume = LiveVolume { stack: Some(step.stack.clone()), driver, ..LiveVolume::default() };
+                let volume =
+                    LiveVolume { stack: Some(step.stack.clone()), driver, ..LiveVolume::default() };
                 state.volumes.insert(name.clone(), volume);
             }
             Op::Create { replica } => {
@@ -356,8 +369,11 @@ impl Fleet {
             Op::Record { release } if release.commits.is_empty() => {
                 state.releases.remove(&step.stack);
             }
-            Op::Record { release } => drop(state.releases.insert(step.stack.clone(), release.clone())),
-            Op::RunHook { .. } | Op::Switch { .. } | Op::AwaitDrained { .. } | Op::Pause { .. } => {}
+            Op::Record { release } => {
+                drop(state.releases.insert(step.stack.clone(), release.clone()))
+            }
+            Op::RunHook { .. } | Op::Switch { .. } | Op::AwaitDrained { .. } | Op::Pause { .. } => {
+            }
         }
     }
 }
@@ -378,7 +394,10 @@ fn servers(change: &RouteChange) -> String {
         match &change.to {
             Some(to) => {
                 let names: Vec<&str> = to.servers.keys().map(String::as_str).collect();
-                format!("{key} = {}", if names.is_empty() { "nobody".into() } else { names.join(" ") })
+                format!(
+                    "{key} = {}",
+                    if names.is_empty() { "nobody".into() } else { names.join(" ") }
+                )
             }
             None => format!("{key} gone"),
         }

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{
-    Cause, HostName, Op, Plan, ServiceName, Slot, StackName, Step, StepId,
-};
+use crate::model::{Cause, HostName, Op, Plan, ServiceName, Slot, StackName, Step, StepId};
 
 /// Whose a step is.
 #[derive(Debug, Clone)]

@@ -74,8 +74,8 @@ fn misfit(
     if !is_image(state, live, image) && !fields.iter().any(|field| field.path == "image") {
         fields.push(image_difference(wanted, state, live, image));
     }
-    let is_changed = live.identity.spec != wanted.target.spec_hash
-        || live.identity.inputs != wanted.inputs;
+    let is_changed =
+        live.identity.spec != wanted.target.spec_hash || live.identity.inputs != wanted.inputs;
     if live.identity.inputs != wanted.inputs {
         let path = "secrets".to_owned();
         fields.push(FieldDifference { path, old: Some(Seen::Hidden), new: Some(Seen::Hidden) });
@@ -123,11 +123,7 @@ fn fields(
 
 /// Attributes that no engine can be asked for.
 pub(super) fn refused(wanted: &Wanted<'_>, names: &[String]) -> Problem {
-    Problem::invalid(format!(
-        "{}: no engine can be asked for {}",
-        wanted.path(),
-        names.join(", ")
-    ))
+    Problem::invalid(format!("{}: no engine can be asked for {}", wanted.path(), names.join(", ")))
 }
 
 /// The image that the service's reference stands for on a host.
@@ -164,7 +160,11 @@ fn image_difference(
     let own = state.images.get(&live.image).and_then(|image| image.as_ref().ok());
     let old = own.and_then(|own| own.digest.as_deref()).unwrap_or(&live.image);
     let new = image.digest.as_deref().or(image.id.as_deref()).unwrap_or_default();
-    let (old, new) = if old == new { (live.image.as_str(), image.id.as_deref().unwrap_or_default()) } else { (old, new) };
+    let (old, new) = if old == new {
+        (live.image.as_str(), image.id.as_deref().unwrap_or_default())
+    } else {
+        (old, new)
+    };
     let named = |id: &str| {
         let id = id.get(..19).unwrap_or(id);
         Some(Seen::Text(format!("{} ({id})", wanted.target.container.image)))

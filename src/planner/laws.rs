@@ -54,7 +54,21 @@ fn draw() -> impl Strategy<Value = Draw> {
     (first, second, third).prop_map(
         |((image, env, replicas, routed, gate), (parallelism, rolling, stop_first), third)| {
             let (volume, fixed_port, named, waits, global) = third;
-            Draw { image, env, replicas, routed, gate, parallelism, rolling, stop_first, volume, fixed_port, named, waits, global }
+            Draw {
+                image,
+                env,
+                replicas,
+                routed,
+                gate,
+                parallelism,
+                rolling,
+                stop_first,
+                volume,
+                fixed_port,
+                named,
+                waits,
+                global,
+            }
         },
     )
 }
@@ -81,14 +95,16 @@ fn compose(draws: &[Draw], internal: bool) -> String {
         let port = 8080 + u16::from(it.routed) * 10;
         let is_single = it.fixed_port || it.named;
         let replicas = if is_single { it.replicas.min(1) } else { it.replicas };
-        let mut keys = vec![
-            format!("image: 'i:{}'", it.image),
-            format!("environment: {{A: '{}'}}", it.env),
-        ];
+        let mut keys =
+            vec![format!("image: 'i:{}'", it.image), format!("environment: {{A: '{}'}}", it.env)];
         let mut update = Vec::new();
         update.extend(it.parallelism.map(|it| format!("parallelism: {it}")));
         update.extend(it.stop_first.then(|| "order: stop-first".to_owned()));
-        let mode = if it.global && !it.named { "mode: global".to_owned() } else { format!("replicas: {replicas}") };
+        let mode = if it.global && !it.named {
+            "mode: global".to_owned()
+        } else {
+            format!("replicas: {replicas}")
+        };
         keys.push(format!("deploy: {{{mode}, update_config: {{{}}}}}", update.join(", ")));
         let strategy = if it.rolling { "rolling" } else { "all-at-once" };
         let mut own = vec![format!("rollout: {{strategy: {strategy}}}")];
@@ -107,12 +123,16 @@ fn compose(draws: &[Draw], internal: bool) -> String {
                 3 => ("service_started", true),
                 _ => ("service_completed_successfully", false),
             };
-            let condition = if condition == "service_completed_successfully" && draws[index - 1].routed > 0 {
-                "service_started"
-            } else {
-                condition
-            };
-            keys.push(format!("depends_on: {{s{}: {{condition: {condition}, restart: {restart}}}}}", index - 1));
+            let condition =
+                if condition == "service_completed_successfully" && draws[index - 1].routed > 0 {
+                    "service_started"
+                } else {
+                    condition
+                };
+            keys.push(format!(
+                "depends_on: {{s{}: {{condition: {condition}, restart: {restart}}}}}",
+                index - 1
+            ));
         }
         services.push(format!("  s{index}: {{{}}}", keys.join(", ")));
     }

@@ -108,11 +108,19 @@ impl<'w, 'a> Casting<'w, 'a> {
         })
     }
 
-    fn held(&self, wanted: &Wanted<'_>, current: Sighting<'_>) -> Result<BTreeMap<u16, u16>, Problem> {
+    fn held(
+        &self,
+        wanted: &Wanted<'_>,
+        current: Sighting<'_>,
+    ) -> Result<BTreeMap<u16, u16>, Problem> {
         Ok(held_ports(self.world, wanted, current)?.unwrap_or_default())
     }
 
-    fn fresh_ports(&mut self, wanted: &Wanted<'_>, host: &HostName) -> Result<BTreeMap<u16, u16>, Problem> {
+    fn fresh_ports(
+        &mut self,
+        wanted: &Wanted<'_>,
+        host: &HostName,
+    ) -> Result<BTreeMap<u16, u16>, Problem> {
         let mut ports = BTreeMap::new();
         for port in &wanted.ports {
             let Some(host_port) = self.ports.take(self.world, host) else {
@@ -177,10 +185,14 @@ impl<'w, 'a> Casting<'w, 'a> {
         let state = self.world.hosts[host];
         let image: &Image = image_of(wanted, state)?;
         let addresses: BTreeSet<_> = addresses.values().copied().collect();
-        let at = |port: u16| addresses.iter().map(move |address| Endpoint { address: *address, port });
+        let at =
+            |port: u16| addresses.iter().map(move |address| Endpoint { address: *address, port });
         let published: Vec<Published> = ports
             .iter()
-            .map(|(port, host_port)| Published { container_port: *port, at: at(*host_port).collect() })
+            .map(|(port, host_port)| Published {
+                container_port: *port,
+                at: at(*host_port).collect(),
+            })
             .collect();
         let surroundings = Surroundings {
             owner: self.world.request.owner,
@@ -216,7 +228,8 @@ impl<'w, 'a> Casting<'w, 'a> {
     ) -> Result<String, Problem> {
         let taken = self.names.entry(slot.host.clone()).or_default();
         if let Some(name) = &wanted.target.container.container_name {
-            let is_own = slot.olds.iter().any(|old| old.host == &slot.host && old.live.name == *name);
+            let is_own =
+                slot.olds.iter().any(|old| old.host == &slot.host && old.live.name == *name);
             if !is_own && !taken.insert(name.clone()) {
                 return Err(Problem::invalid(format!(
                     "{}: the name {name} is taken by another container on {}",
@@ -267,7 +280,8 @@ fn check_files(wanted: &Wanted<'_>) -> Result<(), Problem> {
     let is_brought = |content: &FileSource| {
         matches!(content, FileSource::Repository { .. } | FileSource::Environment { .. })
     };
-    let file = container.configs.iter().chain(&container.secrets).find(|file| is_brought(&file.content));
+    let file =
+        container.configs.iter().chain(&container.secrets).find(|file| is_brought(&file.content));
     let single = |kind: &MountKind| match kind {
         MountKind::Bind { source: BindSource::Repository { files, .. } } => files.contains_key(""),
         MountKind::Bind { source: BindSource::Host { .. } | BindSource::Stack { .. } }

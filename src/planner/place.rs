@@ -145,11 +145,17 @@ impl Placer {
     ) -> Result<HostName, Problem> {
         let limit = limit(wanted);
         let open = allowed.iter().filter(|host| {
-            taken.get(*host).copied().unwrap_or_default() < limit && self.has_room(world, wanted, host)
+            taken.get(*host).copied().unwrap_or_default() < limit
+                && self.has_room(world, wanted, host)
         });
         let best = open.min_by_key(|host| {
-            let spread: Vec<u32> = wanted.target.placement.spread.iter()
-                .map(|label| shared(world, label, host, taken)).collect();
+            let spread: Vec<u32> = wanted
+                .target
+                .placement
+                .spread
+                .iter()
+                .map(|label| shared(world, label, host, taken))
+                .collect();
             let own = taken.get(*host).copied().unwrap_or_default();
             (spread, own, self.load.get(*host).copied().unwrap_or_default(), (*host).clone())
         });

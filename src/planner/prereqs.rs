@@ -191,7 +191,11 @@ fn foreign(what: &str, name: &str, host: &HostName) -> Problem {
 }
 
 /// Volumes that are not as the commit wants them: they hold data, so they are never made anew.
-pub(super) fn check_volumes(world: &World<'_>, stack: &StackName, target: &StackTarget) -> Vec<Problem> {
+pub(super) fn check_volumes(
+    world: &World<'_>,
+    stack: &StackName,
+    target: &StackTarget,
+) -> Vec<Problem> {
     let mut problems = Vec::new();
     for spec in target.volumes.values().filter(|spec| spec.external != Some(true)) {
         for (host, state) in &world.hosts {
@@ -229,10 +233,12 @@ pub(super) fn clear(
     let lane = Lane::stack(stack);
     let mut gone: BTreeMap<(ResourceKind, String), ()> = BTreeMap::new();
     for (host, state) in &world.hosts {
-        let users = draft.removed.get(&(stack.clone(), (*host).clone())).cloned().unwrap_or_default();
+        let users =
+            draft.removed.get(&(stack.clone(), (*host).clone())).cloned().unwrap_or_default();
         for (name, live) in &state.networks {
             let is_used = used.get(*host).is_some_and(|names| names.contains(name));
-            let is_unused = live.stack.as_ref() == Some(stack) && live.others.is_empty() && !is_used;
+            let is_unused =
+                live.stack.as_ref() == Some(stack) && live.others.is_empty() && !is_used;
             if is_unused {
                 let op = Op::RemoveNetwork { name: name.clone() };
                 draft.graph.add(&lane, host, op, users.iter().copied(), &Cause::Gone);
@@ -248,7 +254,9 @@ pub(super) fn clear(
             }
         }
     }
-    gone.into_keys().map(|(kind, name)| change(kind, name, Action::Remove, Cause::Gone, Vec::new())).collect()
+    gone.into_keys()
+        .map(|(kind, name)| change(kind, name, Action::Remove, Cause::Gone, Vec::new()))
+        .collect()
 }
 
 /// What happens to a network or volume, for people.

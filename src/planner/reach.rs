@@ -34,8 +34,12 @@ impl<'a> Reach<'a> {
             );
             return Err(vec![problem.hint("`gitdeploy destroy STACK` removes a stack")]);
         }
-        let mut reach =
-            Self { stacks: all.into_iter().collect(), blind: Vec::new(), frozen: BTreeSet::new(), scope };
+        let mut reach = Self {
+            stacks: all.into_iter().collect(),
+            blind: Vec::new(),
+            frozen: BTreeSet::new(),
+            scope,
+        };
         reach.freeze(world);
         let problems = reach.silence(world);
         if problems.is_empty() { Ok(reach) } else { Err(problems) }
@@ -80,7 +84,8 @@ impl<'a> Reach<'a> {
             if skip {
                 self.blind.push(Blind { what: host.to_string(), message: (*why).to_owned() });
             } else if let Some(who) = self.needs_host(world, host) {
-                let message = format!("the host {host} did not answer, and {who} may be on it: {why}");
+                let message =
+                    format!("the host {host} did not answer, and {who} may be on it: {why}");
                 problems.push(Problem::unreachable(message).hint(HINT));
             }
         }
@@ -110,8 +115,10 @@ impl<'a> Reach<'a> {
             let Some(target) = world.request.desired.stacks.get(*stack) else {
                 return Some(format!("the stack {stack}"));
             };
-            let services = target.services.keys().filter(|service| self.scope.reaches(stack, service));
-            let mut services = services.filter(|service| may_run(world, stack, target, service, host));
+            let services =
+                target.services.keys().filter(|service| self.scope.reaches(stack, service));
+            let mut services =
+                services.filter(|service| may_run(world, stack, target, service, host));
             services.next().map(|service| format!("{stack}/{service}"))
         })
     }

@@ -95,7 +95,9 @@ impl Scope {
 
     /// Whether anything of a service may be touched.
     pub(super) fn reaches(&self, stack: &StackName, service: &ServiceName) -> bool {
-        let near = |it: &Selector| it.stack == *stack && it.service.as_ref().is_none_or(|name| name == service);
+        let near = |it: &Selector| {
+            it.stack == *stack && it.service.as_ref().is_none_or(|name| name == service)
+        };
         let whole = |it: &Selector| near(it) && it.slot.is_none();
         (self.targets.is_empty() || self.targets.iter().any(near))
             && !self.excludes.iter().any(whole)
@@ -108,7 +110,8 @@ impl Scope {
 }
 
 impl Selector {
-    fn covers(&self, stack: &StackName, service: &ServiceName, slot: Slot) -> bool {
+    /// Whether a replica is meant.
+    pub fn covers(&self, stack: &StackName, service: &ServiceName, slot: Slot) -> bool {
         self.stack == *stack
             && self.service.as_ref().is_none_or(|name| name == service)
             && self.slot.is_none_or(|number| number == slot)

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::graph::{Graph, Lane};
-use super::world::{World, bindings, Sighting};
 use super::Problem;
-use crate::proxy::{Managed, read};
+use super::graph::{Graph, Lane};
+use super::world::{Sighting, World, bindings};
 use crate::model::{
     Backend, BackendChange, BackendKey, Cause, Endpoint, Nanos, Op, ProxyPlace, RouteChange, Rule,
     StackName, StepId,
 };
+use crate::proxy::{Managed, read};
 
 /// Backends of one place, by key.
 pub(super) type Backends = BTreeMap<BackendKey, Backend>;
@@ -69,7 +69,12 @@ impl Routes {
     }
 
     /// Lays down the switch that a change needs; `None` when it changes nothing.
-    pub(super) fn turn(&mut self, world: &World<'_>, graph: &mut Graph, turn: Turn<'_>) -> Option<StepId> {
+    pub(super) fn turn(
+        &mut self,
+        world: &World<'_>,
+        graph: &mut Graph,
+        turn: Turn<'_>,
+    ) -> Option<StepId> {
         let Turn { lane, place, mut set, mut needs, cause } = turn;
         let now = self.at(place);
         self.take_over(place, &now, &mut set);
@@ -95,7 +100,13 @@ impl Routes {
     }
 
     /// Lays down a switch that changes nothing and makes the place follow its file.
-    pub(super) fn again(&mut self, world: &World<'_>, graph: &mut Graph, lane: &Lane, place: &ProxyPlace) {
+    pub(super) fn again(
+        &mut self,
+        world: &World<'_>,
+        graph: &mut Graph,
+        lane: &Lane,
+        place: &ProxyPlace,
+    ) {
         self.check_obstacles(world, place);
         let op = Op::Switch { place: place.clone(), change: RouteChange::default() };
         let step = graph.add(lane, &place.host, op, [], &Cause::Drifted);
@@ -113,7 +124,9 @@ impl Routes {
     ) {
         let rules: BTreeSet<Rule> =
             set.values().flatten().flat_map(|backend| backend.rules.iter().cloned()).collect();
-        for (key, backend) in now.iter().filter(|(key, _)| !set.contains_key(*key)).collect::<Vec<_>>() {
+        for (key, backend) in
+            now.iter().filter(|(key, _)| !set.contains_key(*key)).collect::<Vec<_>>()
+        {
             let Some(rule) = backend.rules.intersection(&rules).next() else { continue };
             if !self.scope.contains(&key.stack) {
                 self.problems.insert(
@@ -121,7 +134,10 @@ impl Routes {
                         "the proxy {} on {} sends {}{} to the stack {} already",
                         place.proxy, place.host, rule.host, rule.path, key.stack
                     ))
-                    .hint(format!("plan {} together with it, or change one of the routes", key.stack)),
+                    .hint(format!(
+                        "plan {} together with it, or change one of the routes",
+                        key.stack
+                    )),
                 );
                 continue;
             }
@@ -194,7 +210,8 @@ impl Routes {
         for (place, servers) in places {
             let names: BTreeSet<String> =
                 servers.values().flat_map(|named| named.keys().cloned()).collect();
-            let switches = names.iter().filter_map(|name| self.let_go.get(&(place.clone(), name.clone())));
+            let switches =
+                names.iter().filter_map(|name| self.let_go.get(&(place.clone(), name.clone())));
             let needs = switches.chain(self.again.get(place)).copied();
             let op = Op::AwaitDrained { place: place.clone(), servers, within: drain.within };
             let step = graph.add(lane, &place.host, op, needs, drain.cause);

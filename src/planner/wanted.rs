@@ -10,8 +10,8 @@ use super::id::hex;
 use super::world::World;
 use super::{Problem, Request};
 use crate::model::{
-    BackendKey, Backend, BindSource, Condition, FileSource, HostName, Mount, MountKind, Name, Port, Probe,
-    ProxyPlace, Rule, ServiceName, ServiceTarget, StackName, StackTarget,
+    Backend, BackendKey, BindSource, Condition, FileSource, HostName, Mount, MountKind, Name, Port,
+    Probe, ProxyPlace, Rule, ServiceName, ServiceTarget, StackName, StackTarget,
 };
 use crate::spec;
 
@@ -57,7 +57,10 @@ impl<'a> Wanted<'a> {
             ports.extend(target.health.as_ref().map(|gate| probe_port(&gate.probe)));
         }
         let is_one_shot = all.services.values().any(|other| {
-            other.depends_on.get(service).is_some_and(|it| it.condition == Condition::CompletedSuccessfully)
+            other
+                .depends_on
+                .get(service)
+                .is_some_and(|it| it.condition == Condition::CompletedSuccessfully)
         });
         Ok(Self { stack, all, service, target, inputs, is_one_shot, places, ports })
     }
@@ -127,7 +130,9 @@ impl<'a> Wanted<'a> {
                     let name = spec::stack_volume_name(world.request.owner, self.stack, path);
                     Some(UsedVolume { name, key: None, writes })
                 }
-                MountKind::Bind { source: BindSource::Host { .. } | BindSource::Repository { .. } }
+                MountKind::Bind {
+                    source: BindSource::Host { .. } | BindSource::Repository { .. },
+                }
                 | MountKind::Anonymous
                 | MountKind::Tmpfs
                 | MountKind::Image { .. }
@@ -174,7 +179,9 @@ fn inputs(
     let names: BTreeSet<&str> = files
         .filter_map(|file| match &file.content {
             FileSource::Environment { name } => Some(name.as_str()),
-            FileSource::Repository { .. } | FileSource::Host { .. } | FileSource::External { .. } => None,
+            FileSource::Repository { .. }
+            | FileSource::Host { .. }
+            | FileSource::External { .. } => None,
         })
         .collect();
     if names.is_empty() {

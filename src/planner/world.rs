@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::Request;
 use crate::model::{
-    Endpoint, Generation, HostName, HostState, LiveContainer, ProxyPlace, ProxyState,
-    RoutingTable, ServiceName, StackName,
+    Endpoint, Generation, HostName, HostState, LiveContainer, ProxyPlace, ProxyState, RoutingTable,
+    ServiceName, StackName,
 };
 use crate::settings::{self, Address, Runs};
 
@@ -67,17 +67,13 @@ impl<'a> World<'a> {
 
     /// All containers of ours on hosts that answered.
     pub(super) fn containers(&self) -> impl Iterator<Item = Sighting<'a>> + '_ {
-        self.hosts.iter().flat_map(|(host, state)| {
-            state.containers.values().map(|live| Sighting { host, live })
-        })
+        self.hosts
+            .iter()
+            .flat_map(|(host, state)| state.containers.values().map(|live| Sighting { host, live }))
     }
 
     /// The containers of one service, helpers included.
-    pub(super) fn of_service(
-        &self,
-        stack: &StackName,
-        service: &ServiceName,
-    ) -> Vec<Sighting<'a>> {
+    pub(super) fn of_service(&self, stack: &StackName, service: &ServiceName) -> Vec<Sighting<'a>> {
         let is_its = |it: &Sighting<'_>| {
             it.live.identity.stack == *stack && it.live.identity.service == *service
         };
@@ -92,8 +88,7 @@ impl<'a> World<'a> {
 
     /// Every stack of which something is there.
     pub(super) fn stacks(&self) -> BTreeSet<&'a StackName> {
-        let mut stacks: BTreeSet<_> =
-            self.containers().map(|it| &it.live.identity.stack).collect();
+        let mut stacks: BTreeSet<_> = self.containers().map(|it| &it.live.identity.stack).collect();
         for state in self.hosts.values() {
             stacks.extend(state.networks.values().filter_map(|it| it.stack.as_ref()));
             stacks.extend(state.releases.keys());

@@ -1,20 +1,27 @@
 //! One file a command.
 
+mod apply;
 mod completions;
+mod destroy;
 mod diff;
 mod init;
+mod locks;
+mod logs;
 mod man;
+mod plan;
 mod render;
+mod rollback;
 mod schema;
+mod status;
 mod validate;
 
 use super::{Cli, Command, Exit, Failure, Screen, World};
 
 /// What every command is given.
-struct Run<'a> {
-    cli: &'a Cli,
-    world: &'a World,
-    screen: &'a Screen,
+pub(super) struct Run<'a> {
+    pub(super) cli: &'a Cli,
+    pub(super) world: &'a World,
+    pub(super) screen: &'a Screen,
 }
 
 pub(super) fn run(cli: &Cli, world: &World, screen: &Screen) -> Result<Exit, Failure> {
@@ -22,7 +29,15 @@ pub(super) fn run(cli: &Cli, world: &World, screen: &Screen) -> Result<Exit, Fai
     match &cli.command {
         Command::Validate(args) => validate::run(&run, args),
         Command::Render(args) => render::run(&run, args),
+        Command::Plan(args) => plan::run(&run, args),
+        Command::Apply(args) => apply::run(&run, args),
         Command::Diff(args) => diff::run(&run, args),
+        Command::Status(args) => status::run(&run, args),
+        Command::Logs(args) => logs::run(&run, args),
+        Command::Rollback(args) => rollback::run(&run, args),
+        Command::Destroy(args) => destroy::run(&run, args),
+        Command::Locks(args) => locks::list(&run, args),
+        Command::Unlock(args) => locks::unlock(&run, args),
         Command::Init(args) => init::run(&run, args),
         Command::Schema(args) => schema::run(&run, args),
         Command::Completions(args) => completions::run(&run, args),

@@ -51,7 +51,10 @@ fn remaining<'a>(
     let runs = |it: &&Sighting<'a>| it.live.state.is_running();
     let mut names: BTreeSet<String> =
         olds.chain(going).filter(runs).map(|it| it.live.name.clone()).collect();
-    let left = service.members.iter().filter(|member| matches!(member.does, super::decide::Does::Leave(_)));
+    let left = service
+        .members
+        .iter()
+        .filter(|member| matches!(member.does, super::decide::Does::Leave(_)));
     names.extend(left.map(|member| member.name.clone()));
     names.extend(unseen(draft, service));
     names

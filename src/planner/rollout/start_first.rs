@@ -34,8 +34,10 @@ pub(in crate::planner) fn start_first<'a>(draft: &mut Draft<'_, 'a>, service: &S
         let cause = batch.first().map_or(Cause::Changed, |member| member.decision.cause.clone());
         let switches = draft.turn(service, &serving, &remaining, &ready, &cause);
         let mut done = if switches.is_empty() { ready } else { switches };
-        let olds: Vec<Sighting<'a>> = batch.iter().flat_map(|it| it.decision.olds.clone()).collect();
-        let end = End { lane: &lane, wanted: Some(&service.wanted), cause: &cause, after: done.clone() };
+        let olds: Vec<Sighting<'a>> =
+            batch.iter().flat_map(|it| it.decision.olds.clone()).collect();
+        let end =
+            End { lane: &lane, wanted: Some(&service.wanted), cause: &cause, after: done.clone() };
         for (old, needs) in draft.stop(&olds, &end) {
             done.insert(draft.remove(old, &end, needs));
         }

@@ -28,7 +28,8 @@ pub(in crate::planner) fn stop_first<'a>(draft: &mut Draft<'_, 'a>, service: &Se
     for (index, batch) in batches.iter().enumerate() {
         let fresh: Vec<_> = batch.iter().copied().filter(|it| it.does.is_fresh()).collect();
         let cause = batch.first().map_or(Cause::Changed, |member| member.decision.cause.clone());
-        let olds: Vec<Sighting<'a>> = batch.iter().flat_map(|it| it.decision.olds.clone()).collect();
+        let olds: Vec<Sighting<'a>> =
+            batch.iter().flat_map(|it| it.decision.olds.clone()).collect();
         let later = &batches[index + 1..];
         let mut left = remaining(draft, service, later, true);
         left.extend(current_of(later));
@@ -41,7 +42,8 @@ pub(in crate::planner) fn stop_first<'a>(draft: &mut Draft<'_, 'a>, service: &Se
         after.extend(made.iter().flatten());
         let mut ends = BTreeSet::new();
         let mut rest = Vec::new();
-        let end = End { lane: &lane, wanted: Some(&service.wanted), cause: &cause, after: after.clone() };
+        let end =
+            End { lane: &lane, wanted: Some(&service.wanted), cause: &cause, after: after.clone() };
         if !has_left {
             if olds.iter().any(|old| !draft.world.routed_by(&old.live.name).is_empty()) {
                 draft.turn(service, &serving, &left, &after, &cause);
@@ -70,7 +72,8 @@ pub(in crate::planner) fn stop_first<'a>(draft: &mut Draft<'_, 'a>, service: &Se
         }
         serving.extend(&fresh);
         let switches = draft.turn(service, &serving, &left, &ready, &cause);
-        let mut done: BTreeSet<StepId> = ready.iter().chain(&switches).chain(&ends).copied().collect();
+        let mut done: BTreeSet<StepId> =
+            ready.iter().chain(&switches).chain(&ends).copied().collect();
         for (old, mut needs) in rest {
             needs.extend(&ready);
             done.insert(draft.remove(old, &end, needs));
@@ -103,6 +106,9 @@ pub(in crate::planner) fn leave_all<'a>(draft: &mut Draft<'_, 'a>, service: &Ser
 
 /// Containers of later batches that are there and stay until it is their turn.
 fn current_of(later: &[Vec<&Member<'_>>]) -> BTreeSet<String> {
-    let members = later.iter().flatten().filter(|member| matches!(member.does, Does::Prove(_) | Does::Start(_)));
+    let members = later
+        .iter()
+        .flatten()
+        .filter(|member| matches!(member.does, Does::Prove(_) | Does::Start(_)));
     members.map(|member| member.name.clone()).collect()
 }

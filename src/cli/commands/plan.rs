@@ -1,0 +1,148 @@
+//! `plan`: what differs between the commit and the hosts, and the steps that would end it.
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use super::Run;
+use crate::cli::args::{Inputs, Narrowing, PlanArgs, PlanFormat};
+use crate::cli::live::{Session, Source, block_on, no_plan};
+use crate::cli::{Exit, Failure};
+use crate::model::Plan;
+use crate::pipeline::{Asked, Choice, Planned, SavedPlan, Snapshot};
+use crate::planner::{Scope, Selector, deletions};
+use crate::ui;
+
+pub(super) fn run(run: &Run<'_>, args: &PlanArgs) -> Result<Exit, Failure> {
+    let source = if args.worktree { Source::Worktree } else { Source::Options };
+    let session = Session::open(run, source, choice(run, &args.inputs))?;
+    let wish = session.wish()?;
+    let fleet = session.fleet()?;
+    let mut scope = scope(&args.stacks, &args.narrowing)?;
+    scope.skip_unreachable = session.skips_unreachable(args.narrowing.skip_unreachable);
+    let bar = crate::cli::repository::progress(run.screen, "looking at the hosts");
+    let planned = block_on(fleet.plan(&wish, &scope))?;
+    bar.finish_and_clear();
+    let Planned { plan, .. } = planned.map_err(|error| no_plan("plan", error))?;
+    let page = page(run, &session.snapshot, &plan, args.format);
+    run.screen.result(&page)?;
+    refuse_deletions(&session.snapshot, &plan, &args.narrowing)?;
+    if let Some(path) = &args.out {
+        save(
+            &run.world.folder.join(path),
+            &plan,
+            asked(&args.stacks, &args.inputs, &args.narrowing),
+        )?;
+        run.screen.hint(&run.cli.global.next_command(&format!("apply {}", path.display())));
+    }
+    Ok(if args.detailed_exitcode && !plan.is_empty() { Exit::Changes } else { Exit::Done })
+}
+
+/// What of the process and the options a repository is read with.
+pub(super) fn choice(run: &Run<'_>, inputs: &Inputs) -> Choice {
+    Choice {
+        environment: run.cli.global.environment(),
+        variables: run.world.variables.clone(),
+        env_files: inputs.env_files.clone(),
+        profiles: inputs.profiles.clone(),
+        // All stacks are read: what one leaves out must not look as if it were gone.
+        stacks: Vec::new(),
+    }
+}
+
+/// What a plan is about.
+pub(super) fn scope(stacks: &[String], narrowing: &Narrowing) -> Result<Scope, Failure> {
+    let selectors = |texts: &[String]| {
+        let parse = |text: &String| {
+            text.parse::<Selector>().map_err(|why| {
+                Failure::new(format!("could not use `{text}`: {why}"))
+                    .hint("a service is written `shop/web`, a replica `shop/web/2`")
+            })
+        };
+        texts.iter().map(parse).collect::<Result<_, _>>()
+    };
+    Ok(Scope {
+        stacks: Session::named(stacks)?,
+        targets: selectors(&narrowing.targets)?,
+        excludes: selectors(&narrowing.excludes)?,
+        replace: selectors(&narrowing.replace)?,
+        skip_unreachable: narrowing.skip_unreachable,
+        ..Scope::default()
+    })
+}
+
+pub(super) fn asked(stacks: &[String], inputs: &Inputs, narrowing: &Narrowing) -> Asked {
+    Asked {
+        stacks: stacks.to_vec(),
+        targets: narrowing.targets.clone(),
+        excludes: narrowing.excludes.clone(),
+        replace: narrowing.replace.clone(),
+        env_files: inputs.env_files.clone(),
+        profiles: inputs.profiles.clone(),
+        skip_unreachable: narrowing.skip_unreachable,
+        allow_deletes: narrowing.allow_deletes,
+    }
+}
+
+/// The plan in the form that was asked for.
+pub(super) fn page(run: &Run<'_>, snapshot: &Snapshot, plan: &Plan, format: PlanFormat) -> String {
+    let heading = heading(snapshot);
+    match format {
+        PlanFormat::Text if run.screen.wants_events() => {
+            format!("{:#}\n", ui::plan::json(plan, &heading))
+        }
+        PlanFormat::Text => {
+            let style = ui::plan::Style {
+                color: run.screen.color(),
+                width: run.screen.width(),
+                all_steps: run.screen.is_verbose(),
+            };
+            ui::plan::text(plan, &heading, style)
+        }
+        PlanFormat::Json => format!("{:#}\n", ui::plan::json(plan, &heading)),
+        PlanFormat::Markdown => ui::plan::markdown(plan, &heading, None),
+    }
+}
+
+pub(super) fn heading(snapshot: &Snapshot) -> ui::plan::Heading {
+    let commit = snapshot.tree().commit();
+    ui::plan::Heading {
+        project: snapshot.project.to_string(),
+        environment: snapshot.environment.name.as_str().to_owned(),
+        commit: snapshot.tree().label().to_owned(),
+        subject: commit.map(|commit| commit.summary.clone()).unwrap_or_default(),
+    }
+}
+
+/// `protect.max_deletes`, unless the run allows more.
+pub(super) fn refuse_deletions(
+    snapshot: &Snapshot,
+    plan: &Plan,
+    narrowing: &Narrowing,
+) -> Result<(), Failure> {
+    let limit = snapshot.settings.protect.max_deletes.as_ref().map(|limit| limit.value);
+    let Some(limit) = narrowing.allow_deletes.or(limit) else { return Ok(()) };
+    let count = deletions(plan);
+    if u32::try_from(count).is_ok_and(|count| count <= limit) {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "the plan removes {count} containers, networks and volumes for good; at most {limit} are \
+         allowed, so it will not be applied"
+    ))
+    .exit(Exit::Refused)
+    .hint(format!("once you have read it, allow it: --allow-deletes {count}")))
+}
+
+fn save(path: &Path, plan: &Plan, asked: Asked) -> Result<(), Failure> {
+    let saved = SavedPlan::of(plan, asked).ok_or_else(|| {
+        Failure::new("could not save the plan: uncommitted files cannot be deployed")
+    })?;
+    let failed = |error: std::io::Error| {
+        Failure::because(&format!("could not save the plan to {}", path.display()), &error)
+    };
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(path).map_err(failed)?;
+    file.write_all(saved.to_text().as_bytes()).map_err(failed)
+}

@@ -1,0 +1,88 @@
+//! From the inventory to live connections: the only place of the command line that names adapters.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Failure, World};
+use crate::adapters::docker::{Docker, TlsFiles};
+use crate::adapters::{System, proxy};
+use crate::files::Files;
+use crate::model::{HostName, ProxyName, ProxyPlace};
+use crate::ports::{Engine, Leases, Ports, Proxy};
+use crate::settings::{Endpoint, Host, Inventory, Location, Tls};
+
+/// Connects to every host and proxy of the inventory. Nothing is asked yet: a host that is away is
+/// found when it is looked at.
+pub(super) fn connect(
+    inventory: &Inventory,
+    files: &dyn Files,
+    world: &World,
+) -> Result<Ports, Failure> {
+    let mut engines = BTreeMap::<HostName, Arc<dyn Engine>>::new();
+    let mut leases = BTreeMap::<HostName, Arc<dyn Leases>>::new();
+    let mut dockers = BTreeMap::new();
+    for (name, host) in &inventory.hosts {
+        let docker = Arc::new(engine(host, files, world)?);
+        let name = HostName::from(name.clone());
+        engines.insert(name.clone(), Arc::<Docker>::clone(&docker));
+        leases.insert(name.clone(), Arc::<Docker>::clone(&docker));
+        dockers.insert(name, (docker, matches!(host.endpoint, Endpoint::Unix { .. })));
+    }
+    let mut proxies = BTreeMap::<ProxyPlace, Arc<dyn Proxy>>::new();
+    for (name, proxy) in &inventory.proxies {
+        for host in &proxy.hosts {
+            let place = ProxyPlace {
+                proxy: ProxyName::from(name.clone()),
+                host: HostName::from(host.clone()),
+            };
+            let Some((docker, is_local)) = dockers.get(&place.host) else { continue };
+            let connected = proxy::connect(proxy, docker, *is_local).map_err(|error| {
+                Failure::because(&format!("could not use proxy {name}"), &error)
+            })?;
+            proxies.insert(place, connected);
+        }
+    }
+    Ok(Ports { engines, proxies, leases, clock: Arc::new(System) })
+}
+
+fn engine(host: &Host, files: &dyn Files, world: &World) -> Result<Docker, Failure> {
+    let name = &host.name;
+    let failed = |error: &dyn std::error::Error| {
+        Failure::because(&format!("could not reach host {name}"), error)
+    };
+    match &host.endpoint {
+        Endpoint::Unix { socket } => Docker::unix(socket).map_err(|error| failed(&error)),
+        Endpoint::Tcp { host: address, port, tls } => {
+            let tls = tls.as_ref().map(|tls| tls_files(tls, files, world)).transpose();
+            let tls =
+                tls.map_err(|why| Failure::new(format!("could not reach host {name}: {why}")))?;
+            Docker::tcp(&address.to_string(), *port, tls).map_err(|error| failed(&error))
+        }
+        Endpoint::Ssh { .. } => Err(Failure::new(format!(
+            "could not reach host {name}: hosts over SSH cannot be used yet"
+        ))
+        .hint("run gitdeploy on the host itself, or use tcp:// with TLS")),
+    }
+}
+
+fn tls_files(tls: &Tls, files: &dyn Files, world: &World) -> Result<TlsFiles, String> {
+    let read = |location: &Location| -> Result<Vec<u8>, String> {
+        match location {
+            Location::Repository(path) => match files.read(path) {
+                Ok(Some(file)) => Ok(file.content.to_vec()),
+                Ok(None) => Err(format!("`{path}` is not in the commit")),
+                Err(error) => Err(crate::diag::words(&error)),
+            },
+            Location::Disk(_) => {
+                let home = world.home().unwrap_or("/");
+                let path = PathBuf::from(location.on_disk(home).unwrap_or_default());
+                std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
+            }
+        }
+    };
+    let client = tls.client.as_ref();
+    let client =
+        client.map(|(cert, key)| Ok::<_, String>((read(cert)?, read(key)?))).transpose()?;
+    Ok(TlsFiles { ca: read(&tls.ca)?, client })
+}
