@@ -9,5 +9,6 @@ mod config;
 mod docker;
 mod proxies;
 mod rig;
+mod rollout;
 mod routing;
 mod spec;

@@ -21,6 +21,19 @@ pub(crate) struct Ended {
     pub(crate) took: Duration,
 }
 
+impl Ended {
+    /// Fails the test, with all that was printed, when the program failed.
+    pub(crate) fn succeeded(&self) -> &Self {
+        self.ended_with(0)
+    }
+
+    /// Fails the test, with all that was printed, when the program ended with another code.
+    pub(crate) fn ended_with(&self, code: i32) -> &Self {
+        assert_eq!(self.code, code, "{}\n{}", self.stdout, self.stderr);
+        self
+    }
+}
+
 /// Runs a program to its end. One that takes longer than `limit` is killed, and the test with it.
 pub(crate) fn finish(command: &mut Command, input: Vec<u8>, limit: Duration) -> Ended {
     let since = Instant::now();
