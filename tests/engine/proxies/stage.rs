@@ -60,53 +60,11 @@ impl Stage {
     pub(crate) fn with(kind: ProxyKind, place: Place, scheme: Scheme) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         fs::create_dir(folder.path().join("conf.d")).expect("a folder");
-        let (program, extension) = words(kind);
+        let (program, _) = words(kind);
         let (port, own) = (free_port(), free_port());
         let (running, entry, address) = match place {
-            Place::OnHost => {
-                let at = folder.path().display().to_string();
-                fs::write(folder.path().join("main"), main_file(kind, &at, own)).expect("a file");
-                let child = command(kind, &at).spawn().expect("started");
-                let reload = match kind {
-                    ProxyKind::Nginx => format!("[nginx, -c, {at}/main, -s, reload]"),
-                    ProxyKind::Haproxy => format!("[sh, -c, 'kill -USR2 {}']", child.id()),
-                };
-                let test = match kind {
-                    ProxyKind::Nginx => format!("[nginx, -t, -q, -c, {at}/main]"),
-                    ProxyKind::Haproxy => format!("[haproxy, -c, -f, {at}/main, -f, {at}/conf.d]"),
-                };
-                let listen = match scheme {
-                    Scheme::Plain => format!("'127.0.0.1:{port}'"),
-                    Scheme::Tls => certified(&at, port),
-                };
-                let entry = format!(
-                    "    config: {at}/conf.d/gitdeploy.{extension}\n    listen: [{listen}]\n    \
-                     test: {test}\n    reload: {reload}\n"
-                );
-                (Running::Process(child), entry, SocketAddr::from(([127, 0, 0, 1], port)))
-            }
-            Place::InContainer => {
-                let name = format!("edges-{}-{port}", std::process::id());
-                docker(&["run", "-d", "--name", &name, &image(kind)]);
-                let format = "{{.NetworkSettings.IPAddress}}";
-                let ip: IpAddr = docker(&["inspect", "-f", format, &name]).parse().expect("an IP");
-                let test = match kind {
-                    ProxyKind::Nginx => "[nginx, -t, -c, /etc/proxy/main]",
-                    ProxyKind::Haproxy => {
-                        "[haproxy, -c, -f, /etc/proxy/main, -f, /etc/proxy/conf.d]"
-                    }
-                };
-                let reload = match kind {
-                    ProxyKind::Nginx => "[nginx, -c, /etc/proxy/main, -s, reload]",
-                    ProxyKind::Haproxy => "[kill, -USR2, '1']",
-                };
-                let entry = format!(
-                    "    runs: 'container:{name}'\n    listen: [80]\n    \
-                     config: /etc/proxy/conf.d/gitdeploy.{extension}\n    \
-                     test: {test}\n    reload: {reload}\n"
-                );
-                (Running::Container(name), entry, SocketAddr::new(ip, 80))
-            }
+            Place::OnHost => on_host(kind, scheme, folder.path(), port, own),
+            Place::InContainer => in_container(kind, port),
         };
         let socket = match (kind, place) {
             (ProxyKind::Nginx, _) => String::new(),
@@ -216,6 +174,60 @@ fn certified(at: &str, port: u16) -> String {
     format!("{{address: 127.0.0.1, port: {port}, tls: {{cert: {cert}, key: {key}}}}}")
 }
 
+/// A process of the host, its entry in the inventory and its address.
+fn on_host(
+    kind: ProxyKind,
+    scheme: Scheme,
+    folder: &Path,
+    port: u16,
+    own: u16,
+) -> (Running, String, SocketAddr) {
+    let (_, extension) = words(kind);
+    let at = folder.display().to_string();
+    fs::write(folder.join("main"), main_file(kind, &at, own)).expect("a file");
+    let child = command(kind, &at).spawn().expect("started");
+    let reload = match kind {
+        ProxyKind::Nginx => format!("[nginx, -c, {at}/main, -s, reload]"),
+        ProxyKind::Haproxy => format!("[sh, -c, 'kill -USR2 {}']", child.id()),
+    };
+    let test = match kind {
+        ProxyKind::Nginx => format!("[nginx, -t, -q, -c, {at}/main]"),
+        ProxyKind::Haproxy => format!("[haproxy, -c, -f, {at}/main, -f, {at}/conf.d]"),
+    };
+    let listen = match scheme {
+        Scheme::Plain => format!("'127.0.0.1:{port}'"),
+        Scheme::Tls => certified(&at, port),
+    };
+    let entry = format!(
+        "    config: {at}/conf.d/gitdeploy.{extension}\n    listen: [{listen}]\n    \
+         test: {test}\n    reload: {reload}\n"
+    );
+    (Running::Process(child), entry, SocketAddr::from(([127, 0, 0, 1], port)))
+}
+
+/// A container, its entry in the inventory and its address; the number makes its name its own.
+fn in_container(kind: ProxyKind, number: u16) -> (Running, String, SocketAddr) {
+    let (_, extension) = words(kind);
+    let name = format!("gitdeploy-test-proxy-{}-{number}", std::process::id());
+    docker(&["run", "-d", "--name", &name, &image(kind)]);
+    let format = "{{.NetworkSettings.IPAddress}}";
+    let ip: IpAddr = docker(&["inspect", "-f", format, &name]).parse().expect("an IP");
+    let test = match kind {
+        ProxyKind::Nginx => "[nginx, -t, -c, /etc/proxy/main]",
+        ProxyKind::Haproxy => "[haproxy, -c, -f, /etc/proxy/main, -f, /etc/proxy/conf.d]",
+    };
+    let reload = match kind {
+        ProxyKind::Nginx => "[nginx, -c, /etc/proxy/main, -s, reload]",
+        ProxyKind::Haproxy => "[kill, -USR2, '1']",
+    };
+    let entry = format!(
+        "    runs: 'container:{name}'\n    listen: [80]\n    \
+         config: /etc/proxy/conf.d/gitdeploy.{extension}\n    \
+         test: {test}\n    reload: {reload}\n"
+    );
+    (Running::Container(name), entry, SocketAddr::new(ip, 80))
+}
+
 fn words(kind: ProxyKind) -> (&'static str, &'static str) {
     match kind {
         ProxyKind::Nginx => ("nginx", "conf"),
@@ -258,7 +270,7 @@ fn command(kind: ProxyKind, at: &str) -> Command {
 /// An image of this machine's own program, its libraries and a shell.
 fn image(kind: ProxyKind) -> String {
     let (program, _) = words(kind);
-    let tag = format!("edges-{program}:1");
+    let tag = format!("gitdeploy-test-bare-{program}:1");
     if Command::new("docker")
         .args(["image", "inspect", &tag])
         .output()
@@ -446,7 +458,7 @@ impl Load {
         let is_over = Arc::<AtomicBool>::default();
         let thread = |at: usize| {
             let over = Arc::clone(&is_over);
-            thread::spawn(move || requests(to, at % 2 == 0, &over))
+            thread::spawn(move || requests(to, at.is_multiple_of(2), &over))
         };
         Self { threads: (0..8).map(thread).collect(), is_over }
     }
