@@ -1,8 +1,8 @@
 //! The leases of a run: every stack that has steps, on every host of these steps.
 //!
 //! They are taken in one order by everybody, all or none, so two runs cannot wait for each other;
-//! whoever comes second is told, at once unless it was asked to wait. While the run lives they are renewed; one that is lost lets
-//! nothing new begin, since somebody else may act.
+//! whoever comes second is told, at once unless it was asked to wait. While the run lives they are
+//! renewed; one that is lost lets nothing new begin, since somebody else may act.
 
 use std::collections::BTreeSet;
 use std::future::pending;

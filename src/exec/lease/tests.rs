@@ -1,5 +1,5 @@
 use super::*;
-use crate::exec::fixture::{Fake, plan, step};
+use crate::exec::fixture::{Fake, options, plan, step};
 use crate::model::{Nanos, Op};
 
 fn two_stacks() -> Plan {
@@ -57,4 +57,19 @@ async fn a_renewal_that_is_not_answered_once_loses_nothing() {
     let lost = tokio::time::timeout(Duration::from_secs(600), guard.lost()).await;
     assert!(lost.is_err());
     guard.release().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_may_wait_takes_over_when_the_other_one_is_done() {
+    let fake = Fake::new();
+    let first = fake.guard(&two_stacks(), "anna@laptop").await.unwrap();
+    let (plan, ports) = (two_stacks(), fake.ports());
+    let patient = Options { lease_wait: Duration::from_secs(300), ..options("me") };
+    let leave = async {
+        sleep(Duration::from_secs(90)).await;
+        first.release().await;
+    };
+    let (second, ()) = tokio::join!(Guard::take(&plan, &ports, &patient), leave);
+    second.unwrap().release().await;
+    assert!(fake.state().leases.is_empty());
 }
