@@ -1,5 +1,7 @@
 //! A small world for the executor's tests: one host, one proxy, and faults at any call.
 
+mod leases;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -551,63 +553,5 @@ impl Proxy for Fake {
             Ok(Applied::Changed)
         })
         .await
-    }
-}
-
-#[async_trait]
-impl Leases for Fake {
-    async fn take(
-        &self,
-        key: &LeaseKey,
-        holder: &str,
-        purpose: &str,
-        time: Duration,
-    ) -> Result<Taken, PortError> {
-        self.call("take", |state, now| {
-            if let Some(lease) = state.leases.get(key).filter(|lease| lease.until > now) {
-                return Ok(Taken::Theirs(lease.clone()));
-            }
-            let id = format!("lease-{}", state.calls);
-            let lease = Lease {
-                id: id.clone(),
-                key: key.clone(),
-                holder: holder.to_owned(),
-                purpose: purpose.to_owned(),
-                since: now,
-                until: now + u64::try_from(time.as_millis()).expect("not so long"),
-                is_expired: false,
-            };
-            state.leases.insert(key.clone(), lease);
-            Ok(Taken::Ours(Held { id, key: key.clone() }))
-        })
-        .await
-    }
-
-    async fn renew(&self, held: &Held, time: Duration) -> Result<(), PortError> {
-        self.call("renew", |state, now| match state.leases.get_mut(&held.key) {
-            Some(lease) if lease.id == held.id => {
-                lease.until = now + u64::try_from(time.as_millis()).expect("not so long");
-                Ok(())
-            }
-            _ => Err(PortError::Moved("it is not ours any more".into())),
-        })
-        .await
-    }
-
-    async fn release(&self, held: &Held) -> Result<(), PortError> {
-        self.call("release", |state, _| {
-            state.leases.retain(|_, lease| lease.id != held.id);
-            Ok(())
-        })
-        .await
-    }
-
-    async fn list(&self, _: &Owner) -> Result<Vec<Lease>, PortError> {
-        Ok(self.state().leases.values().cloned().collect())
-    }
-
-    async fn break_up(&self, id: &str) -> Result<(), PortError> {
-        self.state().leases.retain(|_, lease| lease.id != id);
-        Ok(())
     }
 }
