@@ -17,7 +17,7 @@ use super::Heading;
 /// A secret that must be in no output.
 pub(in crate::ui) const SECRET: &str = "hunter2-correct-horse";
 
-pub(in crate::ui) const COMMIT: &str = "3f2a1c9aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+const COMMIT: &str = "3f2a1c9aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
 pub(in crate::ui) fn name<T: From<Name>>(text: &str) -> T {
     Name::parse(text).expect("a name").into()

@@ -277,7 +277,8 @@ fn no_form_shows_a_secret() {
     let shop = plan.stacks.get_mut("shop").expect("the stack");
     shop.changes[0].fields.push(field("env.API_TOKEN", Some(SECRET), Some("hunter2-new")));
     shop.changes[0].fields.push(field("env.PLAIN", Some("hidden"), None));
-    plan.files[0].new.push_str(&format!("password {SECRET};\n# proxy http://u:{SECRET}@x/\n"));
+    let lines = format!("password {SECRET};\n# proxy http://u:{SECRET}@x/\n");
+    plan.files[0].new.push_str(&lines);
     let style = Style { all_steps: true, ..Style::default() };
     let pages = [
         text(&plan, &heading(), style),

@@ -7,6 +7,9 @@ use crate::diag::printable_name;
 use crate::model::{Event, Millis, Outcome, Plan, StepEvent, StepId};
 use crate::ui::words::{Tint, counted, paint, took, width};
 
+/// Characters that are shown of what a step does.
+const WORDS_MAX: usize = 110;
+
 /// Writes lines.
 #[derive(Debug)]
 pub struct Lines {
@@ -94,6 +97,14 @@ impl Lines {
 
     fn line(&self, step: &StepEvent, end: &str) -> String {
         let names = self.names;
-        format!("{:<names$}  {}  {end}", name(step), printable_name(&step.words))
+        format!("{:<names$}  {}  {end}", name(step), shortened(&printable_name(&step.words)))
+    }
+}
+
+/// A drain may name a hundred servers; the beginning tells which step it is.
+fn shortened(words: &str) -> String {
+    match words.char_indices().nth(WORDS_MAX) {
+        Some((end, _)) => format!("{}…", &words[..end]),
+        None => words.to_owned(),
     }
 }
