@@ -1,8 +1,16 @@
-//! Plans as text, for states that earlier plans have led to.
+//! Plans as text, for states that earlier plans and accidents have led to.
+//!
+//! A container is called `<stack>-<service>-<slot>.g<generation>` here; its real name ends in a hash.
 
-use super::fixture::Fleet;
-use super::*;
+mod accidents;
+mod fleet;
+mod linter;
+mod proxies;
+mod refused;
+mod rollout;
+mod scope;
 
+/// Two replicas behind a proxy.
 const WEB: &str = "
 services:
   web:
@@ -13,20 +21,5 @@ services:
       health: {http: /healthz}
 ";
 
-#[test]
-fn smoke() {
-    let mut fleet = Fleet::one();
-    fleet.want("shop", WEB);
-    println!("{}", fleet.text());
-    fleet.deploy();
-    println!("{}", fleet.text());
-    fleet.want("shop", &WEB.replace("shop:1", "shop:2"));
-    println!("{}", fleet.text());
-    let p = fleet.plan().unwrap();
-    println!("{:#?} {:#?}", p.stacks, p.basis);
-    fleet.deploy();
-    fleet.drop_stack("shop");
-    fleet.want("other", "services: {a: {image: x}}");
-    println!("{}", fleet.text());
-    fleet.deploy();
-}
+/// One replica that nothing is sent to.
+const WORKER: &str = "services: {worker: {image: 'worker:1'}}";
