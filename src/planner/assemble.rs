@@ -61,16 +61,10 @@ pub(super) fn assemble(world: &World<'_>, reach: &Reach<'_>) -> Result<Plan, Vec
         problems.extend(lay_down(&mut draft, reach, stack));
     }
     problems.extend(draft.routes.problems.iter().cloned());
-    let proxy_files = match files::files(&draft, &stale) {
-        Ok(files) => files,
-        Err(found) => {
-            problems.extend(found);
-            Vec::new()
-        }
-    };
     if !problems.is_empty() {
         return Err(problems);
     }
+    let proxy_files = files::files(&draft, &stale)?;
     draft.graph.reduce();
     let request = world.request;
     let mut plan = Plan {

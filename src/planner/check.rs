@@ -42,6 +42,9 @@ pub fn check(plan: &Plan, observed: &Observed) -> Vec<Violation> {
     look.found
 }
 
+/// How many servers a backend has, at first and after each switch.
+type Levels<'a> = Vec<(usize, Option<&'a Step>)>;
+
 struct Look<'a> {
     plan: &'a Plan,
     observed: &'a Observed,
@@ -290,8 +293,7 @@ impl<'a> Look<'a> {
     /// I2: however far a plan is carried out, a service whose new replicas come first has no fewer
     /// servers in a backend than before or afterwards, whichever is less.
     fn enough_are_routed(&mut self) {
-        let mut counts: BTreeMap<(&ProxyPlace, &BackendKey), Vec<(usize, Option<&Step>)>> =
-            BTreeMap::new();
+        let mut counts: BTreeMap<(&ProxyPlace, &BackendKey), Levels<'_>> = BTreeMap::new();
         for (place, table) in self.tables() {
             for (key, backend) in &table.backends {
                 let alive = backend.servers.keys().filter(|name| self.is_alive(name)).count();

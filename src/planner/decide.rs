@@ -99,63 +99,37 @@ pub(super) fn decide<'a>(
 ) -> Result<Decision<'a>, Vec<Problem>> {
     let eligible = Eligible::new(world, &wanted);
     let allowed = placer.allowed(world, &wanted, &eligible).map_err(|problem| vec![problem])?;
-    let sightings = world.of_service(wanted.stack, &wanted.service.clone());
+    let sightings = world.of_service(wanted.stack, wanted.service);
     let seats = seats(&wanted, &eligible, &sightings);
     let table = Table { world, wanted: &wanted, before, allowed: &allowed };
-    let mut decision_slots: Vec<Option<SlotDecision<'a>>> = Vec::new();
+    let going = table.without_a_seat(&seats, &sightings);
     let mut taken: BTreeMap<HostName, u32> = BTreeMap::new();
+    let mut filled = Vec::new();
     let mut problems = Vec::new();
-    let mut going: Vec<Going<'a>> = Vec::new();
-    let seated = |it: &Sighting<'a>| seats.iter().any(|seat| seat.has(it));
-    for sighting in sightings.iter().filter(|it| !seated(it)) {
-        if sighting.live.identity.slot == 0 || table.selects(sighting.live.identity.slot) {
-            let cause =
-                if sighting.live.identity.slot == 0 { Cause::LeftOver } else { Cause::Scaled };
-            going.push(Going { sighting: *sighting, cause });
-        }
-    }
     for seat in &seats {
         let here: Vec<_> = sightings.iter().copied().filter(|it| seat.has(it)).collect();
         match table.fill(seat, here, &taken) {
-            Ok(slot) => {
-                if let Some(current) = slot.as_ref().filter(|it| it.does.current().is_some()) {
-                    *taken.entry(current.host.clone()).or_default() += 1;
-                    placer.settle(world, &wanted, &current.host);
+            Ok(Some(slot)) => {
+                if slot.does.current().is_some() {
+                    *taken.entry(slot.host.clone()).or_default() += 1;
+                    placer.settle(world, &wanted, &slot.host);
                 }
-                decision_slots.push(slot);
+                filled.push((seat, slot));
             }
-            Err(problem) => {
-                problems.push(problem);
-                decision_slots.push(None);
-            }
+            Ok(None) => {}
+            Err(problem) => problems.push(problem),
         }
-    }
-    if !problems.is_empty() {
-        return Err(problems);
     }
     let mut slots = Vec::new();
     let mut waiting = Vec::new();
-    for (seat, slot) in seats.iter().zip(decision_slots) {
-        let Some(mut slot) = slot else { continue };
+    for (seat, mut slot) in filled {
         if matches!(slot.does, Does::Create) {
-            // Its predecessor's host is the best one; else it may be on a host that is silent.
-            let stays = slot.olds.iter().map(|old| old.host).find(|host| allowed.contains(*host));
-            let has_seat =
-                |host: &HostName| taken.get(host).copied().unwrap_or_default() < limit(&wanted);
-            let host = match (&seat.host, stays.filter(|host| has_seat(host))) {
-                (Some(host), _) => Ok(host.clone()),
-                (None, Some(host)) => Ok(host.clone()),
-                (None, None) if slot.olds.is_empty() && !eligible.silent.is_empty() => {
+            match table.seat_host(seat, &slot, &eligible, placer, &taken) {
+                Ok(Some(host)) => slot.host = host,
+                Ok(None) => {
                     waiting.push(slot.slot);
                     continue;
                 }
-                (None, None) => {
-                    let allowed = placer.allowed(world, &wanted, &eligible);
-                    allowed.and_then(|allowed| placer.choose(world, &wanted, &allowed, &taken))
-                }
-            };
-            match host {
-                Ok(host) => slot.host = host,
                 Err(problem) => {
                     problems.push(problem);
                     continue;
@@ -166,13 +140,11 @@ pub(super) fn decide<'a>(
         }
         slots.push(slot);
     }
-    let remade = remade(&wanted, &slots, before);
-    if problems.is_empty() {
-        Ok(Decision { wanted, slots, going, waiting, remade })
-    } else {
-        problems.dedup();
-        Err(problems)
+    if !problems.is_empty() {
+        return Err(problems);
     }
+    let remade = remade(&wanted, &slots, before);
+    Ok(Decision { wanted, slots, going, waiting, remade })
 }
 
 /// The networks of a service that are made anew where it has replicas.
@@ -246,6 +218,48 @@ struct Table<'t, 'a> {
 }
 
 impl<'a> Table<'_, 'a> {
+    /// Containers that no replica of the commit is meant by.
+    fn without_a_seat(&self, seats: &[Seat], sightings: &[Sighting<'a>]) -> Vec<Going<'a>> {
+        let mut going = Vec::new();
+        for sighting in sightings.iter().filter(|it| !seats.iter().any(|seat| seat.has(it))) {
+            let slot = sighting.live.identity.slot;
+            if slot == 0 {
+                going.push(Going { sighting: *sighting, cause: Cause::LeftOver });
+            } else if self.selects(slot) {
+                going.push(Going { sighting: *sighting, cause: Cause::Scaled });
+            }
+        }
+        going
+    }
+
+    /// The host of a container that is made: its predecessor's if that may be, else the best one;
+    /// `None` when it may be there already, on a host that is silent.
+    fn seat_host(
+        &self,
+        seat: &Seat,
+        slot: &SlotDecision<'a>,
+        eligible: &Eligible,
+        placer: &mut Placer,
+        taken: &BTreeMap<HostName, u32>,
+    ) -> Result<Option<HostName>, Problem> {
+        if let Some(host) = &seat.host {
+            return Ok(Some(host.clone()));
+        }
+        let has_seat =
+            |host: &HostName| taken.get(host).copied().unwrap_or_default() < limit(self.wanted);
+        let mut before = slot.olds.iter().map(|old| old.host);
+        let stays = before.find(|host| self.allowed.contains(*host) && has_seat(host));
+        if let Some(host) = stays {
+            return Ok(Some(host.clone()));
+        }
+        if slot.olds.is_empty() && !eligible.silent.is_empty() {
+            return Ok(None);
+        }
+        // A volume that a replica before this one brings may leave fewer hosts.
+        let allowed = placer.allowed(self.world, self.wanted, eligible)?;
+        placer.choose(self.world, self.wanted, &allowed, taken).map(Some)
+    }
+
     fn selects(&self, slot: Slot) -> bool {
         self.world.request.scope.selects(self.wanted.stack, self.wanted.service, slot)
     }

@@ -100,7 +100,8 @@ volumes: {data: {}}";
 #[test]
 fn no_more_is_reserved_than_a_host_has() {
     let mut fleet = Fleet::new(TWO);
-    let stack = "services: {a: {image: i, deploy: {replicas: 3, resources: {reservations: {memory: 5g}}}}}";
+    let stack =
+        "services: {a: {image: i, deploy: {replicas: 3, resources: {reservations: {memory: 5g}}}}}";
     fleet.want("shop", stack);
     assert_snapshot!(fleet.text(), @"");
 }
@@ -117,7 +118,8 @@ fn a_host_that_may_be_needed_and_is_silent_ends_the_plan() {
 #[test]
 fn a_silent_host_that_is_not_needed_is_no_matter() {
     let mut fleet = Fleet::new(TWO);
-    let stack = "services: {a: {image: 'i:1', deploy: {placement: {constraints: [node.hostname == a]}}}}";
+    let stack =
+        "services: {a: {image: 'i:1', deploy: {placement: {constraints: [node.hostname == a]}}}}";
     fleet.want("shop", stack);
     fleet.deploy();
     fleet.silence("b");
@@ -177,7 +179,8 @@ services:
     fleet.want("shop", stack);
     let plan = fleet.plan().expect("a plan");
     let notes = &plan.stacks.values().next().expect("a stack").notes;
-    let notes: Vec<_> = notes.iter().map(|note| format!("{}: {}", note.service, note.message)).collect();
+    let notes: Vec<_> =
+        notes.iter().map(|note| format!("{}: {}", note.service, note.message)).collect();
     assert_snapshot!(notes.join("\n"), @"
     db: it has neither a health check nor `x-gitdeploy.health`: a replica counts as ready when it has run for 5s
     web: it has neither a health check nor `x-gitdeploy.health`: a replica counts as ready when it has run for 5s

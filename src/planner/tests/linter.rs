@@ -22,7 +22,8 @@ fn tampered(change: impl Fn(&mut Fleet, &mut Plan)) -> String {
     let mut text: Vec<String> = found.iter().map(ToString::to_string).collect();
     for (number, step) in original.steps.iter().enumerate() {
         if let Op::Create { replica } = &step.op {
-            text.iter_mut().for_each(|line| *line = line.replace(&replica.name, &format!("new{number}")));
+            text.iter_mut()
+                .for_each(|line| *line = line.replace(&replica.name, &format!("new{number}")));
         }
         if let Op::Remove { container, .. } = &step.op {
             text.iter_mut().for_each(|line| *line = line.replace(container, "old"));
@@ -116,11 +117,18 @@ fn too_few_servers_in_between_are_found() {
         let position = position.expect("a switch");
         let mut first = plan.steps[position].clone();
         let Op::Switch { change, .. } = &mut first.op else { return };
-        change.set.values_mut().for_each(|change| change.to.iter_mut().for_each(|it| it.servers.clear()));
+        change
+            .set
+            .values_mut()
+            .for_each(|change| change.to.iter_mut().for_each(|it| it.servers.clear()));
         let emptied = change.set.values().next().expect("a backend").to.clone();
         for step in &mut plan.steps[position..] {
             step.id = StepId(step.id.0 + 1);
-            step.needs = step.needs.iter().map(|need| StepId(need.0 + usize::from(need.0 >= position))).collect();
+            step.needs = step
+                .needs
+                .iter()
+                .map(|need| StepId(need.0 + usize::from(need.0 >= position)))
+                .collect();
         }
         let second = &mut plan.steps[position];
         second.needs.insert(StepId(position));

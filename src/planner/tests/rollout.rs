@@ -284,7 +284,8 @@ fn one_of_four_is_replaced_at_a_time() {
 
 #[test]
 fn two_of_four_are_replaced_at_a_time_with_a_pause() {
-    let web = WEB.replace("replicas: 2", "replicas: 4, update_config: {parallelism: 2, delay: 10s}");
+    let web =
+        WEB.replace("replicas: 2", "replicas: 4, update_config: {parallelism: 2, delay: 10s}");
     assert_snapshot!(from_to(&web, &web.replace("shop:1", "shop:2")), @"
     [] -> #0 web.1@local create shop-web-1.g2 (changed in the commit)
     [] -> #1 web.2@local create shop-web-2.g2 (changed in the commit)

@@ -3,9 +3,9 @@
 use insta::assert_snapshot;
 
 use super::{WEB, WORKER};
+use crate::model::Op;
 use crate::planner::fixture::{Fleet, name};
 use crate::planner::{Selector, deletions, without};
-use crate::model::Op;
 
 const BOTH: &str = "services: {a: {image: 'i:1'}, b: {image: 'i:1', deploy: {replicas: 2}}}";
 
@@ -98,9 +98,12 @@ fn a_target_of_a_routed_service_leaves_the_other_replica_routed() {
 fn a_stack_that_is_gone_takes_its_networks_and_leaves_its_volumes() {
     let mut fleet = Fleet::one();
     fleet.want("keep", WORKER);
-    fleet.want("shop", "
+    fleet.want(
+        "shop",
+        "
 services: {a: {image: i, volumes: ['data:/data']}}
-volumes: {data: {}}");
+volumes: {data: {}}",
+    );
     fleet.deploy();
     fleet.drop_stack("shop");
     assert_snapshot!(fleet.text(), @"
@@ -117,9 +120,12 @@ volumes: {data: {}}");
 #[test]
 fn volumes_go_when_that_is_asked() {
     let mut fleet = Fleet::one();
-    fleet.want("shop", "
+    fleet.want(
+        "shop",
+        "
 services: {a: {image: i, volumes: ['data:/data']}}
-volumes: {data: {}}");
+volumes: {data: {}}",
+    );
     fleet.deploy();
     fleet.drop_stack("shop");
     fleet.scope.stacks = Some([name("shop").into()].into());
@@ -166,9 +172,12 @@ fn a_network_that_changes_is_made_anew_between_its_containers() {
 #[test]
 fn a_network_goes_with_its_last_user() {
     let mut fleet = Fleet::one();
-    fleet.want("shop", "
+    fleet.want(
+        "shop",
+        "
 services: {a: {image: i}, b: {image: i, networks: [inner]}}
-networks: {inner: {}}");
+networks: {inner: {}}",
+    );
     fleet.deploy();
     fleet.want("shop", "services: {a: {image: i}}");
     assert_snapshot!(fleet.text(), @"
