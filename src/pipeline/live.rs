@@ -312,7 +312,7 @@ impl Fleet<'_> {
 
 impl exec::Contents for Contents {
     fn get(&self, stack: &StackName, key: &ContentKey) -> Result<Vec<u8>, String> {
-        Contents::get(self, stack, key)
+        Self::get(self, stack, key)
     }
 }
 

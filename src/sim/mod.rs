@@ -156,6 +156,6 @@ impl Run {
 
 impl Clock for World {
     fn now(&self) -> Millis {
-        World::now(self)
+        Self::now(self)
     }
 }
