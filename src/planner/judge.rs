@@ -165,11 +165,13 @@ fn image_difference(
     } else {
         (old, new)
     };
-    let named = |id: &str| {
+    let wanted = wanted.target.container.image.as_str();
+    let ran = live.config.get("Image").and_then(Value::as_str).unwrap_or(wanted);
+    let named = |reference: &str, id: &str| {
         let id = id.get(..19).unwrap_or(id);
-        Some(Seen::Text(format!("{} ({id})", wanted.target.container.image)))
+        Some(Seen::Text(format!("{reference} ({id})")))
     };
-    FieldDifference { path: "image".to_owned(), old: named(old), new: named(new) }
+    FieldDifference { path: "image".to_owned(), old: named(ran, old), new: named(wanted, new) }
 }
 
 /// Ports that we gave a container, beside those the commit fixes.
