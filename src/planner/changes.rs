@@ -105,19 +105,22 @@ fn member_changes(
         let is_routed = !world.routed_by(&old.live.name).is_empty();
         (!is_routed, !old.live.state.is_running(), old.live.name.clone())
     });
-    let mut olds = olds.into_iter();
-    let (action, old, new) = match member.does {
-        Does::Create => match olds.next() {
-            Some(old) => (
-                Some(Action::replace(service.manner.order)),
-                Some(&old.live.name),
-                Some(&member.name),
-            ),
-            None => (Some(Action::Create), None, Some(&member.name)),
-        },
-        Does::Finish(_) => (Some(Action::Create), None, Some(&member.name)),
-        Does::Start(_) | Does::Prove(_) => (Some(Action::Update), Some(&member.name), None),
-        Does::Keep(_) | Does::Leave(_) => (None, None, None),
+    let is_routed = |old: &Sighting<'_>| !world.routed_by(&old.live.name).is_empty();
+    let follows = match member.does {
+        Does::Create | Does::Finish(_) => !olds.is_empty(),
+        // It was made by a run that ended before it could take the place of the other one.
+        Does::Start(_) | Does::Prove(_) => olds.first().is_some_and(|old| is_routed(old)),
+        Does::Keep(_) | Does::Leave(_) => false,
+    };
+    let replaced = if follows { Some(olds.remove(0)) } else { None };
+    let (action, old, new) = match (member.does, replaced) {
+        (_, Some(old)) => {
+            let action = Action::replace(service.manner.order);
+            (Some(action), Some(&old.live.name), Some(&member.name))
+        }
+        (Does::Create | Does::Finish(_), None) => (Some(Action::Create), None, Some(&member.name)),
+        (Does::Start(_) | Does::Prove(_), None) => (Some(Action::Update), Some(&member.name), None),
+        (Does::Keep(_) | Does::Leave(_), None) => (None, None, None),
     };
     let change =
         |action: Action, old: Option<&String>, new: Option<&String>, cause: &Cause| ReplicaChange {
@@ -129,7 +132,7 @@ fn member_changes(
             new: new.cloned(),
         };
     let own = action.map(|action| change(action, old, new, &decision.cause));
-    let rest = olds.map(|old| ReplicaChange {
+    let rest = olds.into_iter().map(|old| ReplicaChange {
         host: old.host.clone(),
         ..change(Action::Remove, Some(&old.live.name), None, &Cause::LeftOver)
     });

@@ -40,6 +40,8 @@ pub(super) struct Service<'a> {
 pub(super) struct Milestones {
     pub(super) started: BTreeSet<StepId>,
     pub(super) ready: BTreeSet<StepId>,
+    /// The end of what runs once before the first of its replicas starts.
+    helped: Option<StepId>,
 }
 
 /// A thing on a host that containers need.
@@ -118,6 +120,7 @@ impl<'w, 'a> Draft<'w, 'a> {
         if !matches!(member.does, Does::Prove(_)) {
             needs.extend(self.dependencies(wanted));
             needs.extend(self.ports_of(wanted, host));
+            needs = self.help(service, member, needs);
             let op = Op::Start { container: container.clone() };
             let start = self.graph.add(&lane, host, op, needs, cause);
             self.milestone(wanted).started.insert(start);
@@ -154,6 +157,37 @@ impl<'w, 'a> Draft<'w, 'a> {
         };
         self.milestone(wanted).ready.insert(step);
         step
+    }
+
+    /// Runs what comes before a start, one after the other; what the start needs then.
+    fn help(
+        &mut self,
+        service: &Service<'a>,
+        member: &Member<'a>,
+        mut needs: BTreeSet<StepId>,
+    ) -> BTreeSet<StepId> {
+        let (host, cause) = (&member.host, &member.decision.cause);
+        let lane = lane_of(&service.wanted).slot(member.slot);
+        needs.extend(self.milestone(&service.wanted).helped);
+        let mut last = None;
+        for replica in &member.helpers {
+            let container = replica.name.clone();
+            needs.extend(self.prerequisites(&service.wanted, host));
+            let steps = [
+                Op::Create { replica: replica.clone() },
+                Op::Start { container: container.clone() },
+                Op::AwaitCompleted { container: container.clone(), within: readiness::JOB },
+                Op::Remove { container, id: None },
+            ];
+            for op in steps {
+                let step = self.graph.add(&lane, host, op, needs, cause);
+                needs = BTreeSet::from([step]);
+                last = Some(step);
+            }
+        }
+        let helped = &mut self.milestone(&service.wanted).helped;
+        *helped = helped.or(last);
+        needs
     }
 
     fn probe_endpoint(
@@ -193,10 +227,12 @@ impl<'w, 'a> Draft<'w, 'a> {
 
     /// The steps that make what a service's containers need on a host.
     fn prerequisites(&self, wanted: &Wanted<'_>, host: &HostName) -> BTreeSet<StepId> {
-        let image = Thing::Image(wanted.target.container.image.clone());
+        let hooks = wanted.target.pre_start.iter().filter_map(|hook| hook.image.as_ref());
+        let images = hooks.chain([&wanted.target.container.image]);
+        let images = images.map(|image| Thing::Image(image.clone()));
         let networks = wanted.networks().into_iter().map(|name| Thing::Network(name.to_owned()));
         let volumes = wanted.volumes(self.world).into_iter().map(|it| Thing::Volume(it.name));
-        let things = networks.chain(volumes).chain([image]);
+        let things = networks.chain(volumes).chain(images);
         let made = things.filter_map(|thing| {
             self.made.get(&(wanted.stack.clone(), host.clone(), thing)).copied()
         });

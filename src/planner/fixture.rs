@@ -14,7 +14,7 @@ use crate::files::Memory;
 use crate::model::{
     CommitId, ContainerState, Desired, EngineInfo, Fault, Health, HostName, HostState, Image,
     LiveContainer, LiveNetwork, LiveVolume, Name, Observed, Op, Owner, Plan, ProxyPlace,
-    ProxyState, RouteChange, ServiceName, StackName, StackTarget, Status, Step,
+    ProxyState, Replica, RouteChange, ServiceName, StackName, StackTarget, Status, Step,
 };
 use crate::proxy::Site;
 use crate::resolve::{Surroundings, resolve};
@@ -117,13 +117,15 @@ impl Fleet {
     pub(super) fn want(&mut self, stack: &str, text: &str) {
         let target = self.resolve(stack, text);
         for service in target.services.values() {
-            let reference = service.container.image.clone();
-            for state in self.observed.hosts.values_mut().flatten() {
-                state.images.entry(reference.clone()).or_insert_with(|| Ok(image(&reference)));
-                state
-                    .images
-                    .entry(format!("sha256:{reference}"))
-                    .or_insert_with(|| Ok(image(&reference)));
+            let hooks = service.pre_start.iter().filter_map(|hook| hook.image.clone());
+            for reference in hooks.chain([service.container.image.clone()]) {
+                for state in self.observed.hosts.values_mut().flatten() {
+                    state.images.entry(reference.clone()).or_insert_with(|| Ok(image(&reference)));
+                    state
+                        .images
+                        .entry(format!("sha256:{reference}"))
+                        .or_insert_with(|| Ok(image(&reference)));
+                }
             }
         }
         self.stacks.insert(name(stack).into(), Arc::new(target));
@@ -290,19 +292,20 @@ impl Fleet {
         }
     }
 
+    fn switch(&mut self, place: &ProxyPlace, change: &RouteChange) {
+        let site = &self.sites[place];
+        let state = self.observed.proxies.get_mut(place).expect("known").as_mut().expect("answers");
+        let table = state.table.clone().unwrap_or_default().changed(change, 7).expect("as planned");
+        state.file = Some(site.render(&table).expect("a file"));
+        state.serving = Some(table.generation);
+        state.table = Some(table);
+    }
+
     pub(super) fn carry_out(&mut self, step: &Step) {
         self.ids += 1;
         let id = format!("id{}", self.ids);
         if let Op::Switch { place, change } = &step.op {
-            let site = &self.sites[place];
-            let state =
-                self.observed.proxies.get_mut(place).expect("known").as_mut().expect("answers");
-            let table =
-                state.table.clone().unwrap_or_default().changed(change, 7).expect("as planned");
-            state.file = Some(site.render(&table).expect("a file"));
-            state.serving = Some(table.generation);
-            state.table = Some(table);
-            return;
+            return self.switch(place, change);
         }
         let state =
             self.observed.hosts.get_mut(&step.host).expect("known").as_mut().expect("answers");
@@ -328,27 +331,7 @@ impl Fleet {
                 state.volumes.insert(name.clone(), volume);
             }
             Op::Create { replica } => {
-                let reference = replica.body["Image"].as_str().unwrap_or_default();
-                let image = state.images[reference].as_ref().expect("an image").id.clone();
-                if state.containers.contains_key(&replica.name) {
-                    return;
-                }
-                let live = LiveContainer {
-                    id,
-                    name: replica.name.clone(),
-                    identity: replica.identity.clone(),
-                    state: ContainerState {
-                        status: Status::Created,
-                        started_at: 0,
-                        exit_code: 0,
-                        restarts: 0,
-                        health: None,
-                    },
-                    image: image.expect("pulled"),
-                    config: replica.body.clone(),
-                    addresses: BTreeMap::new(),
-                };
-                state.containers.insert(replica.name.clone(), live);
+                create(state, replica, id);
             }
             Op::Start { container } => {
                 state.containers.get_mut(container).expect("made").state.status = Status::Running;
@@ -370,12 +353,36 @@ impl Fleet {
                 state.releases.remove(&step.stack);
             }
             Op::Record { release } => {
-                drop(state.releases.insert(step.stack.clone(), release.clone()))
+                state.releases.insert(step.stack.clone(), release.clone());
             }
             Op::RunHook { .. } | Op::Switch { .. } | Op::AwaitDrained { .. } | Op::Pause { .. } => {
             }
         }
     }
+}
+
+fn create(state: &mut HostState, replica: &Replica, id: String) {
+    let reference = replica.body["Image"].as_str().unwrap_or_default();
+    let image = state.images[reference].as_ref().expect("an image").id.clone();
+    if state.containers.contains_key(&replica.name) {
+        return;
+    }
+    let live = LiveContainer {
+        id,
+        name: replica.name.clone(),
+        identity: replica.identity.clone(),
+        state: ContainerState {
+            status: Status::Created,
+            started_at: 0,
+            exit_code: 0,
+            restarts: 0,
+            health: None,
+        },
+        image: image.expect("pulled"),
+        config: replica.body.clone(),
+        addresses: BTreeMap::new(),
+    };
+    state.containers.insert(replica.name.clone(), live);
 }
 
 fn image(reference: &str) -> Image {

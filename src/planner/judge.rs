@@ -131,7 +131,15 @@ pub(super) fn image_of<'a>(
     wanted: &Wanted<'_>,
     state: &'a HostState,
 ) -> Result<&'a Image, Problem> {
-    let reference = &wanted.target.container.image;
+    image_named(wanted, state, &wanted.target.container.image)
+}
+
+/// The image that a reference of the service stands for on a host.
+pub(super) fn image_named<'a>(
+    wanted: &Wanted<'_>,
+    state: &'a HostState,
+    reference: &str,
+) -> Result<&'a Image, Problem> {
     let why = match state.images.get(reference) {
         Some(Ok(image)) => return Ok(image),
         Some(Err(fault)) => fault.message.as_str(),

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use super::Problem;
 use super::decide::{Decision, Does, SlotDecision};
 use super::id::{canonical, hex};
-use super::judge::{held_ports, image_of, refused};
+use super::judge::{held_ports, image_named, refused};
 use super::ports::Ports;
 use super::wanted::Wanted;
 use super::world::{Sighting, World};
 use crate::model::{
-    BindSource, CommitId, ContainerSpec, Endpoint, FileSource, Generation, HostName, Identity,
-    Image, MountKind, ProxyPlace, Replica, Slot,
+    BindSource, CommitId, ContainerSpec, Endpoint, FileSource, Generation, Hook, HostName,
+    Identity, Image, MountKind, ProxyPlace, Replica, ServiceName, Slot,
 };
 use crate::spec::{self, Published, Surroundings};
 use sha2::{Digest, Sha256};
@@ -27,6 +27,8 @@ pub(super) struct Member<'a> {
     pub(super) decision: SlotDecision<'a>,
     /// What is made; `None` when it is there.
     pub(super) replica: Option<Arc<Replica>>,
+    /// What runs to its end before it starts, in this order.
+    pub(super) helpers: Vec<Arc<Replica>>,
     /// Where each proxy reaches it, by port of the container.
     pub(super) servers: BTreeMap<ProxyPlace, BTreeMap<u16, Endpoint>>,
 }
@@ -58,7 +60,14 @@ impl<'w, 'a> Casting<'w, 'a> {
         let mut members = Vec::new();
         for slot in std::mem::take(&mut decision.slots) {
             match self.member(&decision.wanted, slot, generation) {
-                Ok(member) => members.push(member),
+                Ok(mut member) => {
+                    let is_first = !members.iter().any(|it: &Member<'a>| starts(&it.does));
+                    match self.helpers(&decision.wanted, &member, generation, is_first) {
+                        Ok(helpers) => member.helpers = helpers,
+                        Err(problem) => problems.push(problem),
+                    }
+                    members.push(member);
+                }
                 Err(problem) => problems.push(problem),
             }
         }
@@ -103,6 +112,7 @@ impl<'w, 'a> Casting<'w, 'a> {
             name,
             does: slot.does,
             replica: replica.map(Arc::new),
+            helpers: Vec::new(),
             servers,
             decision: slot,
         })
@@ -143,20 +153,53 @@ impl<'w, 'a> Casting<'w, 'a> {
         ports: &BTreeMap<u16, u16>,
         addresses: &BTreeMap<ProxyPlace, std::net::IpAddr>,
     ) -> Result<Replica, Problem> {
+        let identity = self.identity(wanted, slot.slot, generation);
+        let body = Body::of(wanted, &slot.host);
+        let mut replica = self.replica(wanted, &body, identity, ports, addresses)?;
+        replica.name = self.name(wanted, slot, &replica)?;
+        Ok(replica)
+    }
+
+    fn identity(&self, wanted: &Wanted<'_>, slot: Slot, generation: Generation) -> Identity {
         let request = self.world.request;
-        let identity = Identity {
+        Identity {
             owner: request.owner.clone(),
             stack: wanted.stack.clone(),
             service: wanted.service.clone(),
-            slot: slot.slot,
+            slot,
             spec: wanted.target.spec_hash.clone(),
             inputs: wanted.inputs.clone(),
             generation,
             commit: request.commit.clone().unwrap_or_else(|| CommitId::new("none")),
-        };
-        let mut replica = self.replica(wanted, &slot.host, identity, ports, addresses)?;
-        replica.name = self.name(wanted, slot, &replica)?;
-        Ok(replica)
+        }
+    }
+
+    /// The containers of `pre_start` that come before a member starts: its own, and before the
+    /// first one those of the whole service.
+    fn helpers(
+        &mut self,
+        wanted: &Wanted<'a>,
+        member: &Member<'a>,
+        generation: Generation,
+        is_first: bool,
+    ) -> Result<Vec<Arc<Replica>>, Problem> {
+        let mut helpers = Vec::new();
+        if !starts(&member.does) {
+            return Ok(helpers);
+        }
+        let due = |hook: &&Hook| is_first || hook.per_replica == Some(true);
+        for hook in wanted.target.pre_start.iter().filter(due) {
+            let container = helper(&wanted.target.container, hook);
+            // Nobody shall find it under the name of the service.
+            let alias = ServiceName::new(format!("{}-pre-start", wanted.service));
+            let body = Body { container: &container, alias: &alias, host: &member.host };
+            let identity = self.identity(wanted, 0, generation);
+            let none = BTreeMap::new();
+            let mut replica = self.replica(wanted, &body, identity, &none, &BTreeMap::new())?;
+            replica.name = self.free_name(wanted, 0, &replica);
+            helpers.push(Arc::new(replica));
+        }
+        Ok(helpers)
     }
 
     /// The same container again, so that what was begun is found and made complete.
@@ -168,7 +211,8 @@ impl<'w, 'a> Casting<'w, 'a> {
         addresses: &BTreeMap<ProxyPlace, std::net::IpAddr>,
     ) -> Result<Replica, Problem> {
         let identity = current.live.identity.clone();
-        let mut replica = self.replica(wanted, current.host, identity, ports, addresses)?;
+        let body = Body::of(wanted, current.host);
+        let mut replica = self.replica(wanted, &body, identity, ports, addresses)?;
         replica.name = current.live.name.clone();
         Ok(replica)
     }
@@ -177,13 +221,14 @@ impl<'w, 'a> Casting<'w, 'a> {
     fn replica(
         &self,
         wanted: &Wanted<'a>,
-        host: &HostName,
+        asked: &Body<'_>,
         identity: Identity,
         ports: &BTreeMap<u16, u16>,
         addresses: &BTreeMap<ProxyPlace, std::net::IpAddr>,
     ) -> Result<Replica, Problem> {
+        let Body { container, alias, host } = *asked;
         let state = self.world.hosts[host];
-        let image: &Image = image_of(wanted, state)?;
+        let image: &Image = image_named(wanted, state, &container.image)?;
         let addresses: BTreeSet<_> = addresses.values().copied().collect();
         let at =
             |port: u16| addresses.iter().map(move |address| Endpoint { address: *address, port });
@@ -197,11 +242,11 @@ impl<'w, 'a> Casting<'w, 'a> {
         let surroundings = Surroundings {
             owner: self.world.request.owner,
             stack: wanted.stack,
-            service: wanted.service,
+            service: alias,
             target: wanted.all,
             engine: &state.engine,
         };
-        let body = spec::body(&surroundings, &wanted.target.container, &identity, &published)
+        let body = spec::body(&surroundings, container, &identity, &published)
             .map_err(|names| refused(wanted, &names))?;
         let endpoints = ports
             .iter()
@@ -214,7 +259,7 @@ impl<'w, 'a> Casting<'w, 'a> {
             image: image.id.clone().filter(|_| !image.needs_pull),
             digest: image.digest.clone().filter(|_| image.needs_pull),
             body,
-            files: spec::files(&wanted.target.container),
+            files: spec::files(container),
             endpoints,
         })
     }
@@ -240,14 +285,66 @@ impl<'w, 'a> Casting<'w, 'a> {
             }
             return Ok(name.clone());
         }
+        Ok(self.free_name(wanted, slot.slot, replica))
+    }
+
+    fn free_name(&mut self, wanted: &Wanted<'_>, slot: Slot, replica: &Replica) -> String {
+        let taken = self.names.entry(replica.host.clone()).or_default();
         let owner = &self.world.request.owner;
-        let stem = format!("{}-{}-{}-{}", owner.project, wanted.stack, wanted.service, slot.slot);
-        let names = (0_u64..).map(|incarnation| format!("{stem}-{}", digits(replica, incarnation)));
-        let name = names.into_iter().find(|name| !taken.contains(name));
+        let stem = format!("{}-{}-{}-{slot}", owner.project, wanted.stack, wanted.service);
+        let mut names =
+            (0_u64..).map(|incarnation| format!("{stem}-{}", digits(replica, incarnation)));
+        let name = names.find(|name| !taken.contains(name));
         let name = name.expect("an unbounded number of names is not taken");
         taken.insert(name.clone());
-        Ok(name)
+        name
     }
+}
+
+/// What a container is asked to be, and where.
+struct Body<'b> {
+    container: &'b ContainerSpec,
+    /// The name it is found by in the stack's networks.
+    alias: &'b ServiceName,
+    host: &'b HostName,
+}
+
+impl<'b> Body<'b> {
+    fn of(wanted: &'b Wanted<'_>, host: &'b HostName) -> Self {
+        Self { container: &wanted.target.container, alias: wanted.service, host }
+    }
+}
+
+/// Whether a member's process begins in this plan.
+fn starts(does: &Does<'_>) -> bool {
+    match does {
+        Does::Create | Does::Finish(_) | Does::Start(_) => true,
+        Does::Keep(_) | Does::Leave(_) | Does::Prove(_) => false,
+    }
+}
+
+/// The container that a hook before the start runs in: the service's own, with the hook's command
+/// and without what only one that serves has.
+fn helper(container: &ContainerSpec, hook: &Hook) -> ContainerSpec {
+    let mut helper = container.clone();
+    helper.image = hook.image.clone().unwrap_or(helper.image);
+    helper.command = Some(hook.command.clone());
+    helper.entrypoint = None;
+    helper.user = hook.user.clone().or(helper.user);
+    helper.privileged = hook.privileged.or(helper.privileged);
+    helper.working_dir = hook.working_dir.clone().or(helper.working_dir);
+    helper.env.extend(hook.env.clone());
+    helper.ports = Vec::new();
+    helper.healthcheck = None;
+    helper.restart = None;
+    helper.container_name = None;
+    for attachment in helper.networks.values_mut() {
+        attachment.aliases = Vec::new();
+        attachment.ipv4_address = None;
+        attachment.ipv6_address = None;
+        attachment.mac_address = None;
+    }
+    helper
 }
 
 /// Six digits that differ between any two replicas that differ, and between incarnations.

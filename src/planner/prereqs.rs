@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Problem;
 use super::draft::{Draft, Service, Thing};
 use super::graph::Lane;
-use super::judge::image_of;
+use super::judge::image_named;
 use super::world::World;
 use crate::model::{
     Action, Cause, Change, Downtime, FieldDifference, HostName, NetworkSpec, Op, ResourceKind,
@@ -71,7 +71,6 @@ pub(super) fn prepare<'a>(
     let mut problems = Vec::new();
     let mut networks: BTreeSet<(HostName, String)> = BTreeSet::new();
     let mut volumes: BTreeSet<(HostName, String, Option<String>)> = BTreeSet::new();
-    let mut images: BTreeSet<(HostName, String)> = BTreeSet::new();
     for service in services {
         for member in service.members.iter().filter(|it| it.does.is_fresh()) {
             let host = &member.host;
@@ -79,9 +78,10 @@ pub(super) fn prepare<'a>(
             networks.extend(names.map(|name| (host.clone(), name.to_owned())));
             let used = service.wanted.volumes(draft.world).into_iter();
             volumes.extend(used.map(|it| (host.clone(), it.name, it.key)));
-            if member.replica.is_some() {
-                images.insert((host.clone(), service.wanted.target.container.image.clone()));
-                problems.extend(pull(draft, service, host).err());
+            let own = member.replica.iter().map(|_| &service.wanted.target.container.image);
+            let hooks = service.wanted.target.pre_start.iter().filter_map(|it| it.image.as_ref());
+            for image in own.chain(hooks.filter(|_| !member.helpers.is_empty())) {
+                problems.extend(pull(draft, service, host, image).err());
             }
         }
     }
@@ -100,10 +100,15 @@ pub(super) fn prepare<'a>(
     problems
 }
 
-fn pull(draft: &mut Draft<'_, '_>, service: &Service<'_>, host: &HostName) -> Result<(), Problem> {
+fn pull(
+    draft: &mut Draft<'_, '_>,
+    service: &Service<'_>,
+    host: &HostName,
+    reference: &str,
+) -> Result<(), Problem> {
     let wanted = &service.wanted;
-    let image = image_of(wanted, draft.world.hosts[host])?;
-    let reference = wanted.target.container.image.clone();
+    let image = image_named(wanted, draft.world.hosts[host], reference)?;
+    let reference = reference.to_owned();
     let key = (wanted.stack.clone(), host.clone(), Thing::Image(reference.clone()));
     if !image.needs_pull || draft.made.contains_key(&key) {
         return Ok(());

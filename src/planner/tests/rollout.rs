@@ -530,3 +530,38 @@ fn a_service_that_is_renamed_keeps_its_fixed_port_free() {
     [1, 4] -> #5 shop@local record 0000002 (changed in the commit)
     ");
 }
+
+#[test]
+fn what_comes_before_a_start_runs_in_a_container_of_its_own() {
+    let web = "
+services:
+  web:
+    image: i:1
+    deploy: {replicas: 2}
+    pre_start: [{command: [migrate], image: tool}, {command: [warm], per_replica: true}]";
+    let mut fleet = Fleet::one();
+    fleet.want("shop", web);
+    assert_snapshot!(fleet.text(), @"
+    [] -> #0 shop@local create network shop_default (new in the commit)
+    [0] -> #1 web.1@local create shop-web-1.g1 (new in the commit)
+    [0] -> #2 web.2@local create shop-web-2.g1 (new in the commit)
+    [1] -> #3 web.1@local create shop-web-0.g1 (new in the commit)
+    [3] -> #4 web.1@local start shop-web-0.g1 (new in the commit)
+    [4] -> #5 web.1@local wait until shop-web-0.g1 has ended (new in the commit)
+    [5] -> #6 web.1@local remove shop-web-0.g1 (new in the commit)
+    [6] -> #7 web.1@local create shop-web-0.g1 (new in the commit)
+    [7] -> #8 web.1@local start shop-web-0.g1 (new in the commit)
+    [8] -> #9 web.1@local wait until shop-web-0.g1 has ended (new in the commit)
+    [9] -> #10 web.1@local remove shop-web-0.g1 (new in the commit)
+    [10] -> #11 web.1@local start shop-web-1.g1 (new in the commit)
+    [11] -> #12 web.1@local wait until shop-web-1.g1 is ready (new in the commit)
+    [2] -> #13 web.2@local create shop-web-0.g1 (new in the commit)
+    [13] -> #14 web.2@local start shop-web-0.g1 (new in the commit)
+    [14] -> #15 web.2@local wait until shop-web-0.g1 has ended (new in the commit)
+    [15] -> #16 web.2@local remove shop-web-0.g1 (new in the commit)
+    [16] -> #17 web.2@local start shop-web-2.g1 (new in the commit)
+    [17] -> #18 web.2@local wait until shop-web-2.g1 is ready (new in the commit)
+    [12, 18] -> #19 shop@local record 0000001 (changed in the commit)
+    ");
+    fleet.deploy();
+}
