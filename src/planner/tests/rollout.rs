@@ -555,7 +555,7 @@ services:
     [9] -> #10 web.1@local remove shop-web-0.g1 (new in the commit)
     [10] -> #11 web.1@local start shop-web-1.g1 (new in the commit)
     [11] -> #12 web.1@local wait until shop-web-1.g1 is ready (new in the commit)
-    [2] -> #13 web.2@local create shop-web-0.g1 (new in the commit)
+    [2, 10] -> #13 web.2@local create shop-web-0.g1 (new in the commit)
     [13] -> #14 web.2@local start shop-web-0.g1 (new in the commit)
     [14] -> #15 web.2@local wait until shop-web-0.g1 has ended (new in the commit)
     [15] -> #16 web.2@local remove shop-web-0.g1 (new in the commit)
