@@ -58,10 +58,7 @@ impl<'a> Session<'a> {
                 (opened, snapshot)
             }
         };
-        let owner = Owner {
-            project: snapshot.project.clone(),
-            environment: snapshot.environment.name.clone().into(),
-        };
+        let owner = snapshot.owner();
         Ok(Self { run, opened, choice, snapshot, owner })
     }
 

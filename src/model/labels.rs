@@ -35,6 +35,9 @@ const COMPOSE_PROJECT: &str = "com.docker.compose.project";
 const COMPOSE_SERVICE: &str = "com.docker.compose.service";
 const COMPOSE_NUMBER: &str = "com.docker.compose.container-number";
 
+/// The environment of a repository that names none.
+const UNNAMED: &str = "default";
+
 /// Every key that is ours or that we write: not a field of the user's.
 pub const RESERVED: [&str; 12] = [
     PROJECT,
@@ -92,6 +95,22 @@ impl Owner {
         ])
     }
 
+    /// What Compose would call the project that a stack is: networks and volumes get their names
+    /// from it. Two environments may share a host, so it has all that tells them apart; what says
+    /// nothing more is left out, so that a plain Compose project keeps the names it has.
+    pub fn compose_project(&self, stack: &StackName) -> String {
+        let (project, environment) = (self.project.as_str(), self.environment.as_str());
+        let mut parts = Vec::new();
+        if project != stack.as_str() {
+            parts.push(project);
+        }
+        if environment != UNNAMED {
+            parts.push(environment);
+        }
+        parts.push(stack.as_str());
+        parts.join("-")
+    }
+
     /// The filter that finds everything of this owner, as the engine takes it.
     pub fn filter(&self) -> [String; 2] {
         [format!("{PROJECT}={}", self.project), format!("{ENVIRONMENT}={}", self.environment)]
@@ -118,7 +137,7 @@ impl Identity {
         }
         add(GENERATION, self.generation.to_string());
         add(COMMIT, self.commit.to_string());
-        add(COMPOSE_PROJECT, format!("{}-{}", self.owner.project, self.stack));
+        add(COMPOSE_PROJECT, self.owner.compose_project(&self.stack));
         add(COMPOSE_SERVICE, self.service.to_string());
         add(COMPOSE_NUMBER, self.slot.to_string());
         labels

@@ -74,11 +74,9 @@ pub fn wanted(desired: &Desired) -> Wanted {
                 }
             }
         }
-        let external = |is_external: Option<bool>| is_external == Some(true);
-        let networks = stack.networks.values().filter(|it| external(it.external));
-        wanted.networks.extend(networks.map(|network| network.name.clone()));
-        let volumes = stack.volumes.values().filter(|it| external(it.external));
-        wanted.volumes.extend(volumes.map(|volume| volume.name.clone()));
+        // Also those that are to be made: somebody else's of that name must be seen.
+        wanted.networks.extend(stack.networks.values().map(|network| network.name.clone()));
+        wanted.volumes.extend(stack.volumes.values().map(|volume| volume.name.clone()));
     }
     wanted
 }

@@ -11,7 +11,7 @@ use super::stack::{StackModel, StackOutcome, Stacks};
 use super::{Cache, Tree};
 use crate::diag::{Diagnostic, Sources, words};
 use crate::files::{Files, Report};
-use crate::model::{Desired, EnvironmentName, ProjectName, StackName};
+use crate::model::{Desired, EnvironmentName, Owner, ProjectName, StackName};
 use crate::resolve::{Clashes, Neighbour, clashes};
 use crate::settings::{Environment, Inventory, Settings, StackFolder, Values, discover};
 use crate::template::{CommitInfo, Engine, node_value};
@@ -186,6 +186,11 @@ impl Snapshot {
             .collect()
     }
 
+    /// Whose everything is.
+    pub fn owner(&self) -> Owner {
+        Owner { project: self.project.clone(), environment: environment_name(&self.environment) }
+    }
+
     /// What all stacks share.
     pub(super) fn stacks<'a>(
         &'a self,
@@ -195,7 +200,7 @@ impl Snapshot {
         Stacks {
             settings: &self.settings,
             inventory: &self.inventory,
-            environment: self.environment.name.as_str(),
+            owner: self.owner(),
             values: &self.values,
             hosts: &self.hosts,
             engine,

@@ -10,7 +10,7 @@ use crate::compose::dotenv_files::Loaded;
 use crate::compose::{self, Project};
 use crate::diag::{Diagnostic, Sources, words};
 use crate::files::{Files, Reads, Report, Tracked, join};
-use crate::model::{StackName, StackTarget};
+use crate::model::{Owner, StackName, StackTarget};
 use crate::resolve::{Places, Surroundings, resolve};
 use crate::settings::{Inventory, Settings, StackFolder, Values};
 use crate::template::{CommitInfo, Context, Engine, Rendered};
@@ -66,7 +66,7 @@ fn unreadable(error: &TreeError) -> Report {
 pub(super) struct Stacks<'a> {
     pub(super) settings: &'a Settings,
     pub(super) inventory: &'a Inventory,
-    pub(super) environment: &'a str,
+    pub(super) owner: Owner,
     pub(super) values: &'a minijinja::Value,
     pub(super) hosts: &'a minijinja::Value,
     pub(super) engine: &'a Engine,
@@ -139,7 +139,7 @@ impl Stacks<'_> {
     pub(super) fn context(&self, folder: &StackFolder) -> Context {
         Context {
             values: self.values.clone(),
-            environment: self.environment.to_owned(),
+            environment: self.owner.environment.to_string(),
             stack: folder.name.as_str().to_owned(),
             commit: Arc::clone(self.commit),
             hosts: self.hosts.clone(),
@@ -170,12 +170,13 @@ impl Stacks<'_> {
     ) -> Result<Project, Vec<Diagnostic>> {
         let Loaded { variables, warnings } = self.variables(files, sources, folder)?;
         let profiles = self.profiles(&variables);
+        let name = self.owner.compose_project(&stack_name(folder));
         let loaded = compose::load(&compose::Request {
             files,
             sources,
             compose_files: &folder.compose_files,
             project_dir: &folder.dir,
-            name: compose::ProjectName::Fallback(folder.name.as_str()),
+            name: compose::ProjectName::Fallback(&name),
             variables: &variables,
             home: None,
             profiles: &profiles,

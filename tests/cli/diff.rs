@@ -61,7 +61,7 @@ fn people_see_fields_and_files() {
           rollout.drain_timeout  "30s"
           rollout.strategy       "all-at-once"
       + network default
-          name  "more_default"
+          name  "acme-more_default"
 
     ~ shop  default  HASH..HASH
 

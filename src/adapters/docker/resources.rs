@@ -20,10 +20,11 @@ impl Docker {
         body: &Value,
     ) -> Result<Applied, PortError> {
         let what = format!("create network {name}");
-        guard("network", name, &labels(body.get("Labels")))?;
+        let wanted = labels(body.get("Labels"));
+        guard("network", name, &wanted)?;
         match self.networks_named(name).await?.as_slice() {
             [] => {}
-            some => return stands(&what, name, some.iter().any(|it| has_owner(&owned(it)))),
+            some => return stands(&what, name, some.iter().any(|it| is_same(&owned(it), &wanted))),
         }
         let mut body = body.clone();
         if let Some(keys) = body.as_object_mut() {
@@ -70,14 +71,14 @@ impl Docker {
         let wanted = labels(body.get("Labels"));
         guard("volume", name, &wanted)?;
         if let Some(volume) = self.volume(name).await? {
-            return stands(&what, name, has_owner(&sorted(volume.labels)));
+            return stands(&what, name, is_same(&sorted(volume.labels), &wanted));
         }
         let mut typed: VolumeCreateRequest = request::typed(body, &[], &what)?;
         typed.name = Some(name.to_owned());
         let api = self.api().await?;
         let made = within(SLOW, &what, api.create_volume(typed)).await?;
         // The engine answers the same when somebody else has made one in the meantime.
-        stands(&what, name, has_owner(&sorted(made.labels))).map(|_| Applied::Changed)
+        stands(&what, name, is_same(&sorted(made.labels), &wanted)).map(|_| Applied::Changed)
     }
 
     pub(super) async fn delete_volume(&self, name: &str) -> Result<Applied, PortError> {
@@ -113,8 +114,9 @@ fn stands(what: &str, name: &str, is_ours: bool) -> Result<Applied, PortError> {
     }
 }
 
-fn has_owner(labels: &BTreeMap<String, String>) -> bool {
-    Owner::read(labels).is_some()
+/// Whether both are of one stack of one owner.
+fn is_same(there: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>) -> bool {
+    Owner::read(there).is_some_and(|of| Some(of) == Owner::read(wanted))
 }
 
 /// The labels of a network.

@@ -100,7 +100,9 @@ impl RealProxy {
         let place = match &self.place {
             Place::Container => format!(
                 "    runs: container:{name}\n    \
-                 config: /etc/{program}/conf.d/gitdeploy.{extension}\n    listen: [80]\n"
+                 config: /etc/{program}/conf.d/gitdeploy.{extension}\n    listen: [80]\n    \
+                 test: {:?}\n",
+                kind.container_test()
             ),
             Place::Host(process) => {
                 let (test, reload) = self.commands(process.id());
