@@ -12,7 +12,7 @@ use super::manner::Manner;
 use super::member::Member;
 use super::readiness::{self, readiness};
 use super::routes::{Drain, Routes, Turn};
-use super::wanted::{Wanted, fixed_port, probe_port};
+use super::wanted::{Wanted, fixed_port, published_probe_port};
 use super::world::{Sighting, World, bindings};
 use crate::model::{
     Backend, BackendKey, Cause, Condition, HookMoment, HostName, LiveContainer, Nanos, Op,
@@ -190,12 +190,15 @@ impl<'w, 'a> Draft<'w, 'a> {
         needs
     }
 
+    /// Where its probe is asked on the host; `None` for the container's own address. A published
+    /// port takes every connection before anything in the container listens, so that only an
+    /// answer over it says something.
     fn probe_endpoint(
         &self,
         member: &Member<'_>,
         wanted: &Wanted<'_>,
     ) -> Option<crate::model::Endpoint> {
-        let port = probe_port(&wanted.target.health.as_ref()?.probe);
+        let port = published_probe_port(&wanted.target.health.as_ref()?.probe)?;
         member.servers.values().find_map(|ports| ports.get(&port).cloned())
     }
 

@@ -54,7 +54,7 @@ impl<'a> Wanted<'a> {
         }
         let mut ports: BTreeSet<u16> = target.routes.iter().map(|route| route.port).collect();
         if !ports.is_empty() {
-            ports.extend(target.health.as_ref().map(|gate| probe_port(&gate.probe)));
+            ports.extend(target.health.as_ref().and_then(|gate| published_probe_port(&gate.probe)));
         }
         let is_one_shot = all.services.values().any(|other| {
             other
@@ -161,10 +161,11 @@ pub(super) fn fixed_port(port: &Port) -> Option<u16> {
     port.published.as_deref()?.parse().ok().filter(|port| *port != 0)
 }
 
-pub(super) fn probe_port(probe: &Probe) -> u16 {
+/// The port that a probe is asked on over the host; `None` when the container itself is asked.
+pub(super) fn published_probe_port(probe: &Probe) -> Option<u16> {
     match probe {
-        Probe::Http(http) => http.port,
-        Probe::Tcp { port } => *port,
+        Probe::Http(http) => Some(http.port),
+        Probe::Tcp { .. } => None,
     }
 }
 

@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 
 use super::WEB;
-use crate::model::{Cause, RuntimeServer};
+use crate::model::{Cause, Op, RuntimeServer};
 use crate::planner::fixture::{Fleet, TWO_PROXIES};
 
 fn deployed() -> Fleet {
@@ -190,4 +190,26 @@ fn a_port_that_requests_may_still_come_to_is_not_given_again() {
     let table = fleet.proxy("local").table.clone().expect("a table");
     let ports: Vec<u16> = table.endpoints().into_iter().map(|at| at.port).collect();
     assert_eq!(ports, [20002, 20003]);
+}
+
+#[test]
+fn a_tcp_probe_is_asked_of_the_container_itself() {
+    let mut fleet = Fleet::one();
+    fleet.want("shop", &WEB.replace("http: /healthz", "tcp: 9000"));
+    let plan = fleet.plan().expect("a plan");
+    let mut asked = 0;
+    for step in &plan.steps {
+        match &step.op {
+            Op::AwaitReady { readiness, .. } => {
+                let probe = readiness.probe.as_ref().expect("a probe");
+                assert_eq!(probe.endpoint, None);
+                asked += 1;
+            }
+            Op::Create { replica } => {
+                assert_eq!(replica.endpoints.keys().copied().collect::<Vec<_>>(), [8080]);
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(asked, 2);
 }

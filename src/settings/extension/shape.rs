@@ -67,7 +67,8 @@ pub(in crate::settings) static HEALTH: Record = Record {
         Field::optional(
             "tcp",
             PORT_OR_TEXT,
-            "A port of the container that must accept a connection. Stands instead of `http`.",
+            "A port of the container that must accept a connection, at the container's own address. \
+             Stands instead of `http`.",
         ),
         Field::optional(
             "port",
