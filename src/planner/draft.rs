@@ -108,7 +108,6 @@ impl<'w, 'a> Draft<'w, 'a> {
         &mut self,
         service: &Service<'a>,
         member: &Member<'a>,
-        fresh: usize,
         made: BTreeSet<StepId>,
     ) -> StepId {
         let (wanted, cause) = (&service.wanted, &member.decision.cause);
@@ -145,6 +144,8 @@ impl<'w, 'a> Draft<'w, 'a> {
             }
             _ => {
                 let image = image_of(wanted, self.world.hosts[host]).ok();
+                // The share that may fail is one of the whole change, not of each batch.
+                let fresh = service.members.iter().filter(|it| it.does.is_fresh()).count();
                 let readiness =
                     readiness(wanted, image, self.probe_endpoint(member, wanted), fresh);
                 Op::AwaitReady { container, readiness }

@@ -26,7 +26,7 @@ pub(in crate::planner) fn start_first<'a>(draft: &mut Draft<'_, 'a>, service: &S
         let made: Vec<_> = fresh.iter().map(|member| draft.make(service, member, &prior)).collect();
         let mut ready: BTreeSet<StepId> = BTreeSet::new();
         for (member, made) in fresh.iter().zip(made) {
-            ready.insert(draft.begin(service, member, fresh.len(), made));
+            ready.insert(draft.begin(service, member, made));
         }
         serving.extend(&fresh);
         let later = &batches[index + 1..];

@@ -68,7 +68,7 @@ pub(in crate::planner) fn stop_first<'a>(draft: &mut Draft<'_, 'a>, service: &Se
                 }
             };
             needs.extend(&ends);
-            ready.insert(draft.begin(service, member, fresh.len(), needs));
+            ready.insert(draft.begin(service, member, needs));
         }
         serving.extend(&fresh);
         let switches = draft.turn(service, &serving, &left, &ready, &cause);

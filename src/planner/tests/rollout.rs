@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 
 use super::{WEB, WORKER};
-use crate::model::{Downtime, Health};
+use crate::model::{Downtime, Health, Op};
 use crate::planner::fixture::{Fleet, TWO};
 
 /// The plan from one release to the next, on one host.
@@ -564,4 +564,17 @@ services:
     [12, 18] -> #19 shop@local record 0000001 (changed in the commit)
     ");
     fleet.deploy();
+}
+
+#[test]
+fn the_share_that_may_fail_is_one_of_all_replicas_however_few_come_at_a_time() {
+    let update = "{replicas: 4, update_config: {parallelism: 1, max_failure_ratio: 0.5}}";
+    let mut fleet = Fleet::one();
+    fleet.want("shop", &WEB.replace("{replicas: 2}", update));
+    let plan = fleet.plan().expect("a plan");
+    let may_fail = plan.steps.iter().filter_map(|step| match &step.op {
+        Op::AwaitReady { readiness, .. } => Some(readiness.may_fail),
+        _ => None,
+    });
+    assert_eq!(may_fail.collect::<Vec<_>>(), [2; 4]);
 }
