@@ -36,6 +36,13 @@ const FORGET_LIMIT: Duration = Duration::from_secs(5);
 
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// How long a reload may go without a trace before it is asked for again: HAProxy forgets a signal
+/// that comes right after its start.
+const FORGOTTEN: Duration = Duration::from_millis(1500);
+
+/// How often a reload is asked for at most.
+const RELOADS: u32 = 3;
+
 /// One HAProxy.
 pub(super) struct Haproxy {
     front: Front,
@@ -210,22 +217,32 @@ impl Haproxy {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .extend(workers.iter().map(|worker| worker.pid));
-        let ran = self.run(&self.reload).await?;
-        if ran.code != 0 {
-            return Err(PortError::Refused(ran.said()));
-        }
-        self.await_new_worker(before, table).await?;
+        let family = self.family().await?;
+        self.ask_to_reload().await?;
+        self.await_new_worker(before, &family, table).await?;
         self.front.reloaded();
         Ok(Activation::Reload)
     }
 
-    /// HAProxy answers a reload before it has read its file; only a new process is a success.
+    async fn ask_to_reload(&self) -> Result<(), PortError> {
+        match self.run(&self.reload).await? {
+            Ran { code: 0, .. } => Ok(()),
+            ran => Err(PortError::Refused(ran.said())),
+        }
+    }
+
+    /// HAProxy answers a reload before it has read its file; only a new process is a success. A
+    /// master that heeds a reload starts anew with other words, so that a family which is the same
+    /// as before has not heard of it.
     async fn await_new_worker(
         &self,
         before: Option<u32>,
+        family: &[Process],
         table: &RoutingTable,
     ) -> Result<(), PortError> {
         let end = Instant::now() + UP_LIMIT;
+        let mut asked = 1;
+        let mut again = Instant::now() + FORGOTTEN;
         while Instant::now() < end {
             let is_new = match (&self.runtime, before) {
                 (Some(runtime), Some(before)) => {
@@ -235,6 +252,13 @@ impl Haproxy {
             };
             if is_new && self.front.confirm(table.generation).await {
                 return Ok(());
+            }
+            if asked < RELOADS && Instant::now() >= again {
+                if self.family().await? == family {
+                    self.ask_to_reload().await?;
+                    asked += 1;
+                }
+                again = Instant::now() + FORGOTTEN;
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -482,88 +506,4 @@ fn variable_in<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::RuntimeServer;
-
-    const KEY: &str = "shop.web.8080";
-
-    fn endpoint(port: u16) -> Endpoint {
-        Endpoint { address: std::net::Ipv4Addr::LOCALHOST.into(), port }
-    }
-
-    fn table(servers: &[(&str, u16)]) -> RoutingTable {
-        let servers = servers.iter().map(|(name, port)| ((*name).to_owned(), endpoint(*port)));
-        let backend = Backend { servers: servers.collect(), ..Backend::default() };
-        let key = KEY.parse().expect("a key");
-        RoutingTable { backends: [(key, backend)].into(), ..RoutingTable::default() }
-    }
-
-    fn running(servers: &[(&str, u16, bool)]) -> Servers {
-        let server = |(name, port, takes_requests): &(&str, u16, bool)| {
-            let address = endpoint(*port).to_string();
-            ((*name).to_owned(), RuntimeServer { address, takes_requests: *takes_requests })
-        };
-        [(KEY.to_owned(), servers.iter().map(server).collect())].into()
-    }
-
-    fn steps(live: &[(&str, u16, bool)], want: &[(&str, u16)]) -> Option<String> {
-        let Steps { come, go } = Steps::between(&running(live), &table(want))?;
-        let come = come.iter().map(|one| match one.is_there {
-            true => format!("enable {}", one.full()),
-            false => format!("add {}", one.full()),
-        });
-        let go = go.iter().map(|server| format!("drain {server}"));
-        Some(come.chain(go).collect::<Vec<_>>().join(", "))
-    }
-
-    #[test]
-    fn servers_that_are_as_they_shall_be_need_nothing() {
-        let found = steps(&[("a", 1, true), ("gone", 2, false)], &[("a", 1)]);
-        assert_eq!(found.as_deref(), Some(""));
-    }
-
-    #[test]
-    fn new_servers_are_added_and_others_drained() {
-        let found = steps(&[("a", 1, true)], &[("b", 2)]);
-        assert_eq!(found.as_deref(), Some("add shop.web.8080/b, drain shop.web.8080/a"));
-    }
-
-    #[test]
-    fn a_drained_server_that_comes_back_is_enabled() {
-        let found = steps(&[("a", 1, false)], &[("a", 1)]);
-        assert_eq!(found.as_deref(), Some("enable shop.web.8080/a"));
-    }
-
-    #[test]
-    fn a_server_at_another_address_needs_a_reload() {
-        assert_eq!(steps(&[("a", 1, true)], &[("a", 2)]), None);
-    }
-
-    #[test]
-    fn servers_of_backends_that_are_not_ours_are_left_alone() {
-        let mut live = running(&[("a", 1, true)]);
-        live.insert("theirs".into(), live[KEY].clone());
-        assert_eq!(Steps::between(&live, &table(&[("a", 1)])), Some(Steps::default()));
-    }
-
-    #[test]
-    fn a_process_is_known_by_the_file_or_folder_that_it_reads() {
-        let path = "/etc/haproxy/conf.d/ours.cfg";
-        for (title, expected) in [
-            ("/usr/sbin/haproxy -Ws -f /etc/haproxy/conf.d/", true),
-            ("haproxy -sf 7 -W -f /etc/haproxy/conf.d/ours.cfg", true),
-            ("haproxy -f /etc/haproxy/haproxy.cfg", false),
-            ("vi /etc/haproxy/conf.d/ours.cfg", false),
-        ] {
-            assert_eq!(reads(title, path), expected, "{title}");
-        }
-    }
-
-    #[test]
-    fn a_variable_is_read_where_the_file_sets_it() {
-        let text = "global\n    set-var proc.gitdeploy_structure str(ab12)\n";
-        assert_eq!(variable_in(text, STRUCTURE), Some("ab12"));
-        assert_eq!(variable_in(text, GENERATION), None);
-    }
-}
+mod tests;
