@@ -145,10 +145,7 @@ impl Shell for InContainer {
         if !is_running {
             obstacles.push(format!("the container `{}` does not run", self.name));
         }
-        let replicas_at = match inspected["HostConfig"]["NetworkMode"].as_str() {
-            Some("host") => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-            _ => network(&inspected).map(|network| network.gateway),
-        };
+        let replicas_at = replicas_at(&inspected);
         if replicas_at.is_none() {
             let name = &self.name;
             obstacles
@@ -165,15 +162,37 @@ struct Network {
     gateway: IpAddr,
 }
 
+/// The address of the host as a container reaches what is published there.
+fn replicas_at(inspected: &Value) -> Option<IpAddr> {
+    match inspected["HostConfig"]["NetworkMode"].as_str() {
+        Some("host") => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        _ => network(inspected).map(|network| network.gateway),
+    }
+}
+
 /// The first network by name that has a gateway, so that the answer is the same each time.
 fn network(inspected: &Value) -> Option<Network> {
     let networks = inspected["NetworkSettings"]["Networks"].as_object()?;
     let mut names: Vec<&String> = networks.keys().collect();
     names.sort();
-    names.into_iter().find_map(|name| {
-        let ip = |key: &str| networks[name][key].as_str()?.parse().ok();
-        Some(Network { own: ip("IPAddress")?, gateway: ip("Gateway")? })
+    let ip = |name: &str, key: &str| networks.get(name)?[key].as_str()?.parse().ok();
+    let told = names.into_iter().find_map(|name| {
+        Some(Network { own: ip(name, "IPAddress")?, gateway: ip(name, "Gateway")? })
+    });
+    told.or_else(|| {
+        // Engines may leave it out for the network that they make themselves.
+        let own = ip("bridge", "IPAddress")?;
+        let prefix = networks["bridge"]["IPPrefixLen"].as_u64()?;
+        Some(Network { own, gateway: first_of_subnet(own, prefix)? })
     })
+}
+
+/// The address that an engine gives itself in a network of its own.
+fn first_of_subnet(ip: IpAddr, prefix: u64) -> Option<IpAddr> {
+    let IpAddr::V4(ip) = ip else { return None };
+    let host_bits = 32_u32.checked_sub(u32::try_from(prefix).ok()?)?;
+    let subnet = u32::MAX.checked_shl(host_bits).unwrap_or(0) & ip.to_bits();
+    Some(IpAddr::V4(Ipv4Addr::from_bits(subnet | 1)))
 }
 
 fn pid(inspected: &Value) -> Option<u32> {
@@ -263,5 +282,23 @@ mod tests {
         let ip = |text: &str| text.parse().expect("an address");
         let expected = Network { own: ip("10.0.1.2"), gateway: ip("10.0.1.1") };
         assert_eq!(network(&inspected), Some(expected));
+    }
+
+    #[test]
+    fn the_default_network_without_a_gateway_has_its_first_address() {
+        let bridge = json!({"IPAddress": "172.17.3.2", "IPPrefixLen": 16, "Gateway": ""});
+        let inspected = json!({"NetworkSettings": {"Networks": {"bridge": bridge}}});
+        assert_eq!(replicas_at(&inspected), "172.17.0.1".parse().ok());
+        let other = json!({"NetworkSettings": {"Networks": {"macvlan": bridge}}});
+        assert_eq!(replicas_at(&other), None);
+    }
+
+    #[test]
+    fn a_container_in_the_network_of_the_host_reaches_replicas_as_the_host_does() {
+        let inspected = json!({
+            "HostConfig": {"NetworkMode": "host"},
+            "NetworkSettings": {"Networks": {"host": {"IPAddress": "", "Gateway": ""}}},
+        });
+        assert_eq!(replicas_at(&inspected), "127.0.0.1".parse().ok());
     }
 }
