@@ -6,9 +6,15 @@
 #![expect(clippy::disallowed_types, reason = "tests wait for the real world")]
 
 mod config;
+mod crash;
 mod docker;
+mod failure;
+mod locks;
+mod protection;
 mod proxies;
 mod rig;
 mod rollout;
 mod routing;
+mod secrets;
+mod shop;
 mod spec;

@@ -122,7 +122,7 @@ impl Background {
 
     /// Sends a signal, by its name without `SIG`, to the program alone.
     pub(crate) fn signal(&self, name: &str) {
-        send(name, &self.id().to_string());
+        signal(name, self.id());
     }
 
     /// Waits for its end; `None` when it still runs after `limit`.
@@ -149,9 +149,10 @@ impl Drop for Background {
     }
 }
 
-/// The shell has `kill` built in on any machine.
-fn send(signal: &str, to: &str) {
+/// Sends a signal, by its name without `SIG`, to a process. The shell has `kill` built in on any
+/// machine.
+pub(crate) fn signal(name: &str, to: u32) {
     let mut shell = Command::new("sh");
-    shell.args(["-c", "kill -s \"$0\" -- \"$1\"", signal, to]);
+    shell.args(["-c", "kill -s \"$0\" -- \"$1\"", name, &to.to_string()]);
     finish(&mut shell, Vec::new(), Duration::from_secs(10));
 }

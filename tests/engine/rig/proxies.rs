@@ -166,6 +166,19 @@ impl RealProxy {
         }
     }
 
+    /// Writes another file beside it, as its owner might.
+    pub(crate) fn add_foreign(&self, text: &str) {
+        let path = self.folder.join(format!("conf.d/owner.{}", self.kind.extension()));
+        fs::write(path, text).expect("a file");
+    }
+
+    /// All files of its owner.
+    pub(crate) fn foreign_files(&self) -> String {
+        let owner = format!("conf.d/owner.{}", self.kind.extension());
+        let read = |name: &str| fs::read_to_string(self.folder.join(name)).unwrap_or_default();
+        read("main.conf") + &read(&owner)
+    }
+
     fn managed_path(&self) -> String {
         let file = format!("conf.d/gitdeploy.{}", self.kind.extension());
         match self.place {
