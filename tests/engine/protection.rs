@@ -57,7 +57,8 @@ fn an_empty_repository_removes_nothing() {
     world.commit("nothing is left");
     for arguments in [&["plan"][..], &["apply", "-y"]] {
         let ended = world.run(arguments);
-        ended.ended_with(12);
+        ended.ended_with(1);
+        assert!(ended.stderr.contains("there is no stack"), "{}", ended.stderr);
     }
     assert_eq!(containers(&world), before);
 }

@@ -1,7 +1,7 @@
 //! `plan`: what differs between the commit and the hosts, and the steps that would end it.
 
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt};
 use std::path::Path;
 
 use super::Run;
@@ -144,5 +144,9 @@ fn save(path: &Path, plan: &Plan, asked: Asked) -> Result<(), Failure> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     let mut file = options.open(path).map_err(failed)?;
+    if file.metadata().map_err(failed)?.is_file() {
+        // One that was there already keeps its mode otherwise.
+        file.set_permissions(PermissionsExt::from_mode(0o600)).map_err(failed)?;
+    }
     file.write_all(saved.to_text().as_bytes()).map_err(failed)
 }
