@@ -25,6 +25,9 @@ const LEASE: Duration = Duration::from_secs(30);
 /// busy without making it slow for what it serves.
 const STEPS_PER_HOST: usize = 8;
 
+/// How often a run that waits for others plans anew after they have changed the hosts.
+const PLANS_AGAIN: u32 = 3;
+
 pub(super) fn run(run: &Run<'_>, args: &ApplyArgs) -> Result<Exit, Failure> {
     if let [only] = args.stacks.as_slice() {
         let path = run.world.folder.join(only);
@@ -37,13 +40,23 @@ pub(super) fn run(run: &Run<'_>, args: &ApplyArgs) -> Result<Exit, Failure> {
     scope.skip_unreachable = session.skips_unreachable(args.narrowing.skip_unreachable);
     let job = Job { run, session: &session, execution: &args.execution, verb: "apply" };
     let wish = session.wish()?;
-    let planned = job.plan(&wish, &scope)?;
-    refuse_deletions(&session.snapshot, &planned.plan, &args.narrowing)?;
-    let exit = job.carry_out(&wish, &planned.plan, &scope)?;
-    Ok(match exit {
-        Exit::Done if args.detailed_exitcode && !planned.plan.is_empty() => Exit::Changes,
-        exit => exit,
-    })
+    let mut again = if args.execution.lock_timeout > 0 { PLANS_AGAIN } else { 0 };
+    loop {
+        let planned = job.plan(&wish, &scope)?;
+        refuse_deletions(&session.snapshot, &planned.plan, &args.narrowing)?;
+        let exit = match job.carry_out(&wish, &planned.plan, &scope) {
+            Err(failure) if again > 0 && failure.exit == Some(Exit::Stale) => {
+                again -= 1;
+                run.screen.note("another run has changed the hosts meanwhile; planning again");
+                continue;
+            }
+            ended => ended?,
+        };
+        return Ok(match exit {
+            Exit::Done if args.detailed_exitcode && !planned.plan.is_empty() => Exit::Changes,
+            exit => exit,
+        });
+    }
 }
 
 /// Applies a saved plan, if the same plan still comes out.
