@@ -113,7 +113,9 @@ impl Driver<'_> {
         }
         let outcome = trouble.clone().outcome();
         if is_failure {
-            let reason = format!("{} on {}: {}", step.op.words(), step.host, trouble.words());
+            let (words, place) = (step.op.words(), format!(" on {}", step.host));
+            let place = if words.ends_with(&place) { "" } else { place.as_str() };
+            let reason = format!("{words}{place}: {}", trouble.words());
             let first = (reason, step.service.clone());
             self.failed.entry(step.stack.clone()).or_insert(first);
         }

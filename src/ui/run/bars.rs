@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::tally::{Key, ServiceTally, Tally};
+use super::tally::{Key, ServiceTally, Tally, name as of};
+use super::{details, headline};
 use crate::diag::printable_name;
-use crate::model::{Event, Plan};
+use crate::model::{Event, Outcome, Plan};
 use crate::ui::words::{Tint, paint, width};
 
 /// How often a line is drawn while nothing happens, for the elapsed time.
@@ -42,12 +43,16 @@ impl Bars {
         if let Some(key) = self.tally.event(event) {
             self.draw(&key);
         }
-        let (tint, line) = match event {
+        let (tint, line, more) = match event {
             Event::Warned { message } | Event::Interrupted { message } => {
-                (Tint::Notice, format!("warning: {}", printable_name(message)))
+                (Tint::Notice, format!("warning: {}", headline(message)), message)
             }
             Event::RollingBack { stack, reason } => {
-                (Tint::Bad, format!("{stack}  rolling back: {}", printable_name(reason)))
+                (Tint::Bad, format!("{stack}  rolling back: {}", headline(reason)), reason)
+            }
+            // A bar has no room for what a container said last.
+            Event::Ended { step, outcome: Outcome::Failed(reason), .. } => {
+                (Tint::Bad, format!("{}  failed: {}", of(step), headline(reason)), reason)
             }
             Event::Finished { verdict, took } => {
                 self.finish();
@@ -58,12 +63,15 @@ impl Bars {
             | Event::Progress { .. }
             | Event::Ended { .. } => return Vec::new(),
         };
-        let line = paint(tint, &line, self.color);
+        let mut lines = vec![paint(tint, &line, self.color)];
+        if !matches!(event, Event::RollingBack { .. }) {
+            lines.extend(details(more));
+        }
         if self.screen.is_hidden() {
-            return vec![line];
+            return lines;
         }
         // A terminal that went away has nobody to tell.
-        drop(self.screen.println(line));
+        drop(self.screen.println(lines.join("\n")));
         Vec::new()
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::tally::{Tally, name};
+use super::{details, headline};
 use crate::diag::printable_name;
 use crate::model::{Event, Millis, Outcome, Plan, StepEvent, StepId};
 use crate::ui::words::{Tint, counted, paint, took, width};
@@ -43,8 +44,9 @@ impl Lines {
             Event::Started(_) => Vec::new(),
             Event::Progress { step, message } => self.progress(step, message),
             Event::Ended { step, outcome, took } => self.ended(step, outcome, *took),
+            // The step that failed has told the details.
             Event::RollingBack { stack, reason } => {
-                let line = format!("{stack}  rolling back: {}", printable_name(reason));
+                let line = format!("{stack}  rolling back: {}", headline(reason));
                 vec![paint(Tint::Bad, &line, self.color)]
             }
             Event::Warned { message } => self.warning(message),
@@ -55,7 +57,9 @@ impl Lines {
 
     fn warning(&self, message: &str) -> Vec<String> {
         let word = paint(Tint::Notice, "warning", self.color);
-        vec![format!("{word}: {}", printable_name(message))]
+        let mut lines = vec![format!("{word}: {}", headline(message))];
+        lines.extend(details(message));
+        lines
     }
 
     /// The first message of a step is shown, and of those that differ from the one before, the
@@ -77,22 +81,31 @@ impl Lines {
     fn ended(&mut self, step: &StepEvent, outcome: &Outcome, time: Millis) -> Vec<String> {
         self.said.remove(&step.id);
         let time = took(time);
-        let (tint, end) = match outcome {
-            Outcome::Applied => (None, format!("done {time}")),
-            Outcome::AlreadyTrue => (None, "was so already".to_owned()),
+        let (tint, end, reason) = match outcome {
+            Outcome::Applied => (None, format!("done {time}"), ""),
+            Outcome::AlreadyTrue => (None, "was so already".to_owned(), ""),
             Outcome::Tolerated(reason) => {
-                (Some(Tint::Notice), format!("failed, and may: {reason} ({time})"))
+                let end = format!("failed, and may: {} ({time})", headline(reason));
+                (Some(Tint::Notice), end, reason.as_str())
             }
-            Outcome::Failed(reason) => (Some(Tint::Bad), format!("failed: {reason} ({time})")),
-            Outcome::Superseded(reason) => (Some(Tint::Bad), format!("stopped: {reason}")),
+            Outcome::Failed(reason) => {
+                (Some(Tint::Bad), format!("failed: {} ({time})", headline(reason)), reason.as_str())
+            }
+            Outcome::Superseded(reason) => {
+                (Some(Tint::Bad), format!("stopped: {}", headline(reason)), reason.as_str())
+            }
             Outcome::Unknown(reason) => {
-                (Some(Tint::Bad), format!("nobody knows whether it was done: {reason} ({time})"))
+                let why = headline(reason);
+                let end = format!("nobody knows whether it was done: {why} ({time})");
+                (Some(Tint::Bad), end, reason.as_str())
             }
             // They are many, and the last line counts them.
             Outcome::Skipped => return Vec::new(),
         };
-        let line = self.line(step, &printable_name(&end));
-        vec![tint.map_or_else(|| line.clone(), |tint| paint(tint, &line, self.color))]
+        let line = self.line(step, &end);
+        let mut lines = vec![tint.map_or_else(|| line.clone(), |it| paint(it, &line, self.color))];
+        lines.extend(details(reason));
+        lines
     }
 
     fn line(&self, step: &StepEvent, end: &str) -> String {

@@ -9,6 +9,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
+use crate::diag::printable_name;
 use crate::model::{Event, Plan};
 
 pub use json::{EventJson, json, planned};
@@ -70,4 +71,14 @@ impl Progress {
             Self::Lines(_) | Self::Quiet => {}
         }
     }
+}
+
+/// The first line of a reason. The others quote what a container or a proxy said.
+fn headline(reason: &str) -> String {
+    printable_name(reason.lines().next().unwrap_or_default())
+}
+
+/// The other lines, indented: none of them can be taken for a line of ours.
+fn details(reason: &str) -> impl Iterator<Item = String> {
+    reason.lines().skip(1).map(|line| format!("    {}", printable_name(line)))
 }

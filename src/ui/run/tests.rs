@@ -75,6 +75,21 @@ fn a_log_has_a_line_for_everything_that_ended() {
 }
 
 #[test]
+fn what_a_container_said_stands_below_its_step_line_by_line() {
+    let reason = "it was not ready within 3s: answered 503\n  version 2 listens\n  \u{1b}[2Jill";
+    let events = [
+        ended(3, Outcome::Failed(reason.into())),
+        Event::RollingBack { stack: name("shop"), reason: format!("wait: {reason}") },
+    ];
+    insta::assert_snapshot!(lines(&events, false), @r"
+    shop web.1  wait until acme-shop-web-1-new is ready  failed: it was not ready within 3s: answered 503 (0.3 s)
+          version 2 listens
+          \u{1b}[2Jill
+    shop  rolling back: wait: it was not ready within 3s: answered 503
+    ");
+}
+
+#[test]
 fn a_wait_that_lasts_fills_no_log() {
     let mut events: Vec<Event> = (0..100).map(|it| waiting(&format!("{it} requests"))).collect();
     events.extend((0..100).map(|_| waiting("99 requests")));
