@@ -344,6 +344,7 @@ pub(super) fn replica(container: &str) -> Replica {
             uid: 0,
             gid: 0,
             mode: 0o400,
+            is_secret: true,
         }],
         endpoints: BTreeMap::new(),
     }

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::model::{ContentKey, Plan, Replica};
+use crate::model::{ContentKey, PlacedFile, Plan, Replica};
 
 use super::Work;
 
@@ -25,14 +25,13 @@ impl Masks {
 
     /// For a replica that is to be made.
     pub(super) fn of_replica(work: &Work<'_>, replica: &Replica) -> Self {
-        let variables = replica.files.iter().filter_map(|file| match &file.content {
-            key @ ContentKey::Variable(_) => {
-                let content = work.contents.get(&replica.identity.stack, key).ok()?;
-                Some(String::from_utf8_lossy(&content).trim().to_owned())
-            }
-            ContentKey::Digest(_) => None,
+        let is_hidden =
+            |file: &&PlacedFile| file.is_secret || matches!(file.content, ContentKey::Variable(_));
+        let files = replica.files.iter().filter(is_hidden).filter_map(|file| {
+            let content = work.contents.get(&replica.identity.stack, &file.content).ok()?;
+            Some(String::from_utf8_lossy(&content).into_owned())
         });
-        Self::new(environment(&replica.body).chain(variables))
+        Self::new(environment(&replica.body).chain(files))
     }
 
     /// `text` without them.
@@ -41,11 +40,24 @@ impl Masks {
     }
 
     fn new(values: impl Iterator<Item = String>) -> Self {
-        let mut values: Vec<String> = values.filter(|it| it.len() >= LENGTH_MIN).collect();
+        // A container says what has several lines one line at a time.
+        let mut values: Vec<String> = values
+            .flat_map(|value| value.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>())
+            .flat_map(|line| password(&line).into_iter().chain([line]).collect::<Vec<_>>())
+            .filter(|it| it.len() >= LENGTH_MIN)
+            .collect();
         values.sort_by_key(|value| std::cmp::Reverse(value.len()));
         values.dedup();
         Self(values)
     }
+}
+
+/// What is between user and host in a URL.
+fn password(line: &str) -> Option<String> {
+    let (_, rest) = line.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let (user, _) = authority.rsplit_once('@')?;
+    Some(user.split_once(':').map_or(user, |(_, password)| password).to_owned())
 }
 
 fn replica<'a>(plan: &'a Plan, container: &str) -> Option<&'a Replica> {
@@ -60,4 +72,32 @@ fn environment(body: &Value) -> impl Iterator<Item = String> {
     let list = body.get("Env").and_then(Value::as_array).into_iter().flatten();
     let value = |entry: &Value| Some(entry.as_str()?.split_once('=')?.1.to_owned());
     list.filter_map(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn covered(values: &[&str], text: &str) -> String {
+        Masks::new(values.iter().map(|it| (*it).to_owned())).cover(text)
+    }
+
+    #[test]
+    fn each_line_of_a_secret_is_covered() {
+        let secret = "-----BEGIN-----\nMIIEvQIBADAN\n-----END-----\n";
+        assert_eq!(covered(&[secret], "read MIIEvQIBADAN"), "read ***");
+    }
+
+    #[test]
+    fn the_password_of_a_url_is_covered_alone() {
+        let url = "postgres://shop:hunter22@db:5432/shop?x=1@2";
+        assert_eq!(covered(&[url], "login as shop with hunter22"), "login as shop with ***");
+        assert_eq!(covered(&[url], &format!("cannot open {url}")), "cannot open ***");
+        assert_eq!(covered(&["https://tokentoken@git/x"], "tokentoken"), "***");
+    }
+
+    #[test]
+    fn words_stay() {
+        assert_eq!(covered(&["true", "8080", "a://b"], "true 8080 a://b"), "true 8080 a://b");
+    }
 }

@@ -410,6 +410,8 @@ pub struct PlacedFile {
     pub gid: u64,
     /// Permission bits.
     pub mode: u32,
+    /// Whether nobody may see what is in it.
+    pub is_secret: bool,
 }
 
 /// Names a content without holding it.

@@ -17,9 +17,10 @@ const MOUNTED_MODE: u32 = 0o755;
 /// All files of a container, by their path in it.
 pub fn files(spec: &ContainerSpec) -> Vec<PlacedFile> {
     let mut placed = BTreeMap::new();
-    for (all, folder) in [(&spec.configs, "/"), (&spec.secrets, "/run/secrets/")] {
+    let kinds = [(&spec.configs, "/", false), (&spec.secrets, "/run/secrets/", true)];
+    for (all, folder, is_secret) in kinds {
         for file in all.iter().filter_map(|file| of_mount(file, folder)) {
-            placed.insert(file.target.clone(), file);
+            placed.insert(file.target.clone(), PlacedFile { is_secret, ..file });
         }
     }
     for mount in &spec.volumes {
@@ -30,7 +31,8 @@ pub fn files(spec: &ContainerSpec) -> Vec<PlacedFile> {
             let root = mount.target.trim_end_matches('/');
             let target = if below.is_empty() { root.to_owned() } else { format!("{root}/{below}") };
             let content = ContentKey::Digest(digest.clone());
-            let file = PlacedFile { target, content, uid: 0, gid: 0, mode: MOUNTED_MODE };
+            let (uid, gid, mode) = (0, 0, MOUNTED_MODE);
+            let file = PlacedFile { target, content, uid, gid, mode, is_secret: false };
             placed.insert(file.target.clone(), file);
         }
     }
@@ -52,5 +54,6 @@ fn of_mount(file: &FileMount, folder: &str) -> Option<PlacedFile> {
         uid: id(&file.uid),
         gid: id(&file.gid),
         mode: mode.and_then(|it| u32::from_str_radix(it, 8).ok()).unwrap_or(FILE_MODE),
+        is_secret: false,
     })
 }

@@ -176,6 +176,7 @@ fn files_of_the_commit_are_placed() {
         uid: 0,
         gid: 0,
         mode: 0o755,
+        is_secret: false,
     };
     let variable = PlacedFile {
         target: "/run/secrets/pw".into(),
@@ -183,6 +184,7 @@ fn files_of_the_commit_are_placed() {
         uid: 7,
         gid: 0,
         mode: 0o400,
+        is_secret: true,
     };
     assert_eq!(files(&spec), [digest("/etc/x/a/b", "d1"), digest("/one", "d2"), variable]);
     let mounts = &ask(&spec, "").expect("possible")["HostConfig"]["Mounts"];

@@ -149,6 +149,31 @@ fn what_the_engine_says_of_a_container_that_does_not_start_shows_no_secret() {
 }
 
 #[test]
+fn a_container_that_prints_its_secrets_and_fails_shows_none_of_them() {
+    let mut world = World::new("prints");
+    let image = world.tag("one", Variant::V1);
+    plant(&world, &image, 1);
+    drop(std::fs::remove_file(world.path().join(format!("{FILE}.j2"))));
+    let says = "echo it fails with $$DB_PASSWORD and $$PASSWORD_ALONE; cat /run/secrets/pin \
+                /run/secrets/key; exit 7";
+    world.write(
+        FILE,
+        format!(
+            "services:\n  web:\n    image: {image}\n    environment:\n      DB_PASSWORD: \
+             s3cr3t-in-variable-1f\n      URL: postgres://me:s3cr3t-in-url-2e@db/x\n      \
+             PASSWORD_ALONE: s3cr3t-in-url-2e-too\n    secrets: [pin, key]\n    command: [sh, -c, \
+             \"{says}\"]\nsecrets:\n  pin: {{file: ./pin.txt}}\n  key: {{environment: API_KEY}}\n"
+        ),
+    );
+    world.commit("first");
+    let mut printed = Printed::default();
+    printed.run(&world, &["apply", "-y"]).ended_with(13);
+    printed.run(&world, &["--json", "apply", "-y"]).ended_with(13);
+    assert!(printed.0[0].1.contains("it fails with ***"), "{}", printed.0[0].1);
+    printed.assert_holds_no_secret();
+}
+
+#[test]
 fn leases_show_no_secret() {
     let mut world = World::new("leases");
     let image = world.tag("one", Variant::V1);

@@ -94,6 +94,7 @@ mod tests {
             uid: 1000,
             gid: 1001,
             mode: 0o440,
+            is_secret: true,
         };
         let bytes = archive("/", &[(&file, b"secret")]).unwrap();
         let mut archive = tar::Archive::new(bytes.as_slice());

@@ -102,7 +102,7 @@ pub(super) fn name(text: &str) -> Name {
 
 pub(super) fn file(target: &str, mode: u32) -> PlacedFile {
     let content = ContentKey::Digest("x".into());
-    PlacedFile { target: target.into(), content, uid: 1000, gid: 1001, mode }
+    PlacedFile { target: target.into(), content, uid: 1000, gid: 1001, mode, is_secret: false }
 }
 
 /// What the client says; a failure ends the test.
