@@ -137,7 +137,12 @@ fn file(draft: &Draft<'_, '_>, place: &ProxyPlace, is_stale: bool) -> Result<Pro
             place.proxy, place.host
         ))
     })?;
-    let unsaid = if is_stale { Cause::Drifted } else { Cause::RoutesChanged };
+    // Drift of a replica is none of the file: only the file itself can have been edited.
+    let cause = match cause {
+        _ if is_stale => Cause::Drifted,
+        None | Some(Cause::Drifted) => Cause::RoutesChanged,
+        Some(cause) => cause,
+    };
     Ok(ProxyFile {
         place: place.clone(),
         path: site.path.clone(),
@@ -148,7 +153,7 @@ fn file(draft: &Draft<'_, '_>, place: &ProxyPlace, is_stale: bool) -> Result<Pro
         old: state.file.clone(),
         new,
         servers: changed_servers(&before, &after),
-        cause: cause.unwrap_or(unsaid),
+        cause,
     })
 }
 

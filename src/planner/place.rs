@@ -102,7 +102,9 @@ impl Placer {
         let mut allowed = eligible.answered.clone();
         if allowed.is_empty() && eligible.silent.is_empty() {
             let message = format!("{}: no host fulfils its constraints", wanted.path());
-            return Err(Problem::invalid(message).hint("see `gitdeploy hosts` for their labels"));
+            return Err(
+                Problem::invalid(message).hint("hosts and their labels are in the inventory")
+            );
         }
         if wanted.target.replicas == Count::Global {
             return Ok(allowed);

@@ -166,7 +166,7 @@ impl Routes {
                     "the proxy {} on {} cannot be changed safely: {obstacle}",
                     place.proxy, place.host
                 ))
-                .hint("nothing was changed; `gitdeploy hosts` checks it again"),
+                .hint("nothing was changed; `gitdeploy status` looks at it again"),
             );
         }
     }

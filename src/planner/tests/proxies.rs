@@ -109,6 +109,14 @@ fn a_file_that_was_edited_is_written_again() {
 }
 
 #[test]
+fn drift_of_a_replica_is_no_edit_of_the_file() {
+    let mut fleet = deployed();
+    fleet.container("web", 1).config["HostConfig"]["Memory"] = 104_857_600.into();
+    let plan = fleet.plan().expect("a plan");
+    assert_eq!(plan.files[0].cause, Cause::RoutesChanged);
+}
+
+#[test]
 fn a_proxy_that_does_not_follow_its_file_is_made_to() {
     let mut fleet = deployed();
     fleet.proxy("local").serving = None;
