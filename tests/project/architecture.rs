@@ -65,7 +65,7 @@ const CRATES: &[(&str, &[&str])] = &[
 /// Lines of code a file may have; tables of data count like any other.
 const LINES_MAX: usize = 600;
 
-fn sources() -> BTreeMap<PathBuf, String> {
+pub(crate) fn sources() -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     let mut folders = vec![root().join("src")];
     while let Some(folder) = folders.pop() {
