@@ -2,7 +2,7 @@
 .PHONY: help demo test check bench fuzz docs
 
 help:
-	@echo "make demo    a small repository: validate, render, change, diff, a mistake"
+	@echo "make demo    validate, diff, plan; releases under load, a bad one, a rollback"
 	@echo "make test    all tests"
 	@echo "make check   format, lints, documentation and all tests, as CI does"
 	@echo "make bench   how fast, with how much memory"
@@ -12,7 +12,7 @@ help:
 demo:
 	@.ci/setup
 	@cargo build --locked --quiet
-	@GITDEPLOY=$(CURDIR)/target/debug/gitdeploy .ci/with-engine fixtures/demo/run
+	@GITDEPLOY=$(CURDIR)/target/debug/gitdeploy fixtures/demo/run
 
 test:
 	@.ci/setup

@@ -7,6 +7,7 @@
 
 mod config;
 mod crash;
+mod demo;
 mod docker;
 mod failure;
 mod locks;

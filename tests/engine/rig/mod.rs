@@ -21,7 +21,7 @@ pub(crate) use app::HostApp;
 pub(crate) use executions::Executions;
 pub(crate) use images::{Variant, app_image};
 pub(crate) use load::{Class, Load, Report, get};
-pub(crate) use process::{Ended, docker, signal, try_docker};
+pub(crate) use process::{Ended, docker, finish, signal, try_docker};
 pub(crate) use proxies::{FOREIGN_PAGE, Kind, Runs};
 pub(crate) use relay::Relay;
 pub(crate) use world::World;
