@@ -43,6 +43,7 @@ impl Docker {
             self.delete(&id, &replica.name).await?;
             return Err(moved_image(replica));
         }
+        self.connect_the_rest(&replica.name, &seen, &replica.body).await?;
         self.place_files(replica, &seen, files).await?;
         Ok(applied)
     }
@@ -51,7 +52,8 @@ impl Docker {
     pub(super) async fn make(&self, name: &str, body: &Value) -> Result<String, PortError> {
         let what = format!("create container {name}");
         let platform = text(body, "/Platform").to_owned();
-        let body: ContainerCreateBody = request::typed(body, &["Platform"], &what)?;
+        let body = self.at_creation(body).await?;
+        let body: ContainerCreateBody = request::typed(&body, &["Platform"], &what)?;
         let options = CreateContainerOptions { name: Some(name.to_owned()), platform };
         let api = self.api().await?;
         let made = tokio::time::timeout(SLOW, api.create_container(Some(options), body)).await;

@@ -5,6 +5,7 @@
 //! labels of it first. Every call has a deadline.
 
 mod asking;
+mod attaching;
 mod client;
 mod containers;
 mod engine;
