@@ -89,10 +89,13 @@ fn routing(text: &str) -> String {
 }
 
 #[test]
-fn a_file_beside_the_owners_has_no_section_of_the_owners() {
+fn a_file_beside_the_owners_sets_only_variables_of_its_own() {
     let text = rendered(&site(ProxyKind::Haproxy, "/etc/haproxy/gitdeploy.cfg"));
-    let is_theirs = |line: &str| line.starts_with("global") || line.starts_with("defaults");
-    assert!(!text.lines().any(is_theirs), "{text}");
+    assert!(!text.lines().any(|line| line.starts_with("defaults")), "{text}");
+    let global = text.lines().skip_while(|line| *line != "global").skip(1);
+    let global: Vec<&str> = global.take_while(|line| line.starts_with(' ')).collect();
+    assert!(!global.is_empty());
+    assert!(global.iter().all(|line| line.trim().starts_with("set-var proc.gitdeploy_")), "{text}");
 }
 
 #[test]

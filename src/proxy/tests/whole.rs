@@ -189,103 +189,108 @@ server {
 #[test]
 fn the_haproxy_file_as_a_whole() {
     insta::assert_snapshot!(rendered(&haproxy()), @r#"
-# gitdeploy 1: generation 7; written by gitdeploy, do not edit
-# owner: acme/production
-# sha256: 2415243cb8e580a6862da5122930176cd0a278083bbe5f6b66db8633b6915ba9
-# generation: 7
-# table: {"generation":7,"activated_at":1700000000000,"backends":{"old.web.80":{"rules":[{"host":"old.example.com","path":"/v1/"}],"servers":{}},"shop.api.9000":{"rules":[{"host":"shop.example.com","path":"/api"}],"servers":{"shop-api-1-b2":{"address":"::1","port":20002}}},"shop.web.8080":{"rules":[{"host":"*.example.com","path":"/"},{"host":"shop.example.com","path":"/"}],"servers":{"shop-web-1-a1":{"address":"127.0.0.1","port":20000},"shop-web-2-a1":{"address":"127.0.0.1","port":20001}},"check":"/health"}},"retired":[{"address":"127.0.0.1","port":20009}]}
-#
+    # gitdeploy 1: generation 7; written by gitdeploy, do not edit
+    # owner: acme/production
+    # sha256: e8a1b8e74e667db3cec60c7962e1609b8700f5eb85327cb87b94ab408a21c3a8
+    # generation: 7
+    # table: {"generation":7,"activated_at":1700000000000,"backends":{"old.web.80":{"rules":[{"host":"old.example.com","path":"/v1/"}],"servers":{}},"shop.api.9000":{"rules":[{"host":"shop.example.com","path":"/api"}],"servers":{"shop-api-1-b2":{"address":"::1","port":20002}}},"shop.web.8080":{"rules":[{"host":"*.example.com","path":"/"},{"host":"shop.example.com","path":"/"}],"servers":{"shop-web-1-a1":{"address":"127.0.0.1","port":20000},"shop-web-2-a1":{"address":"127.0.0.1","port":20001}},"check":"/health"}},"retired":[{"address":"127.0.0.1","port":20009}]}
+    #
 
-global
-    # The service's own account, as packages and the official image make it.
-    user haproxy
-    group haproxy
-    stats socket "/run/haproxy/admin.sock" mode 600 level admin expose-fd listeners
-    stats timeout 30s
-    # Long enough for downloads and WebSockets that a reload left with the old process.
-    hard-stop-after 1h
+    global
+        # The service's own account, as packages and the official image make it.
+        user haproxy
+        group haproxy
+        stats socket "/run/haproxy/admin.sock" mode 600 level admin expose-fd listeners
+        stats timeout 30s
+        # Long enough for downloads and WebSockets that a reload left with the old process.
+        hard-stop-after 1h
 
-defaults
-    mode http
-    timeout connect 2s
-    timeout client 1h
-    timeout server 1h
+    defaults
+        mode http
+        timeout connect 2s
+        timeout client 1h
+        timeout server 1h
 
-frontend gitdeploy-80
-    bind *:80
-    bind [::]:80 v6only
-    mode http
-    # Idle connections are closed with an answer, so that a reload cuts off no request.
-    option idle-close-on-response
-    option forwardfor
-    timeout client 1h
-    timeout http-request 30s
-    timeout http-keep-alive 75s
-    http-request set-var(txn.gitdeploy_host) req.hdr(host),field(1,:),rtrim(.),lower
-    http-request set-var(txn.gitdeploy_path) path,url_dec
-    acl gitdeploy_itself var(txn.gitdeploy_host) -m str "gitdeploy.invalid"
-    acl gitdeploy_may_ask src 127.0.0.1
-    http-request set-log-level silent if gitdeploy_itself
-    http-request deny deny_status 403 if gitdeploy_itself !gitdeploy_may_ask
-    http-request return status 200 content-type text/plain string "7\n" if gitdeploy_itself { path "/generation" }
-    http-request set-var(txn.gitdeploy_probe) bool(true) if gitdeploy_may_ask { req.hdr(X-Gitdeploy-Probe) -m str "7" }
-    http-request set-header X-Real-IP %[src]
-    http-request set-header X-Forwarded-Proto http
-    use_backend shop.api.9000 if { var(txn.gitdeploy_host) -m str "shop.example.com" } { var(txn.gitdeploy_path) -m beg "/api/" }
-    use_backend shop.api.9000 if { var(txn.gitdeploy_host) -m str "shop.example.com" } { var(txn.gitdeploy_path) -m str "/api" }
-    use_backend shop.web.8080 if { var(txn.gitdeploy_host) -m str "shop.example.com" }
-    use_backend old.web.80 if { var(txn.gitdeploy_host) -m str "old.example.com" } { var(txn.gitdeploy_path) -m beg "/v1/" }
-    use_backend gitdeploy-nowhere if { var(txn.gitdeploy_host) -m str "old.example.com" }
-    use_backend shop.web.8080 if { var(txn.gitdeploy_host) -m end ".example.com" }
-    default_backend gitdeploy-nowhere
+    # Variables, because a change of servers alone is made at run time and sets them there.
+    global
+        set-var proc.gitdeploy_generation str(7)
+        set-var proc.gitdeploy_structure str(e0c687cceb0e950d)
 
-backend gitdeploy-nowhere
-    mode http
-    http-request return status 404 content-type text/plain string "no route\n"
+    frontend gitdeploy-80
+        bind *:80
+        bind [::]:80 v6only
+        mode http
+        # Idle connections are closed with an answer, so that a reload cuts off no request.
+        option idle-close-on-response
+        option forwardfor
+        timeout client 1h
+        timeout http-request 30s
+        timeout http-keep-alive 75s
+        http-request set-var(txn.gitdeploy_host) req.hdr(host),field(1,:),rtrim(.),lower
+        http-request set-var(txn.gitdeploy_path) path,url_dec
+        acl gitdeploy_itself var(txn.gitdeploy_host) -m str "gitdeploy.invalid"
+        acl gitdeploy_may_ask src 127.0.0.1
+        http-request set-log-level silent if gitdeploy_itself
+        http-request deny deny_status 403 if gitdeploy_itself !gitdeploy_may_ask
+        http-request return status 200 content-type text/plain lf-string "%[var(proc.gitdeploy_generation)]\n" if gitdeploy_itself { path "/generation" }
+        http-request set-var(txn.gitdeploy_probe) bool(true) if gitdeploy_may_ask { req.hdr(X-Gitdeploy-Probe),strcmp(proc.gitdeploy_generation) eq 0 }
+        http-request set-header X-Real-IP %[src]
+        http-request set-header X-Forwarded-Proto http
+        use_backend shop.api.9000 if { var(txn.gitdeploy_host) -m str "shop.example.com" } { var(txn.gitdeploy_path) -m beg "/api/" }
+        use_backend shop.api.9000 if { var(txn.gitdeploy_host) -m str "shop.example.com" } { var(txn.gitdeploy_path) -m str "/api" }
+        use_backend shop.web.8080 if { var(txn.gitdeploy_host) -m str "shop.example.com" }
+        use_backend old.web.80 if { var(txn.gitdeploy_host) -m str "old.example.com" } { var(txn.gitdeploy_path) -m beg "/v1/" }
+        use_backend gitdeploy-nowhere if { var(txn.gitdeploy_host) -m str "old.example.com" }
+        use_backend shop.web.8080 if { var(txn.gitdeploy_host) -m end ".example.com" }
+        default_backend gitdeploy-nowhere
 
-backend old.web.80
-    mode http
-    balance roundrobin
-    # Only what was never sent is sent again.
-    option redispatch
-    retries 3
-    retry-on conn-failure
-    timeout connect 2s
-    timeout queue 30s
-    timeout server 1h
-    timeout tunnel 1h
-    http-response set-header X-Gitdeploy-Server %si:%sp if { var(txn.gitdeploy_probe) -m bool }
+    backend gitdeploy-nowhere
+        mode http
+        http-request return status 404 content-type text/plain string "no route\n"
 
-backend shop.api.9000
-    mode http
-    balance roundrobin
-    # Only what was never sent is sent again.
-    option redispatch
-    retries 3
-    retry-on conn-failure
-    timeout connect 2s
-    timeout queue 30s
-    timeout server 1h
-    timeout tunnel 1h
-    http-response set-header X-Gitdeploy-Server %si:%sp if { var(txn.gitdeploy_probe) -m bool }
-    http-response set-header X-Gitdeploy-Server [%si]:%sp if { var(txn.gitdeploy_probe) -m bool } { bc_dst -m sub : }
-    server shop-api-1-b2 [::1]:20002 weight 100
+    backend old.web.80
+        mode http
+        balance roundrobin
+        # Only what was never sent is sent again.
+        option redispatch
+        retries 3
+        retry-on conn-failure
+        timeout connect 2s
+        timeout queue 30s
+        timeout server 1h
+        timeout tunnel 1h
+        http-response set-header X-Gitdeploy-Server %si:%sp if { var(txn.gitdeploy_probe) -m bool }
 
-backend shop.web.8080
-    mode http
-    balance roundrobin
-    # Only what was never sent is sent again.
-    option redispatch
-    retries 3
-    retry-on conn-failure
-    timeout connect 2s
-    timeout queue 30s
-    timeout server 1h
-    timeout tunnel 1h
-    timeout check 2s
-    option httpchk GET "/health"
-    http-response set-header X-Gitdeploy-Server %si:%sp if { var(txn.gitdeploy_probe) -m bool }
-    server shop-web-1-a1 127.0.0.1:20000 check inter 500 fall 2 rise 1 weight 100
-    server shop-web-2-a1 127.0.0.1:20001 check inter 500 fall 2 rise 1 weight 100
-"#);
+    backend shop.api.9000
+        mode http
+        balance roundrobin
+        # Only what was never sent is sent again.
+        option redispatch
+        retries 3
+        retry-on conn-failure
+        timeout connect 2s
+        timeout queue 30s
+        timeout server 1h
+        timeout tunnel 1h
+        http-response set-header X-Gitdeploy-Server %si:%sp if { var(txn.gitdeploy_probe) -m bool }
+        http-response set-header X-Gitdeploy-Server [%si]:%sp if { var(txn.gitdeploy_probe) -m bool } { bc_dst -m sub : }
+        server shop-api-1-b2 [::1]:20002 weight 100
+
+    backend shop.web.8080
+        mode http
+        balance roundrobin
+        # Only what was never sent is sent again.
+        option redispatch
+        retries 3
+        retry-on conn-failure
+        timeout connect 2s
+        timeout queue 30s
+        timeout server 1h
+        timeout tunnel 1h
+        timeout check 2s
+        option httpchk GET "/health"
+        http-response set-header X-Gitdeploy-Server %si:%sp if { var(txn.gitdeploy_probe) -m bool }
+        server shop-web-1-a1 127.0.0.1:20000 check inter 500 fall 2 rise 1 weight 100
+        server shop-web-2-a1 127.0.0.1:20001 check inter 500 fall 2 rise 1 weight 100
+    "#);
 }
