@@ -243,3 +243,34 @@ async fn a_proxy_that_only_speaks_tls_is_confirmed_and_proven() {
         assert_eq!(proof.port, replica.port);
     }
 }
+
+#[tokio::test]
+async fn another_managed_file_of_the_same_proxy_stands_in_the_way() {
+    for kind in [ProxyKind::Nginx, ProxyKind::Haproxy] {
+        let stage = Stage::start(kind, Place::OnHost);
+        let text = stage.render(&RoutingTable::default()).await;
+        let own = text.lines().find(|line| line.starts_with("# owner: ")).expect("an owner");
+        stage.write_beside("zz-other", &text.replace(own, "# owner: beta/staging"));
+        let obstacles = stage.observe().await.obstacles;
+        assert_eq!(obstacles.len(), 1, "{kind:?}: {obstacles:?}");
+        assert!(obstacles[0].contains("the managed file of beta/staging"), "{obstacles:?}");
+    }
+}
+
+/// A switch that was undone by half: its file is gone and its generation still serves.
+#[tokio::test]
+async fn nginx_reads_a_new_file_although_one_of_its_generation_serves() {
+    let stage = Stage::start(ProxyKind::Nginx, Place::OnHost);
+    let at = stage.replicas_at().await;
+    let [a, b] = ["a", "b"].map(Replica::start);
+    stage.switch(&table(1, at, &[&a])).await.expect("switched");
+    let first = stage.proxy.read().await.expect("an answer");
+    stage.switch(&table(2, at, &[&a])).await.expect("switched");
+    let second = stage.proxy.read().await.expect("an answer");
+    stage.proxy.swap(second.as_deref(), first.as_deref()).await.expect("swapped back");
+
+    assert_eq!(stage.switch(&table(2, at, &[&b])).await, Ok(Activation::Reload));
+    let rule = Rule { host: HOST.into(), path: "/".into() };
+    let proof = stage.proxy.prove(&rule).await.expect("an answer").expect("a server");
+    assert_eq!(proof.port, b.port);
+}

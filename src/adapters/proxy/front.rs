@@ -32,6 +32,7 @@ pub(super) struct Front {
     pub(super) path: String,
     pub(super) listen: Vec<Listen>,
     must_reload: AtomicBool,
+    was_written: AtomicBool,
 }
 
 /// The part of an HTTP answer that is looked at.
@@ -49,6 +50,7 @@ impl Front {
             path: proxy.config.value.clone(),
             listen: proxy.listen.clone(),
             must_reload: AtomicBool::new(false),
+            was_written: AtomicBool::new(false),
         }
     }
 
@@ -58,7 +60,15 @@ impl Front {
         self.must_reload.load(Ordering::Relaxed)
     }
 
+    /// Whether the file was replaced at all since the last reload. Where nothing but the generation
+    /// tells what is in use, it must be read again then: a switch that could be undone only by half
+    /// leaves its generation in use, and the next one has the same.
+    pub(super) fn was_written(&self) -> bool {
+        self.was_written.load(Ordering::Relaxed)
+    }
+
     pub(super) fn reloaded(&self) {
+        self.was_written.store(false, Ordering::Relaxed);
         self.must_reload.store(false, Ordering::Relaxed);
     }
 
@@ -85,6 +95,7 @@ impl Front {
         {
             self.must_reload.store(true, Ordering::Relaxed);
         }
+        self.was_written.store(true, Ordering::Relaxed);
         match new {
             Some(text) => self.shell.replace(&self.path, text).await?,
             None => self.shell.remove(&self.path).await?,

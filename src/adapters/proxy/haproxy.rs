@@ -176,6 +176,22 @@ impl Haproxy {
         Ok(read.map(|name| format!("{folder}/{name}")).collect())
     }
 
+    /// Managed files beside ours that HAProxy reads.
+    async fn others(&self, family: &[Process]) -> Result<Vec<String>, PortError> {
+        let ours = self.front.path.as_str();
+        let folder = ours.rsplit_once('/').map_or("/", |(folder, _)| folder);
+        let mut found = Vec::new();
+        // A folder that is not there is told of elsewhere.
+        let files = self.folder(folder).await.unwrap_or_default();
+        for path in files.iter().filter(|path| path.as_str() != ours) {
+            if family.iter().any(|process| reads(&process.title, path)) {
+                let text = self.front.shell.read(path).await?;
+                found.extend(text.and_then(|text| managed::other(path, &text)));
+            }
+        }
+        Ok(found)
+    }
+
     /// The runtime, if what runs is built as the file says.
     async fn same_structure(&self, text: &str) -> Option<&Runtime> {
         let runtime = self.runtime.as_ref()?;
@@ -280,7 +296,9 @@ impl Proxy for Haproxy {
         if !place.is_running {
             return Ok(ProxyState { file, table, obstacles, ..ProxyState::default() });
         }
-        if self.family().await?.is_empty() {
+        let family = self.family().await?;
+        obstacles.extend(self.others(&family).await?);
+        if family.is_empty() {
             let path = &self.front.path;
             obstacles.push(format!("no HAProxy runs whose command names `{path}` or its folder"));
         }
@@ -333,7 +351,7 @@ impl Proxy for Haproxy {
                 return self.follow_at_runtime(runtime, table, steps).await;
             }
         } else if self.runtime.is_none()
-            && !self.front.must_reload()
+            && !self.front.was_written()
             && self.front.confirm(table.generation).await
         {
             return Ok(Activation::AlreadyTrue);

@@ -259,6 +259,8 @@ impl Nginx {
                 if dump.staged(&self.front.path, "", "").is_none() {
                     found.push(self.not_included(&dump));
                 }
+                let others = dump.files().filter(|(path, _)| *path != self.front.path);
+                found.extend(others.filter_map(|(path, text)| managed::other(path, text)));
                 let family = self.family().await?;
                 if family.is_empty() {
                     found.push("nginx does not run".into());
@@ -352,7 +354,7 @@ impl Proxy for Nginx {
     }
 
     async fn activate(&self, table: &RoutingTable) -> Result<Activation, PortError> {
-        if !self.front.must_reload() && self.front.confirm(table.generation).await {
+        if !self.front.was_written() && self.front.confirm(table.generation).await {
             return Ok(Activation::AlreadyTrue);
         }
         let flag = self.raise_flag().await?;

@@ -139,6 +139,13 @@ impl Stage {
         }
     }
 
+    /// Another file of the folder on the host that the managed one is in, with its extension.
+    pub(crate) fn write_beside(&self, name: &str, text: &str) {
+        let ours = Path::new(&self.settings.config.value);
+        let extension = ours.extension().expect("an extension");
+        fs::write(ours.with_file_name(name).with_extension(extension), text).expect("written");
+    }
+
     /// Every file of the proxy's configuration folders, by name.
     pub(crate) fn files(&self) -> String {
         let list = |folder: &str| match &self.running {

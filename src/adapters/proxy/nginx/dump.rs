@@ -59,6 +59,11 @@ impl Dump {
         &self.files[0].path
     }
 
+    /// Every file with its text.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.files.iter().map(|file| (file.path.as_str(), file.text.as_str()))
+    }
+
     /// What the main configuration says after `name`, outside of all blocks.
     pub(super) fn top(&self, name: &str) -> Option<String> {
         let all = self.files.iter().flat_map(|file| directives(&file.text));
