@@ -62,9 +62,6 @@ fn killed(kind: Kind, offset: u32) {
         assert_eq!(so_far.failed(), 0, "killed after {at:?}:\n{so_far}");
     }
     let report = running.finish();
-    println!(
-        "{kind:?}: a rollout takes {whole:?}; {unfinished} of {MOMENTS} were unfinished\n{report}"
-    );
     report.assert_nothing_lost();
     assert!(unfinished >= MOMENTS / 3, "only {unfinished} of {MOMENTS} had something left to do");
 }

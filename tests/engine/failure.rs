@@ -20,7 +20,6 @@ fn fails(kind: Kind, variant: Variant, says: &[&str]) {
         assert!(ended.stderr.contains(words), "`{words}` is missing:\n{}", ended.stderr);
     }
     let report = running.finish();
-    println!("{report}");
     report.assert_nothing_lost();
     assert_eq!(shop.managed(), file);
     shop.assert_untouched();
@@ -99,7 +98,6 @@ fn second_batch(kind: Kind) {
     spoiler.join().expect("a spoiled batch");
     assert!(ended.stderr.contains("its process ended"), "{}", ended.stderr);
     let report = running.finish();
-    println!("{report}");
     report.assert_nothing_lost();
     assert!(report.versions.contains_key("v2"), "the first batch has served: {report}");
     let images = docker(&[
@@ -151,6 +149,30 @@ fn a_failed_update_stays_when_it_shall_continue() {
     stays("continue");
 }
 
+#[test]
+fn an_image_that_is_not_to_be_had_changes_nothing() {
+    let shop = Shop::open("image", Kind::Nginx);
+    // The address of nobody: no name has to be looked up.
+    shop.release("127.0.0.1:1/nobody/has:it", "");
+    let ended = shop.world.run(&["apply", "-y"]);
+    ended.ended_with(1);
+    assert!(ended.stderr.contains("127.0.0.1:1/nobody/has:it"), "{}", ended.stderr);
+    shop.assert_untouched();
+}
+
+#[test]
+fn a_proxy_that_does_not_run_keeps_a_release_from_beginning() {
+    let mut shop = Shop::open("down", Kind::Haproxy);
+    let image = shop.world.tag("two", Variant::V2);
+    shop.release(&image, "");
+    shop.world.proxies[0].signal("KILL");
+    thread::sleep(Duration::from_millis(500));
+    let ended = shop.world.run(&["apply", "-y"]);
+    assert!([1, 13, 15].contains(&ended.code), "{}: {}", ended.code, printed(&ended));
+    assert!(ended.stderr.contains(&shop.world.proxies[0].name), "{}", ended.stderr);
+    assert_eq!(shop.world.running(None), shop.containers);
+}
+
 /// A release that the proxy cannot serve: `spoil` makes it so.
 fn proxy_refuses(kind: Kind, spoil: impl FnOnce(&Shop)) {
     let _alone = super::rig::alone();
@@ -162,7 +184,6 @@ fn proxy_refuses(kind: Kind, spoil: impl FnOnce(&Shop)) {
     shop.world.commit("what the proxy refuses");
     let ended = shop.world.run(&["apply", "-y"]);
     assert!([1, 13].contains(&ended.code), "{}: {}", ended.code, printed(&ended));
-    println!("{}: {}", ended.code, ended.stderr);
     assert!(ended.stderr.contains("nonsense"), "what it says is missing:\n{}", ended.stderr);
     running.finish().assert_nothing_lost();
     assert_eq!(shop.managed(), file);

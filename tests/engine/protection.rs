@@ -97,7 +97,6 @@ fn stale(shop: &Shop, change: impl FnOnce(&Shop), thing: &str) {
     ended.ended_with(10);
     assert!(ended.stderr.contains("local: "), "{}", ended.stderr);
     assert!(ended.stderr.contains(thing), "`{thing}` is missing:\n{}", ended.stderr);
-    println!("{}", ended.stderr);
     assert_eq!((shop.all(), shop.managed()), (before, file));
 }
 

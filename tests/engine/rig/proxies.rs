@@ -187,6 +187,13 @@ impl RealProxy {
         }
     }
 
+    /// Sends a signal to the process it was started as on the host.
+    pub(crate) fn signal(&self, name: &str) {
+        if let Place::Host(process) = &self.place {
+            process.signal(name);
+        }
+    }
+
     /// Makes it read its configuration, as its owner or a timer might at any time.
     pub(crate) fn reload(&self) {
         match &self.place {
