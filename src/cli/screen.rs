@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use serde_json::{Value, json};
 
 use super::{Failure, Global, World};
-use crate::diag::{Diagnostic, Severity, Sources, Style, printable, render};
+use crate::diag::{Diagnostic, Severity, Sources, Style, hidden, printable, render};
 use crate::files::Report;
 use crate::ui::{self, run::ProgressStyle};
 
@@ -235,6 +235,7 @@ impl Screen {
         if let Some(label) = &diagnostic.primary {
             let at = sources.locate(label.span);
             let line = at.source.text.lines().nth(at.line - 1).unwrap_or_default();
+            let line = &*hidden(line);
             let (end_line, end_column) = end_of(&at.source.text, &at.range, at.line, at.column);
             body["range"] = json!({
                 "filename": &*at.source.name,

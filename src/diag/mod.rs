@@ -4,9 +4,11 @@
 //! one costs nothing until somebody reads it. A source that was rendered from a template knows its
 //! [`Origin`]; the place shown to people is then the place in the template.
 
+mod hidden;
 mod render;
 mod source;
 
+pub use hidden::{hidden, is_sensitive_name};
 pub use render::{Style, printable, printable_name, render};
 pub use source::{Located, Moved, Origin, Source, SourceId, Sources, Span};
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
 
-use super::{Diagnostic, Label, Located, Severity, Sources};
+use super::{Diagnostic, Label, Located, Severity, Sources, hidden};
 
 /// How text is shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -118,7 +118,7 @@ impl Excerpt {
             at: (first.line, first.column),
             first_line,
             // The line ends of Windows are no news. Every byte keeps its place.
-            text: text[window.clone()].replace('\r', " "),
+            text: hidden(&text[window.clone()]).replace('\r', " "),
             labels: labels.collect(),
             is_cut: false,
         };

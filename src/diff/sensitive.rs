@@ -6,42 +6,10 @@
 
 use serde_json::Value;
 
+pub use crate::diag::is_sensitive_name;
+
 /// What stands for something hidden inside a longer text.
 const MASK: &str = "***";
-
-const WORDS: &[&str] = &[
-    "PASSWORD",
-    "PASSWD",
-    "PASSPHRASE",
-    "SECRET",
-    "TOKEN",
-    "APIKEY",
-    "API_KEY",
-    "ACCESS_KEY",
-    "PRIVATE_KEY",
-    "SIGNING_KEY",
-    "ENCRYPTION_KEY",
-    "CREDENTIAL",
-    "AUTH_KEY",
-    "BASICAUTH",
-    "BASIC_AUTH",
-    "DSN",
-    "CONNECTION_STRING",
-];
-
-/// Whether a variable, label or option of this name is likely to hold a secret.
-pub fn is_sensitive_name(name: &str) -> bool {
-    const ENDINGS: &[&str] = &["_PASS", "_PWD", "_PW", "_KEY", "_URL", "_URI", "_AUTH", "_SALT"];
-    const WHOLE: &[&str] = &["PASS", "PWD", "PW", "KEY", "AUTH", "PGPASS"];
-    let name = name.to_uppercase().replace(['-', '.', '/'], "_");
-    // What is public says so, and a path is not what it leads to.
-    let is_harmless =
-        name.ends_with("PUBLIC_KEY") || name.ends_with("_FILE") || name.ends_with("_PATH");
-    !is_harmless
-        && (WORDS.iter().any(|word| name.contains(word))
-            || ENDINGS.iter().any(|ending| name.ends_with(ending))
-            || WHOLE.contains(&name.as_str()))
-}
 
 /// Whether a file of this path, or with this content, is a secret as a whole.
 pub(super) fn is_sensitive_file(path: &str, content: &str) -> bool {

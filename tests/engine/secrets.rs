@@ -174,6 +174,25 @@ fn a_container_that_prints_its_secrets_and_fails_shows_none_of_them() {
 }
 
 #[test]
+fn a_mistake_beside_a_secret_is_shown_without_it() {
+    let mut world = World::new("mistake");
+    let image = world.tag("one", Variant::V1);
+    let text = format!(
+        "services:\n  web:\n    image: {image}\n    environment: {{DB_PASSWORD: \
+         s3cr3t-in-variable-1f, OTHER: [1]}}\n"
+    );
+    world.write(FILE, text);
+    world.commit("first");
+    let mut printed = Printed::default();
+    for arguments in [&["plan"][..], &["apply", "-y"], &["--json", "apply", "-y"], &["validate"]] {
+        let ended = printed.run(&world, arguments);
+        ended.ended_with(1);
+    }
+    assert!(printed.0[0].1.contains("OTHER"), "{}", printed.0[0].1);
+    printed.assert_holds_no_secret();
+}
+
+#[test]
 fn leases_show_no_secret() {
     let mut world = World::new("leases");
     let image = world.tag("one", Variant::V1);

@@ -16,7 +16,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("compose", &["diag", "files", "shape", "yaml"]),
     ("settings", &["compose", "diag", "files", "model", "shape", "yaml"]),
     ("resolve", &["compose", "diag", "files", "model", "settings", "yaml"]),
-    ("diff", &["files", "model", "resolve"]),
+    ("diff", &["diag", "files", "model", "resolve"]),
     ("ports", &["model"]),
     ("spec", &["diff", "model"]),
     ("proxy", &["diag", "files", "model", "settings", "template"]),
