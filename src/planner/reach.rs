@@ -34,6 +34,10 @@ impl<'a> Reach<'a> {
             );
             return Err(vec![problem.hint("`gitdeploy destroy STACK` removes a stack")]);
         }
+        let unknown = unknown(world);
+        if !unknown.is_empty() {
+            return Err(unknown);
+        }
         let mut reach = Self {
             stacks: all.into_iter().collect(),
             blind: Vec::new(),
@@ -122,6 +126,38 @@ impl<'a> Reach<'a> {
             services.next().map(|service| format!("{stack}/{service}"))
         })
     }
+}
+
+/// Names that shall narrow the plan and stand for nothing: a slip of the pen would read as "nothing
+/// to do". What a silent host may have could be meant; and `destroy` may be repeated.
+fn unknown(world: &World<'_>) -> Vec<Problem> {
+    let desired = &world.request.desired.stacks;
+    if desired.is_empty() || !world.silent.is_empty() {
+        return Vec::new();
+    }
+    let scope = &world.request.scope;
+    let seen = world.stacks();
+    let is_stack = |stack: &StackName| desired.contains_key(stack) || seen.contains(stack);
+    let is_service = |stack: &StackName, service: &ServiceName| {
+        let is_wanted = desired.get(stack).is_some_and(|it| it.services.contains_key(service));
+        let mut live = world.containers().map(|sighting| &sighting.live.identity);
+        is_wanted || live.any(|it| it.stack == *stack && it.service == *service)
+    };
+    let missing = |what: String| {
+        Problem::invalid(format!("there is no {what}, neither in the commit nor on the hosts"))
+    };
+    let stacks = scope.stacks.iter().flatten().filter(|stack| !is_stack(stack));
+    let mut problems: Vec<Problem> = stacks.map(|it| missing(format!("stack `{it}`"))).collect();
+    for selector in scope.targets.iter().chain(&scope.excludes).chain(&scope.replace) {
+        if !is_stack(&selector.stack) {
+            problems.push(missing(format!("stack `{}`", selector.stack)));
+        } else if let Some(service) = &selector.service
+            && !is_service(&selector.stack, service)
+        {
+            problems.push(missing(format!("service `{}/{service}`", selector.stack)));
+        }
+    }
+    problems
 }
 
 const HINT: &str = "`unreachable: skip` in the inventory leaves what does not answer as it is";

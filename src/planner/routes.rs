@@ -159,6 +159,8 @@ impl Routes {
                 ))
                 .hint("nothing was changed; move that file away, or name another one in the inventory"),
             );
+            // Whoever looked has noted the same as an obstacle.
+            return;
         }
         for obstacle in &state.obstacles {
             self.problems.insert(

@@ -22,6 +22,16 @@ fn changed() -> Fleet {
 }
 
 #[test]
+fn a_name_that_stands_for_nothing_is_no_empty_plan() {
+    let mut fleet = changed();
+    fleet.scope.stacks = Some([name("shpo").into()].into());
+    assert_snapshot!(fleet.text(), @"Invalid: there is no stack `shpo`, neither in the commit nor on the hosts");
+    fleet.scope.stacks = None;
+    fleet.scope.targets.insert(selector("shop/c"));
+    assert_snapshot!(fleet.text(), @"Invalid: there is no service `shop/c`, neither in the commit nor on the hosts");
+}
+
+#[test]
 fn only_a_target_is_touched() {
     let mut fleet = changed();
     fleet.scope.targets.insert(selector("shop/a"));
