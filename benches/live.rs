@@ -1,0 +1,220 @@
+//! Against a real engine: what a look at a host costs, and what a release costs.
+//!
+//! Run with `make bench`. Measures, and compares with what cannot be avoided,
+//!
+//! * a plan with nothing to do, where 50 containers run: with the bare questions to the engine;
+//! * a release of 4 replicas behind nginx and HAProxy: with the same containers started, asked and
+//!   stopped by hand, and the time nginx must let idle connections run out before a reload.
+//!
+//! Everything it makes goes with it.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    reason = "a benchmark runs the program and reads the clock"
+)]
+
+#[path = "../tests/engine/rig/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "a part of what the tests stand on is enough here")]
+mod rig;
+
+use std::time::{Duration, Instant};
+
+use bollard::Docker;
+use bollard::models::{ContainerCreateBody, HostConfig, PortBinding};
+use bollard::query_parameters::{
+    CreateContainerOptions, InspectContainerOptions, ListContainersOptions, ListNetworksOptions,
+    ListVolumesOptions, RemoveContainerOptions, StopContainerOptions,
+};
+use futures_util::future::{join_all, try_join_all};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use tokio::runtime::Runtime;
+
+use rig::{Kind, Runs, Variant, World, get};
+
+/// As many as a survey has under way at a time.
+const AT_A_TIME: usize = 16;
+const CONTAINERS: usize = 50;
+const REPLICAS: u32 = 4;
+const RUNS: usize = 9;
+const RELEASES: usize = 4;
+/// How long nginx before 1.27.4 lets idle connections run out: `CLOSING` of its adapter.
+const CLOSING: Duration = Duration::from_secs(2);
+/// As the stack below says.
+const INTERVAL: Duration = Duration::from_millis(200);
+/// How many good answers in a row are believed.
+const ANSWERS: u32 = 2;
+const READY_MAX: Duration = Duration::from_secs(30);
+
+type Failure = bollard::errors::Error;
+
+fn main() {
+    let runtime = Runtime::new().expect("a runtime");
+    let docker = Docker::connect_with_unix("/var/run/docker.sock", 60, bollard::API_DEFAULT_VERSION)
+        .expect("a client");
+    let docker = runtime.block_on(docker.negotiate_version()).expect("an engine");
+    looks(&runtime, &docker);
+    releases(&runtime, &docker);
+}
+
+/// A plan with nothing to do, and its bare questions.
+fn looks(runtime: &Runtime, docker: &Docker) {
+    println!("{CONTAINERS} containers on one host; median of {RUNS}\n");
+    let mut world = World::new("bench-look");
+    let image = world.tag("one", Variant::V1);
+    let text = format!(
+        "services:\n  web:\n    image: {image}\n    deploy: {{replicas: {CONTAINERS}}}\n"
+    );
+    world.write("stacks/many/compose.yaml", text);
+    world.commit("many");
+    world.run(&["apply", "-y"]).succeeded();
+    let mut bare = Vec::new();
+    let mut plans = Vec::new();
+    // In turns, so that what else the machine does meets both.
+    for _ in 0..RUNS {
+        let begin = Instant::now();
+        runtime.block_on(questions(docker, &world.project, &image)).expect("answers");
+        bare.push(begin.elapsed());
+        let plan = world.run(&["plan", "--detailed-exitcode"]);
+        plan.succeeded();
+        plans.push(plan.took);
+    }
+    let (bare, plan) = (median(bare), median(plans));
+    row("the bare questions", bare);
+    row("gitdeploy plan, whole process", plan);
+    factor(plan, bare, 1.5);
+}
+
+/// What has to be asked of the engine for a plan.
+async fn questions(docker: &Docker, project: &str, image: &str) -> Result<(), Failure> {
+    let all = ListContainersOptions { all: true, ..ListContainersOptions::default() };
+    let (_, listed, _, _) = futures_util::try_join!(
+        docker.info(),
+        docker.list_containers(Some(all)),
+        docker.list_networks(None::<ListNetworksOptions>),
+        docker.list_volumes(None::<ListVolumesOptions>),
+    )?;
+    let is_ours = |labels: &std::collections::HashMap<String, String>| {
+        labels.get("gitdeploy.project").is_some_and(|it| it == project)
+    };
+    let ids = listed.into_iter().filter(|it| it.labels.as_ref().is_some_and(is_ours));
+    let ids: Vec<String> = ids.filter_map(|it| it.id).collect();
+    assert_eq!(ids.len(), CONTAINERS);
+    let ask = |id: String| async move {
+        docker.inspect_container(&id, None::<InspectContainerOptions>).await
+    };
+    let seen: Vec<_> = stream::iter(ids).map(ask).buffered(AT_A_TIME).try_collect().await?;
+    let id = seen[0].image.clone().unwrap_or_default();
+    futures_util::try_join!(docker.inspect_image(image), docker.inspect_image(&id))?;
+    Ok(())
+}
+
+/// What a release takes, and what cannot be avoided of it.
+fn releases(runtime: &Runtime, docker: &Docker) {
+    println!("\n{REPLICAS} replicas behind nginx and HAProxy; median of {RELEASES}\n");
+    let world = World::new("bench-release").with_proxy(Kind::Nginx, Runs::OnHost);
+    let mut world = world.with_proxy(Kind::Haproxy, Runs::OnHost);
+    let images = [world.tag("one", Variant::V1), world.tag("two", Variant::V2)];
+    let release = |image: &str| {
+        world.write("stacks/shop/compose.yaml", stack(&world, image));
+        world.commit("a release");
+        world.run(&["apply", "-y"]).succeeded().took
+    };
+    release(&images[0]);
+    let (mut whole, mut starts, mut stops) = (Vec::new(), Vec::new(), Vec::new());
+    for count in 1..=RELEASES {
+        whole.push(release(&images[count % 2]));
+        let (start, stop) = runtime.block_on(by_hand(docker, &images[0])).expect("an engine");
+        starts.push(start);
+        stops.push(stop);
+    }
+    let (start, stop, whole) = (median(starts), median(stops), median(whole));
+    row("by hand: create, start, become ready", start);
+    row("nginx: idle connections run out", CLOSING);
+    row("by hand: stop and remove", stop);
+    let needed = start + CLOSING + stop;
+    row("what cannot be avoided", needed);
+    row("gitdeploy apply, whole process", whole);
+    factor(whole, needed, 1.15);
+}
+
+fn stack(world: &World, image: &str) -> String {
+    let route = |name: &str| format!("        - {{host: a.example, port: 8080, proxy: {name}}}\n");
+    let routes: String = world.proxies.iter().map(|proxy| route(&proxy.name)).collect();
+    format!(
+        "services:\n  web:\n    image: {image}\n    environment: {{START_DELAY_MS: '300', \
+         READY_AFTER_MS: '700'}}\n    deploy: {{replicas: {REPLICAS}}}\n    x-gitdeploy:\n      \
+         health: {{http: /health, port: 8080, interval: 200ms, timeout: 1s, within: 30s}}\n      \
+         drain: {{timeout: 10s}}\n      routes:\n{routes}"
+    )
+}
+
+/// The same containers without this program: until all are ready, and until all are gone.
+async fn by_hand(docker: &Docker, image: &str) -> Result<(Duration, Duration), Failure> {
+    let begin = Instant::now();
+    let names: Vec<String> = (0..REPLICAS)
+        .map(|slot| format!("bench-by-hand-{}-{slot}", std::process::id()))
+        .collect();
+    try_join_all(names.iter().map(|name| run(docker, name, image))).await?;
+    join_all(names.iter().map(|name| ready(docker, name))).await;
+    let start = begin.elapsed();
+    let begin = Instant::now();
+    try_join_all(names.iter().map(|name| async move {
+        docker.stop_container(name, None::<StopContainerOptions>).await?;
+        docker.remove_container(name, None::<RemoveContainerOptions>).await
+    }))
+    .await?;
+    Ok((start, begin.elapsed()))
+}
+
+async fn run(docker: &Docker, name: &str, image: &str) -> Result<(), Failure> {
+    let any = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: None };
+    let host = HostConfig {
+        port_bindings: Some([("8080/tcp".to_owned(), Some(vec![any]))].into()),
+        ..HostConfig::default()
+    };
+    let body = ContainerCreateBody {
+        image: Some(image.to_owned()),
+        env: Some(vec!["START_DELAY_MS=300".to_owned(), "READY_AFTER_MS=700".to_owned()]),
+        exposed_ports: Some(vec!["8080/tcp".to_owned()]),
+        host_config: Some(host),
+        ..ContainerCreateBody::default()
+    };
+    let options = CreateContainerOptions { name: Some(name.to_owned()), ..Default::default() };
+    docker.create_container(Some(options), body).await?;
+    docker.start_container(name, None).await
+}
+
+async fn ready(docker: &Docker, name: &str) {
+    let seen = docker.inspect_container(name, None::<InspectContainerOptions>).await;
+    let ports = seen.ok().and_then(|it| it.network_settings).and_then(|it| it.ports);
+    let bindings = ports.and_then(|mut it| it.remove("8080/tcp")).flatten();
+    let port = bindings.and_then(|it| it[0].host_port.clone()).expect("a published port");
+    let address = format!("127.0.0.1:{port}").parse().expect("an address");
+    let (begin, mut answers) = (Instant::now(), 0);
+    loop {
+        let asked = tokio::task::spawn_blocking(move || get(address, "a.example", "/health"));
+        let is_well = matches!(asked.await, Ok(Ok((200, _))));
+        answers = if is_well { answers + 1 } else { 0 };
+        if answers == ANSWERS {
+            return;
+        }
+        assert!(begin.elapsed() < READY_MAX, "{name} does not become ready");
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+fn row(what: &str, time: Duration) {
+    println!("  {what:<40} {:>9.1} ms", time.as_secs_f64() * 1e3);
+}
+
+fn factor(time: Duration, of: Duration, goal: f64) {
+    let factor = time.as_secs_f64() / of.as_secs_f64();
+    println!("  {:<40} {factor:>9.2} times (goal: {goal})", "");
+}
