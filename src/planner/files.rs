@@ -7,7 +7,7 @@ use super::Problem;
 use super::draft::Draft;
 use super::graph::Lane;
 use super::reach::Reach;
-use super::world::World;
+use super::world::{Binding, Sighting, World, bindings};
 use crate::model::{
     Cause, Endpoint, Op, ProxyFile, ProxyPlace, ProxyState, RoutingTable, ServiceName, StackName,
     Step,
@@ -19,14 +19,17 @@ use crate::settings::ProxyKind;
 /// whose file is not as we would write it.
 pub(super) fn follow_again(draft: &mut Draft<'_, '_>, reach: &Reach<'_>) -> BTreeSet<ProxyPlace> {
     let world = draft.world;
+    let is_partial = world.request.scope.is_partial();
     let mut stale = BTreeSet::new();
-    if world.request.scope.is_partial() {
-        return stale;
-    }
     for (place, state) in &world.proxies {
         let Some(table) = &state.table else { continue };
         let Some(lane) = speaker(world, reach, place, table) else { continue };
-        if is_stale(world, place, state, table) {
+        // A part of a plan leaves files as they are, but ends nothing that a proxy still sends to.
+        let is_stale = match is_partial {
+            true => is_behind(state, table),
+            false => is_behind(state, table) || is_stale(world, place, state, table),
+        };
+        if is_stale {
             draft.routes.again(world, &mut draft.graph, &lane, place);
             stale.insert((*place).clone());
         }
@@ -34,7 +37,8 @@ pub(super) fn follow_again(draft: &mut Draft<'_, '_>, reach: &Reach<'_>) -> BTre
     stale
 }
 
-/// The lane of the first service in scope that has to do with a place.
+/// The lane of the first service in scope that has to do with a place: it is in its table, shall be,
+/// or was until lately.
 fn speaker(
     world: &World<'_>,
     reach: &Reach<'_>,
@@ -49,10 +53,25 @@ fn speaker(
         });
         found.extend(routed.map(|(service, _)| (stack, service)));
     }
+    let left = world.containers().filter(|it| was_there(world, place, table, *it));
+    found.extend(left.map(|it| (&it.live.identity.stack, &it.live.identity.service)));
     let is_mine = |(stack, service): &(&StackName, &ServiceName)| {
         reach.stacks.contains(stack) && reach.may_touch(stack, service)
     };
     found.into_iter().find(is_mine).map(|(stack, service)| Lane::service(stack, service))
+}
+
+/// Whether a container has an address that was taken out of a table lately.
+fn was_there(
+    world: &World<'_>,
+    place: &ProxyPlace,
+    table: &RoutingTable,
+    it: Sighting<'_>,
+) -> bool {
+    let Ok(address) = world.address(place, it.host) else { return false };
+    let is_retired =
+        |binding: &Binding| binding.at.address == address && table.retired.contains(&binding.at);
+    bindings(it.live).iter().any(is_retired)
 }
 
 fn is_stale(
@@ -70,10 +89,12 @@ fn is_stale(
         && site.is_some_and(|site| {
             site.render(table).is_ok_and(|text| Some(&text) != state.file.as_ref())
         });
-    is_edited
-        || is_other
-        || state.serving != Some(table.generation)
-        || has_other_servers(state, table)
+    is_edited || is_other
+}
+
+/// Whether the proxy does not do what its file says: a run ended between the two.
+fn is_behind(state: &ProxyState, table: &RoutingTable) -> bool {
+    state.serving != Some(table.generation) || has_other_servers(state, table)
 }
 
 /// Whether HAProxy's runtime sends elsewhere than its file says.
