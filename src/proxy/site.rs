@@ -1,7 +1,8 @@
 //! One proxy on one host, as far as its managed file depends on it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
@@ -29,6 +30,16 @@ const MAIN_FILES: [&str; 2] = ["/etc/haproxy/haproxy.cfg", "/usr/local/etc/hapro
 
 /// The first nginx that lets idle connections finish before it closes them at a reload.
 const KEEPS_CONNECTIONS: [u64; 3] = [1, 27, 4];
+
+/// Setting an engine up takes longer than most renderings.
+static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::new);
+
+/// Files rendered lately. One run renders the same file when it plans, when it looks again and when
+/// it switches; a file is a function of its site and table, so remembering changes nothing.
+static LATELY: Mutex<VecDeque<(Site, RoutingTable, String)>> = Mutex::new(VecDeque::new());
+
+/// A proxy on a host or two, before and after a change, several times over.
+const LATELY_KEPT: usize = 64;
 
 /// One proxy on one host, as far as its managed file depends on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,6 +132,23 @@ impl Site {
 
     /// The whole file for a table, header included.
     pub fn render(&self, table: &RoutingTable) -> Result<String, RenderError> {
+        if let Some(text) = self.rendered(table) {
+            return Ok(text);
+        }
+        let text = self.render_anew(table)?;
+        let mut lately = LATELY.lock().unwrap_or_else(PoisonError::into_inner);
+        lately.truncate(LATELY_KEPT - 1);
+        lately.push_front((self.clone(), table.clone(), text.clone()));
+        Ok(text)
+    }
+
+    fn rendered(&self, table: &RoutingTable) -> Option<String> {
+        let lately = LATELY.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |(site, of, _): &&(Self, RoutingTable, String)| of == table && site == self;
+        lately.iter().find(is_it).map(|(_, _, text)| text.clone())
+    }
+
+    fn render_anew(&self, table: &RoutingTable) -> Result<String, RenderError> {
         let mut context = Context::of(self, table)?;
         let (name, text) = match (&self.template, self.kind) {
             (Some(text), _) => (format!("{}.j2", self.place.proxy), text.as_str()),
@@ -128,8 +156,7 @@ impl Site {
             (None, ProxyKind::Haproxy) => ("haproxy.cfg.j2".to_owned(), HAPROXY),
         };
         context.structure = self.structure(table, text)?;
-        let body =
-            render_text(&Engine::new(), &name, text, &context).map_err(|error| told(&error))?;
+        let body = render_text(&ENGINE, &name, text, &context).map_err(|error| told(&error))?;
         Ok(header::write(&self.owner, table, &body))
     }
 
