@@ -23,6 +23,15 @@ pub struct Contents {
 }
 
 impl Contents {
+    /// What the stacks bring themselves, without any file of a commit.
+    pub fn inline(stacks: &BTreeMap<StackName, Arc<StackTarget>>) -> Self {
+        let own = |target: &StackTarget| {
+            target.files.iter().map(|(digest, text)| (digest.clone(), text.to_vec())).collect()
+        };
+        let stacks = stacks.iter().map(|(name, target)| (name.clone(), own(target))).collect();
+        Self { stacks, variables: BTreeMap::new() }
+    }
+
     /// What is behind a key.
     pub fn get(&self, stack: &StackName, key: &ContentKey) -> Result<Vec<u8>, String> {
         match key {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::Run;
-use super::state::{SimContainer, SimHost, SimImage, State};
+use super::state::{App, SimContainer, SimHost, SimImage, State};
 use crate::model::{
     ContainerState, EngineInfo, Health, Hook, HostName, HostState, Image, LiveContainer,
     LiveNetwork, LiveVolume, Millis, Owner, Release, Replica, StackName, Status,
@@ -29,7 +29,7 @@ impl SimEngine {
     async fn call<T>(
         &self,
         what: &str,
-        effect: impl FnOnce(&mut SimHost, &BTreeMap<String, SimImage>, Millis) -> Result<T, PortError>,
+        effect: impl Fn(&mut SimHost, &BTreeMap<String, SimImage>, Millis) -> Result<T, PortError>,
     ) -> Result<T, PortError> {
         let world = &self.run.world;
         let done = || {
@@ -116,7 +116,12 @@ impl Engine for SimEngine {
     }
 
     async fn create(&self, replica: &Replica, _files: &[Vec<u8>]) -> Result<Applied, PortError> {
-        self.call(&format!("create {}", replica.name), |host, _, _| create(host, replica)).await
+        let identity = &replica.identity;
+        let of = (identity.stack.clone(), identity.service.clone());
+        // Slot 0 is a helper that runs before the others.
+        let is_job = identity.slot == 0 || self.run.world.state().jobs.contains(&of);
+        self.call(&format!("create {}", replica.name), |host, _, _| create(host, replica, is_job))
+            .await
     }
 
     async fn start(&self, name: &str) -> Result<Applied, PortError> {
@@ -130,6 +135,7 @@ impl Engine for SimEngine {
             Ok(Applied::Changed)
         })
         .await
+        .inspect(|_| self.run.world.state().accuse(&self.host, name))
     }
 
     async fn run_hook(&self, name: &str, hook: &Hook) -> Result<HookEnd, PortError> {
@@ -241,7 +247,7 @@ impl Engine for SimEngine {
     }
 }
 
-fn create(host: &mut SimHost, replica: &Replica) -> Result<Applied, PortError> {
+fn create(host: &mut SimHost, replica: &Replica, is_job: bool) -> Result<Applied, PortError> {
     if host.foreign.names.contains(&replica.name) {
         return Err(PortError::Moved(format!("the name {} is taken", replica.name)));
     }
@@ -270,7 +276,8 @@ fn create(host: &mut SimHost, replica: &Replica) -> Result<Applied, PortError> {
         started_at: 0,
         exit_code: 0,
         image: image.id,
-        app: image.app,
+        app: if is_job { App::JOB } else { image.app },
+        published: SimContainer::bindings(&replica.body),
         config: replica.body.clone(),
         address: IpAddr::V4(Ipv4Addr::new(172, 18, 1, last.saturating_add(2))),
     };

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use crate::model::Millis;
 use crate::ports::PortError;
 
 /// What happens to a run.
@@ -18,6 +19,10 @@ pub enum Fault {
     Kill(usize, Moment),
     /// A call is not answered: it fails, and its effect is there or not.
     Lose(usize, Moment),
+    /// The answer of a call comes so many milliseconds late.
+    Delay(usize, Millis),
+    /// Every call reaches the other side twice; the first answer counts.
+    Repeat,
 }
 
 /// When a fault strikes, seen from the effect of the call.
@@ -35,15 +40,15 @@ const LATENCY: Duration = Duration::from_millis(2);
 /// Counts calls and strikes.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
-    fault: Fault,
+    faults: Vec<Fault>,
     calls: AtomicUsize,
     is_dead: AtomicBool,
     death: Notify,
 }
 
 impl Faults {
-    pub(super) fn new(fault: Fault) -> Self {
-        Self { fault, ..Self::default() }
+    pub(super) fn new(faults: Vec<Fault>) -> Self {
+        Self { faults, ..Self::default() }
     }
 
     pub(super) fn calls(&self) -> usize {
@@ -53,7 +58,7 @@ impl Faults {
     /// Carries out one call, or what the fault makes of it. A dead run never gets an answer.
     pub(super) async fn call<T>(
         &self,
-        effect: impl FnOnce() -> Result<T, PortError>,
+        effect: impl Fn() -> Result<T, PortError>,
     ) -> Result<T, PortError> {
         if self.is_dead.load(Ordering::Relaxed) {
             return pending().await;
@@ -63,8 +68,8 @@ impl Faults {
         if self.is_dead.load(Ordering::Relaxed) {
             return pending().await;
         }
-        match self.fault {
-            Fault::Kill(at, moment) if at == number => {
+        match self.at(number) {
+            Fault::Kill(_, moment) => {
                 if moment == Moment::After {
                     drop(effect());
                 }
@@ -73,15 +78,37 @@ impl Faults {
                 self.death.notify_one();
                 pending().await
             }
-            Fault::Lose(at, moment) if at == number => match moment {
+            Fault::Lose(_, moment) => match moment {
                 Moment::Before => Err(PortError::Unreachable("no route to host".into())),
                 Moment::After => {
                     drop(effect());
                     Err(PortError::Unknown("the connection was closed".into()))
                 }
             },
-            _ => effect(),
+            Fault::Delay(_, time) => {
+                let answer = effect();
+                tokio::time::sleep(Duration::from_millis(time)).await;
+                match self.is_dead.load(Ordering::Relaxed) {
+                    true => pending().await,
+                    false => answer,
+                }
+            }
+            Fault::Repeat => {
+                let answer = effect();
+                drop(effect());
+                answer
+            }
+            Fault::None => effect(),
         }
+    }
+
+    fn at(&self, number: usize) -> Fault {
+        let strikes = |fault: &&Fault| match fault {
+            Fault::Kill(at, _) | Fault::Lose(at, _) | Fault::Delay(at, _) => *at == number,
+            Fault::Repeat => true,
+            Fault::None => false,
+        };
+        self.faults.iter().find(strikes).copied().unwrap_or_default()
     }
 
     pub(super) async fn killed(&self) {

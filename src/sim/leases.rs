@@ -18,7 +18,7 @@ pub(super) struct SimLeases {
 impl SimLeases {
     async fn call<T>(
         &self,
-        effect: impl FnOnce(&mut SimHost, Millis) -> Result<T, PortError>,
+        effect: impl Fn(&mut SimHost, Millis) -> Result<T, PortError>,
     ) -> Result<T, PortError> {
         let world = &self.run.world;
         let done = || {
@@ -29,7 +29,9 @@ impl SimLeases {
                 .get_mut(&self.host)
                 .filter(|host| !host.is_down)
                 .ok_or_else(|| PortError::Unreachable("connection refused".into()))?;
-            effect(host, now)
+            let result = effect(host, now);
+            state.watch(now);
+            result
         };
         self.run.faults.call(done).await
     }

@@ -10,19 +10,24 @@
 
 mod engine;
 mod fault;
+mod file;
+mod frozen;
 mod leases;
 mod proxy;
+mod sample;
 mod state;
 mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::model::{HostName, Millis, ProxyPlace};
+use crate::model::{HostName, Millis, ProxyPlace, ServiceName, StackName};
 use crate::ports::{Clock, Engine, Leases, Ports, Proxy};
 
 pub use fault::{Fault, Moment};
-pub use state::{App, SimContainer, SimHost, SimImage, SimProxy};
+pub use frozen::Frozen;
+pub use sample::{Counts, Sample, ServiceId};
+pub use state::{App, Running, SimContainer, SimHost, SimImage, SimProxy, SimRoute};
 pub use watch::Violation;
 
 use engine::SimEngine;
@@ -52,6 +57,7 @@ impl Default for World {
 pub struct Run {
     world: World,
     faults: Arc<Faults>,
+    number: usize,
 }
 
 impl World {
@@ -90,7 +96,56 @@ impl World {
 
     /// A run that may meet `fault`.
     pub fn run(&self, fault: Fault) -> Run {
-        Run { world: self.clone(), faults: Arc::new(Faults::new(fault)) }
+        self.run_with(vec![fault])
+    }
+
+    /// A run that may meet all of `faults`.
+    pub fn run_with(&self, faults: Vec<Fault>) -> Run {
+        let mut state = self.state();
+        state.runs += 1;
+        let number = state.runs;
+        drop(state);
+        Run { world: self.clone(), faults: Arc::new(Faults::new(faults)), number }
+    }
+
+    /// Says that containers of a service do their work and end.
+    pub fn job(&self, stack: &StackName, service: &ServiceName) {
+        self.state().jobs.insert((stack.clone(), service.clone()));
+    }
+
+    /// Ends a container as a crash would: what it loses is no run's mistake.
+    pub fn crash(&self, host: &HostName, name: &str) {
+        self.lose(host, name, false);
+    }
+
+    /// Takes a container away as somebody at the host would, without asking anybody.
+    pub fn take_away(&self, host: &HostName, name: &str) {
+        self.lose(host, name, true);
+    }
+
+    fn lose(&self, host: &HostName, name: &str, is_removed: bool) {
+        let now = self.now();
+        let mut state = self.state();
+        state.log.push(format!("{now} {host} lost {name}"));
+        state.die(host, name, is_removed);
+        state.watch(now);
+    }
+
+    /// Who served, whenever that changed.
+    pub fn samples(&self) -> Vec<Sample> {
+        let now = self.now();
+        let mut state = self.state();
+        state.watch(now);
+        state.samples.clone()
+    }
+
+    /// Forgets what was wrong so far, and remembers from now on who served.
+    pub fn begin_anew(&self) {
+        let mut state = self.state();
+        state.samples.clear();
+        state.is_sampled = true;
+        state.violations.clear();
+        state.log.clear();
     }
 
     /// What was broken so far of that which must always be true.
@@ -141,6 +196,11 @@ impl Run {
         };
         let proxies = places.into_iter().map(port).collect();
         Ports { engines, proxies, leases, clock: Arc::new(self.world.clone()) }
+    }
+
+    /// Names this run: no other run of this world has the same number.
+    pub fn number(&self) -> usize {
+        self.number
     }
 
     /// How many calls have been made that can meet a fault.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 
 use super::Run;
+use super::file::running;
 use super::state::{Running, SimProxy, State};
 use crate::model::{
     BackendKey, Endpoint, Generation, Millis, ProxyPlace, ProxyState, RoutingTable, Rule,
@@ -21,7 +22,7 @@ impl SimProxyPort {
     async fn call<T>(
         &self,
         what: &str,
-        effect: impl FnOnce(&mut State, &ProxyPlace, Millis) -> Result<T, PortError>,
+        effect: impl Fn(&mut State, &ProxyPlace, Millis) -> Result<T, PortError>,
     ) -> Result<T, PortError> {
         let world = &self.run.world;
         let done = || {
@@ -117,10 +118,11 @@ impl Proxy for SimProxyPort {
         .await
     }
 
-    async fn prove(&self, _rule: &Rule) -> Result<Option<Endpoint>, PortError> {
+    async fn prove(&self, rule: &Rule) -> Result<Option<Endpoint>, PortError> {
         self.call("prove", |state, place, now| {
             let running = proxy(state, place)?.running.clone();
-            let mut servers = running.backends.values().flatten();
+            let backend = running.meets(&rule.host, &rule.path);
+            let mut servers = backend.and_then(|it| running.backends.get(it)).into_iter().flatten();
             let answers = |server: &&Endpoint| {
                 state.container_at(&place.host, server).is_some_and(|it| it.is_ready(now))
             };
@@ -159,45 +161,4 @@ impl Proxy for SimProxyPort {
 fn longest_request(state: &State) -> Millis {
     let containers = state.hosts.values().flat_map(|host| host.containers.values());
     containers.map(|container| container.app.longest_request).max().unwrap_or(0)
-}
-
-/// What a file tells a proxy to do: its `upstream` or `backend` sections with their servers, and
-/// the generation it answers.
-fn running(file: &str) -> Running {
-    let mut running = Running::default();
-    let mut section: Option<String> = None;
-    for line in file.lines().map(str::trim) {
-        if let Some(name) = head(line) {
-            running.backends.entry(name.clone()).or_default();
-            section = Some(name);
-        } else if line == "}" || line.starts_with("frontend ") || line.starts_with("listen ") {
-            section = None;
-        } else if let (Some(name), Some(server)) = (&section, server(line)) {
-            running.backends.entry(name.clone()).or_default().insert(server);
-        } else if line.starts_with("# gitdeploy") {
-            running.generation = running.generation.or_else(|| generation(line));
-        }
-    }
-    running
-}
-
-/// The backend whose section begins here.
-fn head(line: &str) -> Option<String> {
-    let rest = line.strip_prefix("upstream ").or_else(|| line.strip_prefix("backend "))?;
-    let name = rest.split([' ', '{']).next()?;
-    name.parse::<BackendKey>().ok().map(|key| key.to_string())
-}
-
-/// `server ADDRESS:PORT …` of nginx, `server NAME ADDRESS:PORT …` of HAProxy.
-fn server(line: &str) -> Option<Endpoint> {
-    let words = line.strip_prefix("server ")?.trim_end_matches(';').split_whitespace();
-    let address = words.take(2).find_map(|word| word.parse::<std::net::SocketAddr>().ok())?;
-    Some(Endpoint { address: address.ip(), port: address.port() })
-}
-
-fn generation(line: &str) -> Option<Generation> {
-    let (_, rest) = line.split_once("generation")?;
-    let digits: String =
-        rest.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
-    digits.parse().ok()
 }

@@ -5,15 +5,17 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde_json::Value;
 
+use super::frozen::Frozen;
+use super::sample::Sample;
 use super::watch::Violation;
 use crate::model::{
     Endpoint, Foreign, Generation, HostName, Identity, LiveNetwork, LiveVolume, Millis, ProxyPlace,
-    Release, StackName, Status,
+    Release, ServiceName, StackName, Status,
 };
 use crate::ports::{Lease, LeaseKey};
 
 /// Everything.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct State {
     pub(super) hosts: BTreeMap<HostName, SimHost>,
     pub(super) proxies: BTreeMap<ProxyPlace, SimProxy>,
@@ -21,6 +23,19 @@ pub(super) struct State {
     pub(super) violations: Vec<Violation>,
     pub(super) may_be_away: BTreeSet<String>,
     pub(super) log: Vec<String>,
+    /// Services whose containers do their work and end.
+    pub(super) jobs: BTreeSet<(StackName, ServiceName)>,
+    /// Addresses whose container was ended by a fault, not by a run: what is lost there is nobody's
+    /// mistake until it is ready again, or something else is started at it.
+    pub(super) excused: BTreeMap<(HostName, Endpoint), String>,
+    /// What served whom, moment by moment.
+    pub(super) samples: Vec<Sample>,
+    /// Whether anybody wants to know that.
+    pub(super) is_sampled: bool,
+    /// The states there were, by their shape, when they are wanted.
+    pub(super) kept: Option<BTreeMap<String, Frozen>>,
+    /// How many runs there were.
+    pub(super) runs: usize,
 }
 
 /// A host with its engine.
@@ -70,6 +85,12 @@ pub struct App {
     pub longest_request: Millis,
 }
 
+impl App {
+    /// Works for half a second and ends well.
+    pub const JOB: Self =
+        Self { ready_after: None, ends_after: Some((500, 0)), longest_request: 0 };
+}
+
 impl Default for App {
     fn default() -> Self {
         Self { ready_after: Some(1_000), ends_after: None, longest_request: 500 }
@@ -97,6 +118,8 @@ pub struct SimContainer {
     pub config: Value,
     /// Its address.
     pub address: IpAddr,
+    /// The host's ports that lead to it, with their addresses.
+    pub published: BTreeSet<Endpoint>,
 }
 
 /// A proxy.
@@ -125,6 +148,21 @@ pub struct Running {
     pub generation: Option<Generation>,
     /// Addresses by the name of the backend.
     pub backends: BTreeMap<String, BTreeSet<Endpoint>>,
+    /// Where requests go: the first one that takes a request is meant.
+    pub routes: Vec<SimRoute>,
+}
+
+/// Requests for a name and the beginning of a path, as a proxy's file says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SimRoute {
+    /// `shop.example.com`, `*.example.com`.
+    pub host: String,
+    /// Its path.
+    pub path: String,
+    /// Whether a longer path is meant too.
+    pub is_prefix: bool,
+    /// The backend; `None` is answered 503.
+    pub backend: Option<String>,
 }
 
 impl SimContainer {
@@ -152,9 +190,17 @@ impl SimContainer {
             && self.app.ready_after.is_some_and(|after| now >= self.started_at + after)
     }
 
-    /// The host's ports that lead to it, with their addresses.
-    pub fn published(&self) -> BTreeSet<Endpoint> {
-        let bindings = self.config.pointer("/HostConfig/PortBindings").and_then(Value::as_object);
+    /// Whether a port of the host leads to it.
+    pub fn publishes(&self, at: &Endpoint) -> bool {
+        let leads = |own: &Endpoint| {
+            own.port == at.port && (own.address == at.address || own.address.is_unspecified())
+        };
+        self.published.iter().any(leads)
+    }
+
+    /// What a request publishes.
+    pub(super) fn bindings(config: &Value) -> BTreeSet<Endpoint> {
+        let bindings = config.pointer("/HostConfig/PortBindings").and_then(Value::as_object);
         let lists = bindings.into_iter().flat_map(|map| map.values()).filter_map(Value::as_array);
         let endpoint = |binding: &Value| {
             let port = binding.get("HostPort")?.as_str()?.parse().ok()?;
@@ -163,6 +209,41 @@ impl SimContainer {
             Some(Endpoint { address, port })
         };
         lists.flatten().filter_map(endpoint).collect()
+    }
+}
+
+impl State {
+    /// A container ends without anybody having asked it to.
+    pub(super) fn die(&mut self, host: &HostName, name: &str, is_removed: bool) {
+        let Some(there) = self.hosts.get_mut(host) else { return };
+        let Some(container) = there.containers.get_mut(name) else { return };
+        let at = container.published.iter().cloned();
+        self.excused.extend(at.map(|endpoint| ((host.clone(), endpoint), container.id.clone())));
+        container.status = Status::Exited;
+        container.exit_code = 137;
+        if is_removed {
+            there.containers.remove(name);
+        }
+    }
+
+    /// Who has come back is looked at again.
+    pub(super) fn accuse_ready(&mut self, now: Millis) {
+        let hosts = &self.hosts;
+        let is_back = |host: &HostName, id: &String| {
+            let containers = hosts.get(host).into_iter().flat_map(|it| it.containers.values());
+            containers.filter(|it| it.id == *id).any(|it| it.is_ready(now))
+        };
+        self.excused.retain(|(host, _), id| !is_back(host, id));
+    }
+
+    /// What was started is looked at again.
+    pub(super) fn accuse(&mut self, host: &HostName, name: &str) {
+        let container = self.hosts.get(host).and_then(|host| host.containers.get(name));
+        let Some(container) = container else { return };
+        let is_other = |on: &HostName, at: &Endpoint, id: &String| {
+            on == host && container.published.contains(at) && *id != container.id
+        };
+        self.excused.retain(|(on, at), id| !is_other(on, at, id));
     }
 }
 

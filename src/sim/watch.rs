@@ -23,6 +23,8 @@ impl State {
         for proxy in self.proxies.values_mut() {
             proxy.old.retain(|(_, until)| *until > now);
         }
+        self.accuse_ready(now);
+        self.sample(now);
         let mut wrong = BTreeSet::new();
         for (place, proxy) in &self.proxies {
             let served: BTreeSet<&String> = proxy.running.backends.keys().collect();
@@ -32,6 +34,13 @@ impl State {
                 if is_away && !self.may_be_away.contains(name) {
                     wrong.insert(format!("{} sends {name} nowhere", place.proxy));
                 }
+            }
+            let nowhere = proxy.running.routes.iter().filter(|route| route.backend.is_none());
+            if self.may_be_away.is_empty() {
+                let line = |it: &super::SimRoute| {
+                    format!("{} answers {}{} with 503", place.proxy, it.host, it.path)
+                };
+                wrong.extend(nowhere.map(line));
             }
             for (running, is_old) in generations(proxy) {
                 for (name, servers) in &running.backends {
@@ -58,9 +67,13 @@ impl State {
             .map(|what| Violation { at: now, what })
             .collect();
         self.violations.extend(new);
+        self.keep(now);
     }
 
     fn answers(&self, host: &HostName, backend: &str, at: &Endpoint, now: Millis) -> bool {
+        if self.excused.contains_key(&(host.clone(), at.clone())) {
+            return true;
+        }
         let Some(container) = self.container_at(host, at) else { return false };
         let is_meant = backend.parse::<BackendKey>().is_ok_and(|key| {
             key.stack == container.identity.stack && key.service == container.identity.service
@@ -70,16 +83,12 @@ impl State {
 
     /// The running container that a published port of a host leads to.
     pub(super) fn container_at(&self, host: &HostName, at: &Endpoint) -> Option<&SimContainer> {
-        let containers = self.hosts.get(host)?.containers.values();
-        containers.filter(|container| container.status == crate::model::Status::Running).find(
-            |container| {
-                container.address == at.address
-                    || container.published().iter().any(|own| {
-                        own.port == at.port
-                            && (own.address == at.address || own.address.is_unspecified())
-                    })
-            },
-        )
+        let own = self.hosts.get(host).into_iter();
+        let others = self.hosts.iter().filter(|(name, _)| *name != host).map(|(_, it)| it);
+        let others = others.filter(|_| !at.address.is_loopback());
+        let containers = own.chain(others).flat_map(|host| host.containers.values());
+        let is_at = |it: &&SimContainer| it.address == at.address || it.publishes(at);
+        containers.filter(|it| it.status == crate::model::Status::Running).find(is_at)
     }
 }
 

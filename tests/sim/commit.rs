@@ -32,15 +32,16 @@ pub(crate) fn inventory(text: &str) -> Inventory {
 
 /// What a commit wants: its stacks by name, each a Compose file.
 pub(crate) fn wish(commit: &str, inventory: &Inventory, stacks: &[(&str, String)]) -> Wish {
-    let stacks = stacks
+    let stacks: BTreeMap<_, _> = stacks
         .iter()
         .map(|(stack, text)| (name(stack).into(), Arc::new(target(stack, text, inventory))))
         .collect();
     let Owner { project, environment } = owner();
+    let contents = Contents::inline(&stacks);
     Wish {
         desired: Desired { project, environment, stacks },
         commit: Some(CommitId::new(commit)),
-        contents: Contents::default(),
+        contents,
         templates: BTreeMap::new(),
         variables: BTreeMap::new(),
     }

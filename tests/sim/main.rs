@@ -1,7 +1,10 @@
 //! The whole road from a commit to settled hosts, in the simulated world: every kind of change,
 //! killed at every call, with every answer lost once, and twice at the same time.
 
+mod chaos;
+mod checker;
 mod commit;
 mod crash;
+mod hands;
 mod rounds;
 mod scenario;

@@ -18,9 +18,12 @@ use super::scenario::{Scenario, edge, one_host, rolling, web, world};
 pub(crate) enum Round {
     /// It came to a verdict.
     Ended(Verdict),
+    /// There was nothing to do.
+    Nothing,
     /// Its run was killed.
     Killed,
     /// There was no plan, or it was not begun.
+    #[expect(dead_code, reason = "it is printed when a test fails")]
     NotBegun(String),
 }
 
@@ -31,24 +34,37 @@ pub(crate) async fn round(
     wish: &Wish,
     earlier: &dyn Fn(&CommitId) -> Result<Wish, String>,
 ) -> Round {
+    round_of(run, inventory, wish, &Scope::default(), earlier).await
+}
+
+/// The same for a part of what there is.
+pub(crate) async fn round_of(
+    run: &Run,
+    inventory: &Inventory,
+    wish: &Wish,
+    scope: &Scope,
+    earlier: &dyn Fn(&CommitId) -> Result<Wish, String>,
+) -> Round {
     let fleet = Fleet { owner: owner(), inventory, ports: run.ports() };
     let work = async {
-        let scope = Scope::default();
-        let planned = match fleet.plan(wish, &scope).await {
+        let planned = match fleet.plan(wish, scope).await {
             Ok(planned) => planned,
             Err(error) => return Round::NotBegun(words(&error)),
         };
+        if planned.plan.is_empty() {
+            return Round::Nothing;
+        }
         let options = Options {
             keep_failed: false,
             per_host: 8,
-            holder: "test".into(),
+            holder: format!("run {}", run.number()),
             purpose: "test".into(),
             lease: Duration::from_secs(30),
             lease_wait: Duration::from_secs(60),
         };
         let (events, _received) = mpsc::unbounded_channel();
         let (_keep, stop) = watch::channel(Stop::None);
-        let orders = Orders { scope: &scope, options: &options, events: &events, stop, earlier };
+        let orders = Orders { scope, options: &options, events: &events, stop, earlier };
         match fleet.apply(wish, &planned.plan, &orders).await {
             Ok(verdict) => Round::Ended(verdict),
             Err(ApplyError::Stale(facts)) => Round::NotBegun(format!("stale: {facts:?}")),
@@ -81,16 +97,16 @@ pub(crate) fn no_earlier(_commit: &CommitId) -> Result<Wish, String> {
 
 /// Rounds until nothing is left to do; at most `most`.
 pub(crate) async fn settle(world: &World, inventory: &Inventory, wish: &Wish, most: usize) {
-    let mut last = None;
-    for _ in 0..most {
-        if left(world, inventory, wish).await.is_empty() {
-            return;
+    let mut rounds = Vec::new();
+    for _ in 0..=most {
+        match round(&world.run(Fault::None), inventory, wish, &no_earlier).await {
+            Round::Nothing => return,
+            round => rounds.push(round),
         }
-        let run = world.run(Fault::None);
-        last = Some(round(&run, inventory, wish, &no_earlier).await);
     }
     let plan = left(world, inventory, wish).await;
-    assert!(plan.is_empty(), "after {most} rounds ({last:?}): {}", steps(&plan));
+    let (steps, log) = (steps(&plan), world.log().join("\n"));
+    panic!("not settled after {most} rounds ({rounds:?}): {steps}\n{log}");
 }
 
 /// The steps of a plan, one a line.
@@ -106,7 +122,8 @@ fn words(error: &PlanError) -> String {
     gitdeploy::pipeline::words(error)
 }
 
-async fn deployed(scenario: &Scenario, inventory: &Inventory) -> World {
+/// The world before a scenario's change.
+pub(crate) async fn deployed(scenario: &Scenario, inventory: &Inventory) -> World {
     let world = world(inventory);
     for backend in scenario.away {
         world.allow_downtime(backend);
@@ -115,11 +132,6 @@ async fn deployed(scenario: &Scenario, inventory: &Inventory) -> World {
         settle(&world, inventory, &scenario.earlier(inventory), 2).await;
     }
     world
-}
-
-/// The world before a scenario's change.
-pub(crate) async fn prepared(scenario: &Scenario, inventory: &Inventory) -> World {
-    deployed(scenario, inventory).await
 }
 
 #[tokio::test(start_paused = true)]

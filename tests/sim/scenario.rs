@@ -65,6 +65,19 @@ pub(crate) fn rolling(image: &str, replicas: u32, parallelism: u32) -> String {
     )
 }
 
+fn with_config(image: &str, content: &str) -> String {
+    let uses = "    configs: [{source: c, target: /etc/c}]\n";
+    format!("{}configs: {{c: {{content: {content}}}}}\n", web(image, 2, &["edge"], uses))
+}
+
+fn stop_first(image: &str, replicas: u32) -> String {
+    rolling(image, replicas, 1).replace("parallelism: 1", "parallelism: 1, order: stop-first")
+}
+
+fn blog(image: &str) -> String {
+    web(image, 2, &["edge"], "").replace("shop.example.com", "blog.example.com")
+}
+
 /// All scenarios.
 pub(crate) fn all() -> Vec<Scenario> {
     let shop = |text: String| vec![("shop", text)];
@@ -119,6 +132,21 @@ pub(crate) fn all() -> Vec<Scenario> {
             "a stack goes",
             vec![("shop", web("app:1", 1, edge, "")), ("blog", web("app:1", 1, &[], ""))],
             vec![("blog", web("app:1", 1, &[], ""))],
+        ),
+        scenario(
+            "a config alone",
+            shop(with_config("app:1", "one")),
+            shop(with_config("app:1", "two")),
+        ),
+        scenario(
+            "stop-first of several",
+            shop(stop_first("app:1", 3)),
+            shop(stop_first("app:2", 3)),
+        ),
+        scenario(
+            "two stacks at once",
+            vec![("shop", web("app:1", 2, edge, "")), ("blog", blog("app:1"))],
+            vec![("shop", web("app:2", 2, edge, "")), ("blog", blog("app:2"))],
         ),
         Scenario {
             away: &["shop.web.8080"],

@@ -1,0 +1,164 @@
+//! What people and other runs do meanwhile.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use gitdeploy::model::{HostName, Op, Verdict};
+use gitdeploy::pipeline::Wish;
+use gitdeploy::planner::Scope;
+use gitdeploy::sim::{Fault, World};
+
+use super::commit::{inventory, name, owner, wish};
+use super::rounds::{Round, deployed, left, no_earlier, round, round_of, settle, steps};
+use super::scenario::{ONE_HOST, Scenario, all, edge, one_host, web};
+
+fn start_first() -> Scenario {
+    all().remove(1)
+}
+
+fn local() -> HostName {
+    name("local").into()
+}
+
+fn third() -> Wish {
+    let shop = [("shop", web("app:1", 3, &["edge"], "    environment: {A: '3'}\n"))];
+    wish("3333333333333333333333333333333333333333", &one_host(), &shop)
+}
+
+async fn first_replica(world: &World) -> String {
+    world.with_host(&local(), |host| host.containers.keys().next().cloned().expect("a replica"))
+}
+
+/// One round repairs it, nothing is lost.
+async fn is_repaired(world: &World) {
+    let inventory = one_host();
+    let earlier = start_first().earlier(&inventory);
+    let plan = left(world, &inventory, &earlier).await;
+    assert!(!plan.is_empty());
+    settle(world, &inventory, &earlier, 1).await;
+    assert_eq!(world.violations(), [], "{}\n{}", steps(&plan), world.log().join("\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_was_stopped_is_brought_back() {
+    let world = deployed(&start_first(), &one_host()).await;
+    world.crash(&local(), &first_replica(&world).await);
+    is_repaired(&world).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_was_taken_away_is_made_again() {
+    let world = deployed(&start_first(), &one_host()).await;
+    world.take_away(&local(), &first_replica(&world).await);
+    is_repaired(&world).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_was_edited_is_written_again() {
+    let world = deployed(&start_first(), &one_host()).await;
+    world.with_proxy(&edge(), |proxy| {
+        proxy.file.as_mut().expect("a file").push_str("# by hand\n");
+    });
+    is_repaired(&world).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_listener_changes_the_proxy_and_no_container() {
+    let world = deployed(&start_first(), &one_host()).await;
+    let other = inventory(&ONE_HOST.replace("[80]", "[80, 81]"));
+    let earlier = start_first().earlier(&other);
+    let plan = left(&world, &other, &earlier).await;
+    let is_switch = |op: &Op| matches!(op, Op::Switch { .. } | Op::Record { .. });
+    assert!(!plan.is_empty() && plan.steps.iter().all(|it| is_switch(&it.op)), "{}", steps(&plan));
+    settle(&world, &other, &earlier, 1).await;
+    assert_eq!(world.violations(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_commit_takes_over_wherever_a_run_was_killed() {
+    let inventory = one_host();
+    let scenario = start_first();
+    let world = deployed(&scenario, &inventory).await;
+    world.keep_all();
+    round(&world.run(Fault::None), &inventory, &scenario.later(&inventory), &no_earlier).await;
+    for left in world.kept() {
+        let world = left.thaw();
+        settle(&world, &inventory, &third(), 4).await;
+        assert_eq!(world.violations(), [], "{}", world.log().join("\n"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_runs_at_once_come_one_after_the_other() {
+    let inventory = one_host();
+    let scenario = start_first();
+    let world = deployed(&scenario, &inventory).await;
+    let (second, third) = (scenario.later(&inventory), third());
+    let (one, other) = (world.run(Fault::None), world.run(Fault::None));
+    let (first, last) = tokio::join!(
+        round(&one, &inventory, &second, &no_earlier),
+        round(&other, &inventory, &third, &no_earlier),
+    );
+    assert!(matches!(first, Round::Ended(Verdict::Done)), "{first:?}");
+    assert!(matches!(last, Round::NotBegun(_)), "it was planned on what is gone: {last:?}");
+    settle(&world, &inventory, &third, 1).await;
+    assert_eq!(world.violations(), []);
+}
+
+/// The lease is taken away from a run that goes on: only the hosts themselves can stop it.
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_lease_was_broken_harms_nobody() {
+    let inventory = one_host();
+    let scenario = start_first();
+    let before = deployed(&scenario, &inventory).await.freeze();
+    let (second, third) = (scenario.later(&inventory), third());
+    for after in (20..3_000).step_by(70) {
+        let world = before.thaw();
+        let (one, other) = (world.run(Fault::None), world.run(Fault::None));
+        let usurper = async {
+            tokio::time::sleep(Duration::from_millis(after)).await;
+            world.with_host(&local(), |host| host.leases.clear());
+            round(&other, &inventory, &third, &no_earlier).await
+        };
+        tokio::join!(round(&one, &inventory, &second, &no_earlier), usurper);
+        settle(&world, &inventory, &third, 4).await;
+        assert_eq!(world.violations(), [], "after {after} ms:\n{}", world.log().join("\n"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn back_to_the_commit_before_is_a_plan_like_any_other() {
+    let inventory = one_host();
+    let scenario = start_first();
+    let world = deployed(&scenario, &inventory).await;
+    settle(&world, &inventory, &scenario.later(&inventory), 1).await;
+    let scope = Scope { stacks: Some(BTreeSet::from([name("shop").into()])), ..Scope::default() };
+    let run = world.run(Fault::None);
+    let back = scenario.earlier(&inventory);
+    let ended = round_of(&run, &inventory, &back, &scope, &no_earlier).await;
+    assert!(matches!(ended, Round::Ended(Verdict::Done)), "{ended:?}");
+    assert_eq!(world.violations(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_is_removed_wherever_its_removal_was_killed() {
+    let inventory = one_host();
+    let world = deployed(&start_first(), &inventory).await;
+    let nothing = Wish::nothing(&owner());
+    let scope = Scope {
+        stacks: Some(BTreeSet::from([name("shop").into()])),
+        removes_volumes: true,
+        ..Scope::default()
+    };
+    world.keep_all();
+    round_of(&world.run(Fault::None), &inventory, &nothing, &scope, &no_earlier).await;
+    for left in world.kept() {
+        let world = left.thaw();
+        for _ in 0..3 {
+            round_of(&world.run(Fault::None), &inventory, &nothing, &scope, &no_earlier).await;
+        }
+        let rest = world.with_host(&local(), |host| host.containers.len() + host.networks.len());
+        assert_eq!(rest, 0, "{}", world.log().join("\n"));
+        assert_eq!(world.violations(), [], "{}", world.log().join("\n"));
+    }
+}
