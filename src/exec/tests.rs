@@ -206,14 +206,17 @@ async fn a_backend_is_not_switched_to_nobody() {
 
 #[tokio::test(start_paused = true)]
 async fn no_event_holds_a_secret() {
-    let fake = Fake::new();
-    let quoted = "invalid: PASSWORD=hunter2hunter2 and value-of-TOKEN".to_owned();
-    fake.state().refuses.insert("create", quoted);
-    let op = Op::Create { replica: std::sync::Arc::new(replica("w1")) };
-    let told = fake.run(&chain(vec![op])).await;
-    let all = format!("{:?} {:?}", told.events, told.report);
-    assert!(all.contains("invalid: PASSWORD=*** and ***"), "{all}");
-    assert!(!all.contains("hunter2") && !all.contains("value-of"), "{all}");
+    for refused in ["create", "start"] {
+        let fake = Fake::new();
+        let quoted = "invalid: PASSWORD=hunter2hunter2 and value-of-TOKEN".to_owned();
+        fake.state().refuses.insert(refused, quoted);
+        let create = Op::Create { replica: std::sync::Arc::new(replica("w1")) };
+        let start = Op::Start { container: "w1".into() };
+        let told = fake.run(&chain(vec![create, start])).await;
+        let all = format!("{:?} {:?}", told.events, told.report);
+        assert!(all.contains("invalid: PASSWORD=*** and ***"), "{all}");
+        assert!(!all.contains("hunter2") && !all.contains("value-of"), "{all}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

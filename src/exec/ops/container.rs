@@ -39,12 +39,14 @@ pub(super) async fn create(task: &Task<'_>, replica: &Replica) -> Done {
 /// started: what that means is for the step that waits for it.
 pub(super) async fn start(task: &Task<'_>, name: &str) -> Done {
     let engine = task.engine()?;
-    let before = state(task, engine, name).await?;
+    let live = task.look(|| engine.inspect(name)).await?.ok_or_else(|| gone(name))?;
+    let (before, masks) = (live.state, Masks::of(task.context.work, name, Some(&live.config)));
     let is_so = || async {
         let now = state(task, engine, name).await?;
         Ok(now.is_running() || now.started_at != before.started_at)
     };
-    made_so(is_so, || async { Ok(task.call(engine.start(name)).await?) }).await
+    let started = made_so(is_so, || async { Ok(task.call(engine.start(name)).await?) }).await;
+    started.map_err(|trouble| trouble.map(|why| masks.cover(&why)))
 }
 
 async fn state(
