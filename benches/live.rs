@@ -16,7 +16,7 @@
 )]
 
 #[path = "../tests/engine/rig/mod.rs"]
-#[allow(dead_code, unused_imports, reason = "a part of what the tests stand on is enough here")]
+#[expect(dead_code, unused_imports, reason = "a part of what the tests stand on is enough here")]
 mod rig;
 
 use std::time::{Duration, Instant};
@@ -51,8 +51,9 @@ type Failure = bollard::errors::Error;
 
 fn main() {
     let runtime = Runtime::new().expect("a runtime");
-    let docker = Docker::connect_with_unix("/var/run/docker.sock", 60, bollard::API_DEFAULT_VERSION)
-        .expect("a client");
+    let docker =
+        Docker::connect_with_unix("/var/run/docker.sock", 60, bollard::API_DEFAULT_VERSION)
+            .expect("a client");
     let docker = runtime.block_on(docker.negotiate_version()).expect("an engine");
     looks(&runtime, &docker);
     releases(&runtime, &docker);
@@ -63,9 +64,8 @@ fn looks(runtime: &Runtime, docker: &Docker) {
     println!("{CONTAINERS} containers on one host; median of {RUNS}\n");
     let mut world = World::new("bench-look");
     let image = world.tag("one", Variant::V1);
-    let text = format!(
-        "services:\n  web:\n    image: {image}\n    deploy: {{replicas: {CONTAINERS}}}\n"
-    );
+    let text =
+        format!("services:\n  web:\n    image: {image}\n    deploy: {{replicas: {CONTAINERS}}}\n");
     world.write("stacks/many/compose.yaml", text);
     world.commit("many");
     world.run(&["apply", "-y"]).succeeded();
@@ -153,9 +153,8 @@ fn stack(world: &World, image: &str) -> String {
 /// The same containers without this program: until all are ready, and until all are gone.
 async fn by_hand(docker: &Docker, image: &str) -> Result<(Duration, Duration), Failure> {
     let begin = Instant::now();
-    let names: Vec<String> = (0..REPLICAS)
-        .map(|slot| format!("bench-by-hand-{}-{slot}", std::process::id()))
-        .collect();
+    let names: Vec<String> =
+        (0..REPLICAS).map(|slot| format!("bench-by-hand-{}-{slot}", std::process::id())).collect();
     try_join_all(names.iter().map(|name| run(docker, name, image))).await?;
     join_all(names.iter().map(|name| ready(docker, name))).await;
     let start = begin.elapsed();
