@@ -116,7 +116,7 @@ fn commands(line: &str) -> Vec<Vec<&str>> {
     let line = line.split(" #").next().unwrap_or(line);
     let words: Vec<&str> = line.split_whitespace().collect();
     let is_end = |word: &&str| ["&&", "||", "|", ";", ">", "2>", "<"].contains(word);
-    let parts = words.split(|word| is_end(&word));
+    let parts = words.split(is_end);
     let ours = parts.filter_map(|part| {
         let start = part.iter().position(|word| *word == "gitdeploy")?;
         Some(part[start..].to_vec())
