@@ -237,7 +237,9 @@ impl Fields {
             let prefix = format!("{prefix}.");
             self.read(endpoint, &prefix, ENDPOINT);
             self.read(&endpoint["IPAMConfig"], &prefix, ADDRESSES);
-            let aliases = words(&endpoint["Aliases"]).into_iter().filter(|it| !is_short_id(it));
+            let hostname = config["Hostname"].as_str().unwrap_or_default();
+            let is_own = |alias: &String| is_short_id(alias) || alias == hostname;
+            let aliases = words(&endpoint["Aliases"]).into_iter().filter(|it| !is_own(it));
             self.put_set(&format!("{prefix}aliases"), aliases.collect());
         }
     }
@@ -251,7 +253,7 @@ impl Fields {
     }
 }
 
-/// Older engines give a container its own short id as a name on each network.
+/// Older engines give a container its own short id as a name on each network, and its host name.
 fn is_short_id(alias: &str) -> bool {
     alias.len() == 12 && alias.chars().all(|c| c.is_ascii_hexdigit() && !c.is_ascii_uppercase())
 }
