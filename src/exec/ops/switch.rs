@@ -15,7 +15,7 @@ use crate::exec::context::Task;
 use crate::exec::lease::take_lease;
 use crate::exec::repeat::{Done, Trouble, made_so, repeated};
 use crate::model::{BackendKey, Endpoint, Generation, ProxyPlace, RouteChange, RoutingTable, Rule};
-use crate::ports::{Applied, Held, LeaseKey, Leases, PortError, Proxy, Taken};
+use crate::ports::{Activation, Applied, Held, LeaseKey, Leases, PortError, Proxy, Taken};
 use crate::proxy::{self, Managed, Site};
 
 /// How long somebody else's lease of the proxy is waited for: longer than it can last when its
@@ -159,7 +159,12 @@ impl Switch<'_> {
     async fn follow_as_it_is(&self, table: &RoutingTable) -> Done {
         let generation = table.generation;
         if self.task.look(|| self.proxy.confirm(generation)).await? {
-            return Ok(Applied::AlreadyTrue);
+            // What was changed at its socket by hand shows in no generation.
+            let activated = repeated(|| self.task.call(self.proxy.activate(table))).await?;
+            return Ok(match activated {
+                Activation::AlreadyTrue => Applied::AlreadyTrue,
+                Activation::Runtime | Activation::Reload => Applied::Changed,
+            });
         }
         self.follow(self.task, table).await.map_err(|trouble| {
             trouble.map(|why| format!("the file is in place, and the proxy goes without it: {why}"))
