@@ -17,21 +17,25 @@ use crate::settings::ProxyKind;
 
 /// Lays down a switch without a change for every place that does not do what its file says, or
 /// whose file is not as we would write it.
-pub(super) fn follow_again(draft: &mut Draft<'_, '_>, reach: &Reach<'_>) -> BTreeSet<ProxyPlace> {
+pub(super) fn follow_again(
+    draft: &mut Draft<'_, '_>,
+    reach: &Reach<'_>,
+) -> BTreeMap<ProxyPlace, Cause> {
     let world = draft.world;
     let is_partial = world.request.scope.is_partial();
-    let mut stale = BTreeSet::new();
+    let mut stale = BTreeMap::new();
     for (place, state) in &world.proxies {
         let Some(table) = &state.table else { continue };
         let Some(lane) = speaker(world, reach, place, table) else { continue };
         // A part of a plan leaves files as they are, but ends nothing that a proxy still sends to.
-        let is_stale = match is_partial {
-            true => is_behind(state, table),
-            false => is_behind(state, table) || is_stale(world, place, state, table),
+        let cause = match (is_behind(state, table), is_partial) {
+            (true, _) => Some(Cause::Drifted),
+            (false, true) => None,
+            (false, false) => stale_for(world, place, state, table),
         };
-        if is_stale {
+        if let Some(cause) = cause {
             draft.routes.again(world, &mut draft.graph, &lane, place);
-            stale.insert((*place).clone());
+            stale.insert((*place).clone(), cause);
         }
     }
     stale
@@ -74,12 +78,13 @@ fn was_there(
     bindings(it.live).iter().any(is_retired)
 }
 
-fn is_stale(
+/// Why a place has a file that we would write otherwise.
+fn stale_for(
     world: &World<'_>,
     place: &ProxyPlace,
     state: &ProxyState,
     table: &RoutingTable,
-) -> bool {
+) -> Option<Cause> {
     let is_edited = matches!(
         read(world.request.owner, state.file.as_deref()),
         Managed::Ours { edited: true, .. }
@@ -89,7 +94,12 @@ fn is_stale(
         && site.is_some_and(|site| {
             site.render(table).is_ok_and(|text| Some(&text) != state.file.as_ref())
         });
-    is_edited || is_other
+    match (is_edited, is_other) {
+        (true, _) => Some(Cause::Drifted),
+        // Its words are ours, and now there are others: another template.
+        (false, true) => Some(Cause::Changed),
+        (false, false) => None,
+    }
 }
 
 /// Whether the proxy does not do what its file says: a run ended between the two.
@@ -116,12 +126,12 @@ fn has_other_servers(state: &ProxyState, table: &RoutingTable) -> bool {
 /// The files of all places that a switch was planned for.
 pub(super) fn files(
     draft: &Draft<'_, '_>,
-    stale: &BTreeSet<ProxyPlace>,
+    stale: &BTreeMap<ProxyPlace, Cause>,
 ) -> Result<Vec<ProxyFile>, Vec<Problem>> {
     let mut files = Vec::new();
     let mut problems = Vec::new();
     for place in draft.routes.switched() {
-        match file(draft, place, stale.contains(place)) {
+        match file(draft, place, stale.get(place)) {
             Ok(file) => files.push(file),
             Err(problem) => problems.push(problem),
         }
@@ -129,7 +139,11 @@ pub(super) fn files(
     if problems.is_empty() { Ok(files) } else { Err(problems) }
 }
 
-fn file(draft: &Draft<'_, '_>, place: &ProxyPlace, is_stale: bool) -> Result<ProxyFile, Problem> {
+fn file(
+    draft: &Draft<'_, '_>,
+    place: &ProxyPlace,
+    stale: Option<&Cause>,
+) -> Result<ProxyFile, Problem> {
     let world = draft.world;
     let nowhere = || {
         Problem::invalid(format!("the proxy {} on {} was not looked at", place.proxy, place.host))
@@ -144,7 +158,8 @@ fn file(draft: &Draft<'_, '_>, place: &ProxyPlace, is_stale: bool) -> Result<Pro
         if there != place {
             continue;
         }
-        if !change.set.is_empty() {
+        // That a container drifted is no reason to say that the file did.
+        if !change.set.is_empty() && step.cause != Cause::Drifted {
             cause.get_or_insert_with(|| step.cause.clone());
         }
         // The moment is the one of the file as it is: a plan does not depend on when it is made.
@@ -159,10 +174,10 @@ fn file(draft: &Draft<'_, '_>, place: &ProxyPlace, is_stale: bool) -> Result<Pro
         ))
     })?;
     // Drift of a replica is none of the file: only the file itself can have been edited.
-    let cause = match cause {
-        _ if is_stale => Cause::Drifted,
-        None | Some(Cause::Drifted) => Cause::RoutesChanged,
-        Some(cause) => cause,
+    let cause = match (stale, cause) {
+        (Some(stale), _) => stale.clone(),
+        (None, None | Some(Cause::Drifted)) => Cause::RoutesChanged,
+        (None, Some(cause)) => cause,
     };
     Ok(ProxyFile {
         place: place.clone(),

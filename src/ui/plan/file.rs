@@ -16,6 +16,9 @@ const HEADER: &str = "# gitdeploy";
 /// the user's own may hold anything.
 pub(super) fn unified(file: &ProxyFile) -> Vec<String> {
     let path = printable_name(&file.path);
+    if file.old.as_deref() == Some(file.new.as_str()) {
+        return Vec::new();
+    }
     let (old, new) = (shown(file.old.as_deref().unwrap_or_default()), shown(&file.new));
     if old == new {
         return vec![format!("{path}: only its header changes")];

@@ -157,6 +157,9 @@ pub(super) fn servers(file: &ProxyFile) -> String {
     let verb = if file.servers == 1 { "changes" } else { "change" };
     let servers = format!("{} {verb}", counted(file.servers, "server"));
     match &file.cause {
+        Cause::Drifted if file.old.as_deref() == Some(file.new.as_str()) => {
+            "serves something else than its file says".to_owned()
+        }
         Cause::Drifted => format!("edited by hand; {servers}"),
         Cause::RoutesChanged => format!("routes; {servers}"),
         _ if file.servers == 0 => printable_name(&file.cause.to_string()),
