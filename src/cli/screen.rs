@@ -107,6 +107,15 @@ impl Screen {
         }
     }
 
+    /// With `--json`, says what a plan would change, an event each.
+    pub fn planned(&self, plan: &crate::model::Plan) {
+        if self.events {
+            for ui::run::EventJson { level, message, kind, more } in ui::run::planned(plan) {
+                self.event(level, &message, kind, &more);
+            }
+        }
+    }
+
     /// Prints a result; with `--json`, as an event that carries it.
     pub fn result(&self, text: &str) -> Result<(), Failure> {
         if !self.events {

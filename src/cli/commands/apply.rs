@@ -120,6 +120,7 @@ impl Job<'_> {
     }
 
     fn show(&self, plan: &Plan) -> Result<(), Failure> {
+        self.run.screen.planned(plan);
         let page = page(self.run, &self.session.snapshot, plan, PlanFormat::Text);
         self.run.screen.result(&page)
     }
