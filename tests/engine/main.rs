@@ -6,10 +6,12 @@
 #![expect(clippy::disallowed_types, reason = "tests wait for the real world")]
 #![expect(clippy::print_stdout, reason = "what was measured under load is worth reading")]
 
+mod commands;
 mod config;
 mod crash;
 mod demo;
 mod docker;
+mod drift;
 mod failure;
 mod locks;
 mod protection;
@@ -18,5 +20,6 @@ mod rig;
 mod rollout;
 mod routing;
 mod secrets;
+mod services;
 mod shop;
 mod spec;

@@ -179,12 +179,19 @@ impl RealProxy {
         read("main.conf") + &read(&owner)
     }
 
-    fn managed_path(&self) -> String {
+    pub(crate) fn managed_path(&self) -> String {
         let file = format!("conf.d/gitdeploy.{}", self.kind.extension());
         match self.place {
             Place::Host(_) => self.folder.join(file).display().to_string(),
             Place::Container => format!("/etc/{}/{file}", self.kind.program()),
         }
+    }
+
+    /// What HAProxy on the host answers to a command at its socket.
+    pub(crate) fn command(&self, text: &str) -> String {
+        let mut socket = std::os::unix::net::UnixStream::connect(self.socket()).expect("a socket");
+        std::io::Write::write_all(&mut socket, format!("{text}\n").as_bytes()).expect("asked");
+        std::io::read_to_string(socket).expect("an answer")
     }
 
     /// Sends a signal to the process it was started as on the host.
