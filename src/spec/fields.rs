@@ -229,7 +229,8 @@ impl Fields {
         }
         for (name, endpoint) in pairs(&config["NetworkingConfig"]["EndpointsConfig"]) {
             // The engine's own networks stand for a mode.
-            if matches!(name.as_str(), "host" | "none" | "bridge") {
+            let is_mode = mode == name || matches!(mode, "" | "default");
+            if is_mode && matches!(name.as_str(), "host" | "none" | "bridge") {
                 continue;
             }
             let prefix = format!("networks.{name}");
