@@ -165,8 +165,9 @@ fn servers(text: &str) -> Servers {
                 IpAddr::V6(ip) => format!("[{ip}]:{}", value("srv_port")?),
                 IpAddr::V4(ip) => format!("{ip}:{}", value("srv_port")?),
             };
-            // The operational state 0 is stopped; a bit in the administrative one is a reason.
-            let takes_requests = value("srv_op_state")? != "0" && value("srv_admin_state")? == "0";
+            // A bit in the administrative state is an order. That its check found it down is none: it
+            // comes back by itself, and a plan must not change with each check.
+            let takes_requests = value("srv_admin_state")? == "0";
             let server = RuntimeServer { address, takes_requests };
             Some((value("be_name")?.to_owned(), value("srv_name")?.to_owned(), server))
         };
@@ -220,7 +221,7 @@ mod tests {
             .collect();
         assert_eq!(
             read,
-            ["one 127.0.0.1:30998 true", "three 10.0.0.1:1 false", "two [::1]:30997 false"]
+            ["one 127.0.0.1:30998 true", "three 10.0.0.1:1 true", "two [::1]:30997 false"]
         );
     }
 
