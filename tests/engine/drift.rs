@@ -102,7 +102,7 @@ fn containers_that_do_not_run_are_found_and_run_again() {
     docker(&["kill", &one("web")]);
     repaired(&world, "killed", &["web"]);
     docker(&["pause", &one("web")]);
-    repaired(&world, "paused", &["web", "paused"]);
+    repaired(&world, "paused", &["web", "2 → 3 replicas"]);
     docker(&["rm", "-f", &one("web")]);
     repaired(&world, "removed", &["web", "missing"]);
     let all = replicas(&world, "web");
