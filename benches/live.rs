@@ -31,8 +31,11 @@ use futures_util::future::{join_all, try_join_all};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::runtime::Runtime;
 
+use gitdeploy::model::Owner;
+use gitdeploy::ports::{Engine as _, Wanted};
 use rig::{Kind, Runs, Variant, World, get};
 
+const SOCKET: &str = "/var/run/docker.sock";
 /// As many as a survey has under way at a time.
 const AT_A_TIME: usize = 16;
 const CONTAINERS: usize = 50;
@@ -52,8 +55,7 @@ type Failure = bollard::errors::Error;
 fn main() {
     let runtime = Runtime::new().expect("a runtime");
     let docker =
-        Docker::connect_with_unix("/var/run/docker.sock", 60, bollard::API_DEFAULT_VERSION)
-            .expect("a client");
+        Docker::connect_with_unix(SOCKET, 60, bollard::API_DEFAULT_VERSION).expect("a client");
     let docker = runtime.block_on(docker.negotiate_version()).expect("an engine");
     looks(&runtime, &docker);
     releases(&runtime, &docker);
@@ -70,20 +72,34 @@ fn looks(runtime: &Runtime, docker: &Docker) {
     world.commit("many");
     world.run(&["apply", "-y"]).succeeded();
     let mut bare = Vec::new();
-    let mut plans = Vec::new();
+    let (mut surveys, mut plans) = (Vec::new(), Vec::new());
+    let engine = gitdeploy::adapters::docker::Docker::unix(SOCKET).expect("a client");
+    let owner = owner(&world.project);
     // In turns, so that what else the machine does meets both.
     for _ in 0..RUNS {
         let begin = Instant::now();
         runtime.block_on(questions(docker, &world.project, &image)).expect("answers");
         bare.push(begin.elapsed());
+        let begin = Instant::now();
+        runtime.block_on(engine.survey(&owner, &Wanted::default())).expect("answers");
+        surveys.push(begin.elapsed());
         let plan = world.run(&["plan", "--detailed-exitcode"]);
         plan.succeeded();
         plans.push(plan.took);
     }
-    let (bare, plan) = (median(bare), median(plans));
+    let (bare, survey, plan) = (median(bare), median(surveys), median(plans));
     row("the bare questions", bare);
+    row("the look of a plan, without the rest", survey);
+    factor(survey, bare, 1.5);
     row("gitdeploy plan, whole process", plan);
     factor(plan, bare, 1.5);
+}
+
+fn owner(project: &str) -> Owner {
+    let labels = [("gitdeploy.project", project), ("gitdeploy.environment", "test")];
+    let labels = labels.into_iter().chain([("gitdeploy.stack", "many")]);
+    let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+    Owner::read(&labels).expect("an owner").0
 }
 
 /// What has to be asked of the engine for a plan.
