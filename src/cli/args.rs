@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use live::{
     ApplyArgs, DestroyArgs, Execution, LocksArgs, LogsArgs, Narrowing, PlanArgs, PlanFormat,
-    RollbackArgs, StatusArgs, TableFormat, UnlockArgs,
+    RollbackArgs, SimulateArgs, StatusArgs, TableFormat, UnlockArgs,
 };
 
 /// Plans and applies Compose stacks from Git to plain Docker hosts, without losing a request.
@@ -84,6 +84,8 @@ pub enum Command {
     Plan(PlanArgs),
     /// Make the hosts what the commit wants.
     Apply(ApplyArgs),
+    /// Play a rollout in a simulated fleet: who serves at every moment, with faults on demand.
+    Simulate(SimulateArgs),
     /// Show what differs between the desired states of two commits.
     Diff(Diff),
     /// Show every stack, service and replica as it is, and what has drifted.

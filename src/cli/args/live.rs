@@ -98,6 +98,30 @@ pub struct Execution {
     pub lock_timeout: u64,
 }
 
+/// Arguments of `simulate`.
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// Only these stacks [default: all].
+    #[arg(value_name = "STACK")]
+    pub stacks: Vec<String>,
+    /// Variables and profiles.
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// What runs before [default: the commit before; nothing when there is none].
+    #[arg(long, value_name = "REV")]
+    pub from: Option<String>,
+    /// What goes wrong: `kill@N` and `lose@N` at the Nth call, `host-down`, `proxy-rejects`,
+    /// `never-ready`. May be given several times.
+    #[arg(long = "fault", value_name = "FAULT")]
+    pub faults: Vec<crate::cli::commands::simulate::Mishap>,
+    /// Add a fault by dice; the same seed is the same fault.
+    #[arg(long, value_name = "NUMBER")]
+    pub seed: Option<u64>,
+    /// The form of the timeline.
+    #[arg(long, value_enum, default_value_t = TableFormat::Text)]
+    pub format: TableFormat,
+}
+
 /// Arguments of `status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {

@@ -12,6 +12,7 @@ mod plan;
 mod render;
 mod rollback;
 mod schema;
+pub(super) mod simulate;
 mod status;
 mod validate;
 
@@ -31,6 +32,7 @@ pub(super) fn run(cli: &Cli, world: &World, screen: &Screen) -> Result<Exit, Fai
         Command::Render(args) => render::run(&run, args),
         Command::Plan(args) => plan::run(&run, args),
         Command::Apply(args) => apply::run(&run, args),
+        Command::Simulate(args) => simulate::run(&run, args),
         Command::Diff(args) => diff::run(&run, args),
         Command::Status(args) => status::run(&run, args),
         Command::Logs(args) => logs::run(&run, args),
