@@ -4,7 +4,6 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests run programs and read files")]
 #![expect(clippy::disallowed_types, reason = "tests wait for the real world")]
-#![expect(clippy::print_stdout, reason = "what was measured under load is worth reading")]
 
 mod commands;
 mod config;
