@@ -18,7 +18,7 @@ pub(crate) fn stack(world: &World, image: &str, replicas: u32, more: &str) -> St
         "services:\n  web:\n    image: {image}\n    environment: {{START_DELAY_MS: '300', \
          READY_AFTER_MS: '700'}}\n    stop_grace_period: 15s\n{more}    deploy: {{replicas: \
          {replicas}}}\n    x-gitdeploy:\n      health: {{http: /health, port: 8080, interval: \
-         200ms, timeout: 1s, within: 30s}}\n      drain: {{timeout: 5s}}\n      routes:\n{routes}"
+         200ms, timeout: 1s, within: 30s}}\n      drain: {{timeout: 3s}}\n      routes:\n{routes}"
     )
 }
 

@@ -38,14 +38,18 @@ fn provide(world: &World, inventory: &Inventory, wish: &Wish) {
     for (reference, _, _) in &wanted.images {
         world.image(reference, image(reference, App::default()));
     }
+    let stacks = || wish.desired.stacks.values();
+    let networks = || stacks().flat_map(|stack| stack.networks.values());
+    let volumes = || stacks().flat_map(|stack| stack.volumes.values());
     for host in inventory.hosts.keys() {
         world.with_host(&HostName::from(host.clone()), |host| {
-            for name in &wanted.networks {
-                let network = LiveNetwork { id: name.clone(), ..LiveNetwork::default() };
-                host.networks.insert(name.clone(), network);
+            for network in networks().filter(|network| network.external == Some(true)) {
+                let live = LiveNetwork { id: network.name.clone(), ..LiveNetwork::default() };
+                host.networks.insert(network.name.clone(), live);
             }
-            let volumes = wanted.volumes.iter();
-            host.volumes.extend(volumes.map(|name| (name.clone(), LiveVolume::default())));
+            for volume in volumes().filter(|volume| volume.external == Some(true)) {
+                host.volumes.insert(volume.name.clone(), LiveVolume::default());
+            }
         });
     }
     for (stack, target) in &wish.desired.stacks {
