@@ -1,6 +1,6 @@
 //! Carries a plan out, step by step, and tells what happened.
 //!
-//! [`machine`] decides what may begin and knows no time and no network; `driver` runs what it says;
+//! `machine` decides what may begin and knows no time and no network; `driver` runs what it says;
 //! `ops` has one function per effect; [`Guard`] holds the leases meanwhile. Nothing here decides
 //! what shall be: whatever is not as the plan saw it ends the stack's part of the plan, and only
 //! planning again goes on from there. There is no local state: a run that is killed anywhere is

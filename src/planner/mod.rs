@@ -1,10 +1,10 @@
 //! From what is wanted and what was seen to a plan. Pure: the same inputs give the same plan,
 //! byte for byte, whatever order they came in.
 //!
-//! The order of the work: [`world`] answers questions about what was seen, [`reach`] says what may
-//! be touched, [`decide`] what becomes of each replica (with [`judge`] for one container and
-//! [`place`] for hosts), [`member`] chooses names and ports, [`rollout`] lays down the steps, and
-//! [`assemble`] puts the plan together. [`check()`] looks at a finished plan without any of this.
+//! The order of the work: `world` answers questions about what was seen, `reach` says what may
+//! be touched, `decide` what becomes of each replica (with `judge` for one container and
+//! `place` for hosts), `member` chooses names and ports, `rollout` lays down the steps, and
+//! `assemble` puts the plan together. [`check()`] looks at a finished plan without any of this.
 
 mod assemble;
 mod basis;
