@@ -3,6 +3,13 @@
 use crate::environment::{COMPOSE, Repo, run_in};
 
 #[test]
+fn an_empty_id_unlocks_nothing() {
+    let run = Repo::with(&[]).run(&["unlock", "", "-y"]);
+    assert_eq!(run.code, 1);
+    assert!(run.stderr.contains("a value is required for '<ID>'"), "{}", run.stderr);
+}
+
+#[test]
 fn wrong_usage_is_exit_code_1() {
     let repo = Repo::new();
     // For `diff`, 1 says that there are differences.

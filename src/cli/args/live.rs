@@ -202,7 +202,7 @@ pub struct LocksArgs {
 #[derive(Debug, Args)]
 pub struct UnlockArgs {
     /// The lease, as `locks` shows it.
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub id: String,
     /// Do not ask.
     #[arg(long, short = 'y')]

@@ -25,7 +25,7 @@ pub(super) fn list(run: &Run<'_>, args: &LocksArgs) -> Result<Exit, Failure> {
 pub(super) fn unlock(run: &Run<'_>, args: &UnlockArgs) -> Result<Exit, Failure> {
     let session = open(run)?;
     let found = leases(&session)?;
-    let is_meant = |lease: &Lease| lease.id == args.id || lease.id.starts_with(&args.id);
+    let is_meant = |lease: &Lease| lease.id.starts_with(&args.id);
     let mut meant = found.iter().filter(|(_, lease)| is_meant(lease));
     let (host, lease) = match (meant.next(), meant.next()) {
         (Some(only), None) => only,
