@@ -105,6 +105,18 @@ impl Recipe {
         self.file("/etc/group", b"root:x:0:\nnogroup:x:65534:\n", 0o644);
     }
 
+    /// More of what `busybox` can do, for hosts that people would log in to.
+    pub(super) fn tools(&mut self) {
+        for name in [
+            "basename", "chmod", "chown", "date", "dd", "df", "dirname", "echo", "env", "false",
+            "find", "grep", "head", "hostname", "id", "ip", "ln", "mktemp", "mount", "nc", "pidof",
+            "pkill", "printf", "ps", "readlink", "sed", "setsid", "sha256sum", "stat", "sync",
+            "tail", "test", "tr", "true", "umount",
+        ] {
+            self.link(&format!("/bin/{name}"), "busybox");
+        }
+    }
+
     /// Makes the engine have it, under its name.
     pub(super) fn import(mut self) {
         let bytes = self.files.into_inner().expect("a tar");

@@ -6,6 +6,7 @@
 
 mod app;
 mod executions;
+mod fleet;
 mod images;
 mod load;
 mod ports;
@@ -19,6 +20,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(crate) use app::HostApp;
 pub(crate) use executions::Executions;
+pub(crate) use fleet::{Fleet, TestHost};
 pub(crate) use images::{Variant, app_image};
 pub(crate) use load::{Class, Load, Report, get};
 pub(crate) use process::{Ended, docker, finish, signal, try_docker};

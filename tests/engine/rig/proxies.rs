@@ -19,7 +19,7 @@ use super::process::{Background, Ended, docker, finish, try_docker};
 /// What answers on the port of the proxy's owner.
 pub(crate) const FOREIGN_PAGE: &str = "not yours\n";
 /// The port of the owner's page inside a container.
-const FOREIGN_PORT: u16 = 8081;
+pub(super) const FOREIGN_PORT: u16 = 8081;
 const START_MAX: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -365,7 +365,7 @@ fn haproxy_recipe() -> Recipe {
     recipe
 }
 
-fn nginx(folder: &str, port: u16, managed: &str) -> String {
+pub(super) fn nginx(folder: &str, port: u16, managed: &str) -> String {
     let page = FOREIGN_PAGE.trim_end();
     // Only root may change to another user, and has to: the default user may not be there.
     let user = if is_root() { "user root;\n" } else { "" };
@@ -380,7 +380,7 @@ fn nginx(folder: &str, port: u16, managed: &str) -> String {
     )
 }
 
-fn haproxy(socket: &str, port: u16) -> String {
+pub(super) fn haproxy(socket: &str, port: u16) -> String {
     let page = FOREIGN_PAGE.trim_end();
     format!(
         "global\n  maxconn 4000\n  stats socket {socket} mode 600 level admin expose-fd listeners\n\

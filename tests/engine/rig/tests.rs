@@ -5,8 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{
-    Class, Executions, HostApp, Kind, Load, Relay, Runs, Variant, World, alone, app_image, docker,
-    get, try_docker,
+    Class, Executions, Fleet, HostApp, Kind, Load, Relay, Runs, TestHost, Variant, World, alone,
+    app_image, docker, get, try_docker,
 };
 
 const RTT: Duration = Duration::from_millis(40);
@@ -279,4 +279,32 @@ fn the_program_takes_a_world_as_its_repository() {
     assert_eq!(ended.code, 0, "{ended:?}");
     assert!(ended.stdout.contains(&commit[..7]), "{ended:?}");
     assert!(ended.took < Duration::from_secs(20), "{ended:?}");
+}
+
+#[test]
+fn a_fleet_has_engines_and_proxies_of_its_own_and_survives_a_power_cut() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let name = format!("rig-fleet-{}", std::process::id());
+    let fleet = Fleet::start(&name, &["one", "two"], folder.path());
+    let image = app_image(Variant::V1);
+    fleet.load(&image);
+    let one = fleet.host("one");
+    one.start_proxy(Kind::Nginx);
+    fleet.host("two").start_proxy(Kind::Haproxy);
+    one.docker(&["run", "-d", "--name", "app", "--restart", "always", "-p", "20001:8080", &image]);
+    let at = |host: &TestHost, port| SocketAddr::from((host.address, port));
+    wait_for(at(one, 20001));
+    wait_for(at(fleet.host("two"), 8081));
+    one.kill();
+    assert!(get(at(one, 20001), "app", "/").is_err());
+    one.revive();
+    wait_for(at(one, 20001));
+    wait_for(at(one, 8081));
+    one.restart_engine();
+    wait_for(at(one, 20001));
+    one.restart_ssh();
+    one.unplug();
+    assert!(get(at(one, 8081), "app", "/").is_err());
+    one.plug();
+    wait_for(at(one, 8081));
 }
