@@ -329,6 +329,13 @@ pub struct NetworkSpec {
     pub ipam: Option<Ipam>,
 }
 
+impl NetworkSpec {
+    /// Whether it reaches over the hosts of a swarm.
+    pub fn is_overlay(&self) -> bool {
+        self.driver.as_deref() == Some("overlay")
+    }
+}
+
 /// Where a network's addresses come from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Ipam {

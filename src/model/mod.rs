@@ -32,7 +32,7 @@ pub use labels::{Identity, Owner, RESERVED as RESERVED_LABELS};
 pub use name::Name;
 pub use observed::{
     ContainerState, EngineInfo, Fault, Foreign, Health, HostState, Image, LiveContainer,
-    LiveNetwork, LiveVolume, Observed, ProxyPlace, ProxyState, Release, RuntimeServer, Status,
+    LiveNetwork, LiveVolume, Observed, ProxyPlace, ProxyState, Release, RuntimeServer, Status, Swarm,
 };
 pub use plan::{
     Action, Blind, Cause, Change, ContentKey, Downtime, Fact, FieldDifference, HookMoment, Note,

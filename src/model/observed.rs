@@ -72,6 +72,19 @@ pub struct EngineInfo {
     pub clock: Millis,
     /// The user labels of the daemon: `engine.labels` of constraints.
     pub labels: BTreeMap<String, String>,
+    /// The swarm that it is a node of, if any: what overlay networks reach over.
+    pub swarm: Option<Swarm>,
+}
+
+/// An engine as a node of a swarm.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Swarm {
+    /// The node's id.
+    pub node: String,
+    /// Whether it can make networks for all nodes.
+    pub is_manager: bool,
+    /// The ids of the managers that it knows, itself among them where it is one.
+    pub managers: BTreeSet<String>,
 }
 
 /// A container of ours.
@@ -241,6 +254,13 @@ pub struct RuntimeServer {
     pub address: String,
     /// Whether it takes new requests.
     pub takes_requests: bool,
+}
+
+impl Swarm {
+    /// Whether both are nodes of one swarm.
+    pub fn is_one_with(&self, other: &Self) -> bool {
+        !self.managers.is_disjoint(&other.managers)
+    }
 }
 
 impl ContainerState {

@@ -14,7 +14,7 @@ use crate::files::Memory;
 use crate::model::{
     CommitId, ContainerState, Desired, EngineInfo, Fault, Health, HostName, HostState, Image,
     LiveContainer, LiveNetwork, LiveVolume, Name, Observed, Op, Owner, Plan, ProxyPlace,
-    ProxyState, Replica, RouteChange, ServiceName, StackName, StackTarget, Status, Step,
+    ProxyState, Replica, RouteChange, ServiceName, StackName, StackTarget, Status, Step, Swarm,
 };
 use crate::proxy::Site;
 use crate::resolve::{Surroundings, resolve};
@@ -170,6 +170,17 @@ impl Fleet {
         state.as_mut().expect("a host that answers")
     }
 
+    /// Makes these hosts nodes of one swarm; the first of them manages it.
+    pub(super) fn join(&mut self, swarm: &str, hosts: &[&str]) {
+        for (index, host) in hosts.iter().enumerate() {
+            self.host(host).engine.swarm = Some(Swarm {
+                node: format!("{swarm}-{host}"),
+                is_manager: index == 0,
+                managers: [format!("{swarm}-{}", hosts[0])].into(),
+            });
+        }
+    }
+
     pub(super) fn proxy(&mut self, host: &str) -> &mut ProxyState {
         let mut states = self.observed.proxies.iter_mut();
         let state = states.find(|(place, _)| place.host.as_str() == host).expect("a proxy").1;
@@ -320,8 +331,10 @@ impl Fleet {
             Op::CreateNetwork { name, body } => {
                 let driver = body["Driver"].as_str().unwrap_or("bridge").to_owned();
                 let internal = body["Internal"].as_bool().unwrap_or_default();
+                let attachable = body["Attachable"].as_bool().unwrap_or_default();
                 let stack = Some(step.stack.clone());
-                let network = LiveNetwork { id, stack, driver, internal, ..LiveNetwork::default() };
+                let network =
+                    LiveNetwork { id, stack, driver, internal, attachable, ..LiveNetwork::default() };
                 state.networks.insert(name.clone(), network);
             }
             Op::CreateVolume { name, body } => {

@@ -22,6 +22,7 @@ mod judge;
 mod laws;
 mod manner;
 mod member;
+mod overlay;
 mod place;
 mod ports;
 mod prereqs;

@@ -7,6 +7,7 @@ use super::Problem;
 use super::draft::{Draft, Service, Thing};
 use super::graph::Lane;
 use super::judge::image_named;
+use super::overlay;
 use super::world::World;
 use crate::model::{
     Action, Cause, Change, Downtime, FieldDifference, HostName, NetworkSpec, Op, ResourceKind,
@@ -33,7 +34,8 @@ impl Remade {
         for spec in target.networks.values().filter(|spec| spec.external != Some(true)) {
             for (host, state) in &world.hosts {
                 let Some(live) = state.networks.get(&spec.name) else { continue };
-                if live.stack.as_ref() != Some(stack) {
+                let is_kept = overlay::is_kept_at(world, &live.driver, host, &spec.name);
+                if live.stack.as_ref() != Some(stack) || !is_kept {
                     continue;
                 }
                 let fields = spec::network_differences(spec, live);
@@ -52,7 +54,11 @@ impl Remade {
                         .hint("take them out of it, or give the network another name"),
                     );
                 }
-                remade.by_host.entry((*host).clone()).or_default().insert(spec.name.clone());
+                // All containers that are in an overlay must leave it, wherever they are.
+                let everywhere = world.hosts.keys().filter(|_| live.driver == "overlay");
+                for host in everywhere.chain([host]) {
+                    remade.by_host.entry((*host).clone()).or_default().insert(spec.name.clone());
+                }
                 remade.fields.insert(spec.name.clone(), fields);
             }
         }
@@ -86,11 +92,15 @@ pub(super) fn prepare<'a>(
         }
     }
     let lane = Lane::stack(stack);
-    for (host, name) in networks {
-        let spec = target.networks.values().find(|spec| spec.name == name);
-        let Some(spec) = spec else { continue };
-        let again = remade.by_host.get(&host).is_some_and(|names| names.contains(&name));
-        problems.extend(network(draft, &lane, &host, spec, again).err());
+    for spec in target.networks.values() {
+        let users = networks.iter().filter(|(_, name)| *name == spec.name).map(|(host, _)| host);
+        let users: Vec<&HostName> = users.collect();
+        if spec.is_overlay() {
+            problems.extend(overlay::check(draft.world, &spec.name, &users).err());
+        }
+        for host in users {
+            problems.extend(network(draft, &lane, host, spec, remade).err());
+        }
     }
     for (host, name, key) in volumes {
         let spec = key.and_then(|key| target.volumes.get(&key)).cloned();
@@ -129,12 +139,20 @@ fn pull(
 fn network(
     draft: &mut Draft<'_, '_>,
     lane: &Lane,
-    host: &HostName,
+    user: &HostName,
     spec: &NetworkSpec,
-    again: bool,
+    remade: &Remade,
 ) -> Result<(), Problem> {
     let name = &spec.name;
+    let user = draft.world.hosts.get_key_value(user).map_or(user, |(known, _)| known);
+    let host = overlay::keeper(draft.world, spec, user)?;
+    let key = |host: &HostName| (lane.stack.clone(), host.clone(), Thing::Network(name.clone()));
+    if let Some(step) = draft.made.get(&key(host)).copied() {
+        draft.made.insert(key(user), step);
+        return Ok(());
+    }
     let live = draft.world.hosts[host].networks.get(name);
+    let again = remade.by_host.get(host).is_some_and(|names| names.contains(name));
     let mut needs: BTreeSet<StepId> = BTreeSet::new();
     match live {
         _ if spec.external == Some(true) => {
@@ -145,8 +163,7 @@ fn network(
         }
         Some(_) if !again => return Ok(()),
         Some(_) => {
-            let users = draft.removed.get(&(lane.stack.clone(), host.clone()));
-            let users = users.cloned().unwrap_or_default();
+            let users = removals(draft, &lane.stack, host, spec.driver.as_deref());
             let op = Op::RemoveNetwork { name: name.clone() };
             needs.insert(draft.graph.add(lane, host, op, users, &Cause::Changed));
         }
@@ -156,8 +173,20 @@ fn network(
     let body = spec::network_body(draft.world.request.owner, &lane.stack, spec);
     let op = Op::CreateNetwork { name: name.clone(), body };
     let step = draft.graph.add(lane, host, op, needs, &cause);
-    draft.made.insert((lane.stack.clone(), host.clone(), Thing::Network(name.clone())), step);
+    draft.made.extend([(key(host), step), (key(user), step)]);
     Ok(())
+}
+
+/// What must have gone before a network can be removed from its host.
+fn removals(
+    draft: &Draft<'_, '_>,
+    stack: &StackName,
+    host: &HostName,
+    driver: Option<&str>,
+) -> BTreeSet<StepId> {
+    let is_meant = |on: &HostName| on == host || driver == Some("overlay");
+    let all = draft.removed.iter().filter(|((of, on), _)| of == stack && is_meant(on));
+    all.flat_map(|(_, steps)| steps).copied().collect()
 }
 
 fn volume(
@@ -241,10 +270,16 @@ pub(super) fn clear(
         let users =
             draft.removed.get(&(stack.clone(), (*host).clone())).cloned().unwrap_or_default();
         for (name, live) in &state.networks {
-            let is_used = used.get(*host).is_some_and(|names| names.contains(name));
-            let is_unused =
-                live.stack.as_ref() == Some(stack) && live.others.is_empty() && !is_used;
+            let is_overlay = live.driver == "overlay";
+            let is_used = used
+                .iter()
+                .any(|(on, names)| (on == *host || is_overlay) && names.contains(name));
+            let is_unused = live.stack.as_ref() == Some(stack)
+                && live.others.is_empty()
+                && !is_used
+                && overlay::is_kept_at(world, &live.driver, host, name);
             if is_unused {
+                let users = removals(draft, stack, host, Some(&live.driver));
                 let op = Op::RemoveNetwork { name: name.clone() };
                 draft.graph.add(&lane, host, op, users.iter().copied(), &Cause::Gone);
                 gone.insert((ResourceKind::Network, name.clone()), ());

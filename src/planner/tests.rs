@@ -5,6 +5,7 @@
 mod accidents;
 mod fleet;
 mod linter;
+mod overlay;
 mod proxies;
 mod refused;
 mod rollout;

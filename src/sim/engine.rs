@@ -329,6 +329,7 @@ fn survey(
             platform: "linux/amd64".into(),
             clock: now,
             labels: BTreeMap::new(),
+            swarm: host.swarm.clone(),
         },
         containers,
         networks: host.networks.clone(),

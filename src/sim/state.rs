@@ -10,7 +10,7 @@ use super::sample::Sample;
 use super::watch::Violation;
 use crate::model::{
     Endpoint, Foreign, Generation, HostName, Identity, LiveNetwork, LiveVolume, Millis, ProxyPlace,
-    Release, ServiceName, StackName, Status,
+    Release, ServiceName, StackName, Status, Swarm,
 };
 use crate::ports::{Lease, LeaseKey};
 
@@ -55,6 +55,8 @@ pub struct SimHost {
     pub releases: BTreeMap<StackName, Release>,
     /// Leases by key.
     pub leases: BTreeMap<LeaseKey, Lease>,
+    /// The swarm that it is a node of.
+    pub swarm: Option<Swarm>,
     /// Whether the engine answers.
     pub is_down: bool,
     pub(super) ids: u64,

@@ -20,7 +20,7 @@ pub fn network_body(owner: &Owner, stack: &StackName, spec: &NetworkSpec) -> Val
         .text("Driver", spec.driver.as_ref())
         .pairs("Options", &spec.driver_opts)
         .put("Labels", labels(owner, stack, &spec.labels))
-        .set("Attachable", spec.attachable)
+        .set("Attachable", is_attachable(spec))
         .set("Internal", spec.internal)
         .set("EnableIPv4", spec.enable_ipv4)
         .set("EnableIPv6", spec.enable_ipv6)
@@ -39,7 +39,7 @@ pub fn network_differences(want: &NetworkSpec, live: &LiveNetwork) -> Vec<FieldD
     old.set("internal", flag(live.internal));
     new.set("internal", flag(want.internal == Some(true)));
     old.set("attachable", flag(live.attachable));
-    new.set("attachable", flag(want.attachable == Some(true)));
+    new.set("attachable", flag(is_attachable(want) == Some(true)));
     user_pairs(&mut old, &mut new, "driver_opts", &want.driver_opts, &live.options);
     label_fields(&mut old, &mut new, &want.labels, &live.labels);
     let pools = want.ipam.iter().flat_map(|ipam| &ipam.pools);
@@ -49,6 +49,11 @@ pub fn network_differences(want: &NetworkSpec, live: &LiveNetwork) -> Vec<FieldD
         old.set(&path, live.subnets.contains(subnet).then(|| subnet.clone()));
     }
     changed(old, new)
+}
+
+/// Plain containers can join no other overlay, and there are no others here.
+fn is_attachable(spec: &NetworkSpec) -> Option<bool> {
+    if spec.is_overlay() { Some(true) } else { spec.attachable }
 }
 
 /// The request to create a volume, in the shape of the engine's `POST /volumes/create`.

@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
-use bollard::models::{ContainerSummary, Network, SystemInfo, Volume};
+use bollard::models::{
+    ContainerSummary, LocalNodeState, Network, SwarmInfo, SystemInfo, Volume,
+};
 use bollard::query_parameters::{ListContainersOptions, ListNetworksOptions, ListVolumesOptions};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
@@ -19,7 +21,7 @@ use super::releases;
 use super::resources::{owned, sorted};
 use crate::model::{
     EngineInfo, Fault, HostState, Image, LiveContainer, LiveNetwork, LiveVolume, Owner,
-    RESERVED_LABELS, Release, StackName,
+    RESERVED_LABELS, Release, StackName, Swarm,
 };
 use crate::ports::{PortError, Wanted};
 
@@ -105,7 +107,20 @@ pub(super) fn engine(info: &SystemInfo) -> EngineInfo {
             .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .collect(),
+        swarm: info.swarm.as_ref().and_then(swarm),
     }
+}
+
+/// The engine as a node; `None` when it is in no swarm, or does not take part in it now.
+fn swarm(info: &SwarmInfo) -> Option<Swarm> {
+    let node = info.node_id.clone().filter(|id| !id.is_empty())?;
+    if info.local_node_state != Some(LocalNodeState::ACTIVE) {
+        return None;
+    }
+    let managers = info.remote_managers.iter().flatten().filter_map(|peer| peer.node_id.clone());
+    let is_manager = info.control_available.unwrap_or(false);
+    let own = is_manager.then(|| node.clone());
+    Some(Swarm { managers: managers.chain(own).collect(), node, is_manager })
 }
 
 /// The engine's own clock.
