@@ -31,4 +31,4 @@ fuzz:
 
 docs:
 	@.ci/setup
-	UPDATE_DOCS=1 cargo test --locked --test project
+	UPDATE_DOCS=1 cargo test --locked --test project -- --test-threads=1

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use live::{
-    ApplyArgs, DestroyArgs, Execution, LocksArgs, LogsArgs, Narrowing, PlanArgs, PlanFormat,
-    RollbackArgs, SimulateArgs, StatusArgs, TableFormat, UnlockArgs,
+    ApplyArgs, DestroyArgs, Execution, HostsArgs, LocksArgs, LogsArgs, Narrowing, PlanArgs,
+    PlanFormat, RollbackArgs, SimulateArgs, StatusArgs, TableFormat, UnlockArgs,
 };
 
 /// Plans and applies Compose stacks from Git to plain Docker hosts, without losing a request.
@@ -97,6 +97,8 @@ pub enum Command {
     Rollback(RollbackArgs),
     /// Remove what a stack has on the hosts.
     Destroy(DestroyArgs),
+    /// Check every host and proxy: whether it answers, versions, clocks, configuration.
+    Hosts(HostsArgs),
     /// Show who is changing what.
     Locks(LocksArgs),
     /// Take a dead run's lease away.

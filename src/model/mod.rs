@@ -7,6 +7,7 @@ mod container;
 mod desired;
 mod event;
 mod ids;
+mod inspection;
 pub mod labels;
 mod name;
 mod observed;
@@ -28,11 +29,13 @@ pub use ids::{
     CommitId, EnvironmentName, Generation, HostName, Millis, ProjectName, ProxyName, ServiceName,
     Slot, SpecHash, StackName,
 };
+pub use inspection::{HostInspection, Inspection, Joining, ProxyInspection};
 pub use labels::{Identity, Owner, RESERVED as RESERVED_LABELS};
 pub use name::Name;
 pub use observed::{
     ContainerState, EngineInfo, Fault, Foreign, Health, HostState, Image, LiveContainer,
-    LiveNetwork, LiveVolume, Observed, ProxyPlace, ProxyState, Release, RuntimeServer, Status, Swarm,
+    LiveNetwork, LiveVolume, Observed, ProxyPlace, ProxyState, Release, RuntimeServer, Status,
+    Swarm,
 };
 pub use plan::{
     Action, Blind, Cause, Change, ContentKey, Downtime, Fact, FieldDifference, HookMoment, Note,

@@ -8,6 +8,7 @@
 
 mod cache;
 mod contents;
+mod hosts;
 mod live;
 mod observe;
 mod saved;
@@ -19,6 +20,7 @@ mod whence;
 pub use crate::resolve::Clashes;
 pub use cache::Cache;
 pub use contents::Contents;
+pub use hosts::inspect;
 pub use live::{
     ApplyError, Fleet, Moved, Orders, PlanError, Planned, Wish, moved, release_of, words,
 };

@@ -15,10 +15,10 @@ use crate::ports::{PortError, Ports, Wanted};
 use crate::proxy::{self, Managed};
 
 /// How long one host may take to tell everything. A survey of 300 containers takes under a second.
-const HOST_TIME: Duration = Duration::from_secs(30);
+pub(super) const HOST_TIME: Duration = Duration::from_secs(30);
 
 /// How long one proxy may take.
-const PROXY_TIME: Duration = Duration::from_secs(20);
+pub(super) const PROXY_TIME: Duration = Duration::from_secs(20);
 
 /// Looks at every host and every proxy that `ports` has.
 pub async fn observe(ports: &Ports, owner: &Owner, wanted: &Wanted) -> Observed {
@@ -40,7 +40,7 @@ pub async fn observe(ports: &Ports, owner: &Owner, wanted: &Wanted) -> Observed 
 }
 
 /// Adds what the managed file means to this owner. Whose file it is, an adapter cannot know.
-fn read_file(owner: &Owner, mut state: ProxyState) -> ProxyState {
+pub(super) fn read_file(owner: &Owner, mut state: ProxyState) -> ProxyState {
     state.table = match proxy::read(owner, state.file.as_deref()) {
         Managed::Ours { table, .. } => Some(table),
         Managed::Absent => None,
@@ -81,7 +81,8 @@ pub fn wanted(desired: &Desired) -> Wanted {
     wanted
 }
 
-async fn within<T>(
+/// The answer, or that there was none in time.
+pub(super) async fn within<T>(
     time: Duration,
     call: impl Future<Output = Result<T, PortError>>,
 ) -> Result<T, Fault> {

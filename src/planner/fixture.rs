@@ -333,8 +333,14 @@ impl Fleet {
                 let internal = body["Internal"].as_bool().unwrap_or_default();
                 let attachable = body["Attachable"].as_bool().unwrap_or_default();
                 let stack = Some(step.stack.clone());
-                let network =
-                    LiveNetwork { id, stack, driver, internal, attachable, ..LiveNetwork::default() };
+                let network = LiveNetwork {
+                    id,
+                    stack,
+                    driver,
+                    internal,
+                    attachable,
+                    ..LiveNetwork::default()
+                };
                 state.networks.insert(name.clone(), network);
             }
             Op::CreateVolume { name, body } => {

@@ -31,6 +31,7 @@ mod readiness;
 mod request;
 mod rollout;
 mod routes;
+mod swarm;
 #[cfg(test)]
 mod tests;
 mod wanted;
@@ -41,6 +42,7 @@ use crate::model::{Action, Cause, Plan, ResourceKind};
 pub use check::{Violation, check};
 pub use graph::without;
 pub use request::{Problem, ProblemKind, Request, Scope, Selector};
+pub use swarm::joinings;
 
 /// The plan that ends all differences in scope; or everything that stands in its way.
 pub fn plan(request: &Request<'_>) -> Result<Plan, Vec<Problem>> {

@@ -271,9 +271,8 @@ pub(super) fn clear(
             draft.removed.get(&(stack.clone(), (*host).clone())).cloned().unwrap_or_default();
         for (name, live) in &state.networks {
             let is_overlay = live.driver == "overlay";
-            let is_used = used
-                .iter()
-                .any(|(on, names)| (on == *host || is_overlay) && names.contains(name));
+            let is_used =
+                used.iter().any(|(on, names)| (on == *host || is_overlay) && names.contains(name));
             let is_unused = live.stack.as_ref() == Some(stack)
                 && live.others.is_empty()
                 && !is_used

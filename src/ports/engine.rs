@@ -1,6 +1,8 @@
 //! One Docker engine on one host.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -51,6 +53,21 @@ pub struct HookEnd {
     pub code: i64,
     /// The last lines of its output.
     pub output: String,
+}
+
+/// What lets an engine into a swarm.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Invitation {
+    /// Where a manager listens: `10.0.0.1:2377`.
+    pub at: String,
+    /// A secret of the swarm.
+    pub token: String,
+}
+
+impl fmt::Debug for Invitation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Invitation").field("at", &self.at).finish_non_exhaustive()
+    }
 }
 
 /// Which lines of a container's output.
@@ -142,6 +159,25 @@ pub trait Engine: Send + Sync {
         release: &Release,
     ) -> Result<Applied, PortError>;
 
+    /// Makes the engine the first node of a swarm, which others reach at `address`.
+    async fn init_swarm(&self, address: IpAddr) -> Result<Applied, PortError> {
+        Err(no_swarm(address))
+    }
+
+    /// What another engine must show to be let into this one's swarm.
+    async fn invitation(&self, as_manager: bool) -> Result<Invitation, PortError> {
+        Err(no_swarm(as_manager))
+    }
+
+    /// Makes the engine a node of the swarm it is invited to, which others reach at `address`.
+    async fn join_swarm(
+        &self,
+        invitation: &Invitation,
+        address: IpAddr,
+    ) -> Result<Applied, PortError> {
+        Err(no_swarm((invitation, address)))
+    }
+
     /// Hands out lines of a container's output, one call of `line` each, until there are no more
     /// or `line` says `false`.
     async fn logs(
@@ -150,4 +186,9 @@ pub trait Engine: Send + Sync {
         options: &LogOptions,
         line: &mut (dyn FnMut(LogLine) -> bool + Send),
     ) -> Result<(), PortError>;
+}
+
+/// What an engine says that has no swarms, whatever it was asked.
+fn no_swarm<T>(_asked: T) -> PortError {
+    PortError::Refused("this engine knows no swarms".to_owned())
 }

@@ -5,6 +5,7 @@
 
 pub mod diff;
 mod escape;
+pub mod hosts;
 pub mod plan;
 pub mod run;
 pub mod status;

@@ -1,5 +1,6 @@
 //! A Docker engine as `ports` asks for it: each call handed to the file that knows how.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,7 +11,9 @@ use super::asking;
 use super::client::Docker;
 use super::live::{live_container, text};
 use crate::model::{Hook, HostState, LiveContainer, Owner, Release, Replica, StackName};
-use crate::ports::{Applied, Engine, HookEnd, LogLine, LogOptions, PortError, Question, Wanted};
+use crate::ports::{
+    Applied, Engine, HookEnd, Invitation, LogLine, LogOptions, PortError, Question, Wanted,
+};
 
 /// The longest a hook may run: it has no limit of its own.
 const HOOK: Duration = Duration::from_secs(60 * 60);
@@ -109,6 +112,22 @@ impl Engine for Docker {
         release: &Release,
     ) -> Result<Applied, PortError> {
         self.remember(owner, stack, release).await
+    }
+
+    async fn init_swarm(&self, address: IpAddr) -> Result<Applied, PortError> {
+        self.found_swarm(address).await
+    }
+
+    async fn invitation(&self, as_manager: bool) -> Result<Invitation, PortError> {
+        self.invite(as_manager).await
+    }
+
+    async fn join_swarm(
+        &self,
+        invitation: &Invitation,
+        address: IpAddr,
+    ) -> Result<Applied, PortError> {
+        self.join(invitation, address).await
     }
 
     async fn logs(

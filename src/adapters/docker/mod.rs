@@ -23,6 +23,7 @@ mod releases;
 mod request;
 mod resources;
 mod survey;
+mod swarm;
 mod wire;
 
 pub use client::Docker;

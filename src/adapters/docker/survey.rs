@@ -6,9 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
-use bollard::models::{
-    ContainerSummary, LocalNodeState, Network, SwarmInfo, SystemInfo, Volume,
-};
+use bollard::models::{ContainerSummary, LocalNodeState, Network, SwarmInfo, SystemInfo, Volume};
 use bollard::query_parameters::{ListContainersOptions, ListNetworksOptions, ListVolumesOptions};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;

@@ -190,6 +190,20 @@ pub struct DestroyArgs {
     pub execution: Execution,
 }
 
+/// Arguments of `hosts`.
+#[derive(Debug, Args)]
+pub struct HostsArgs {
+    /// Make all hosts nodes of one swarm, so that networks with `driver: overlay` reach over them.
+    #[arg(long)]
+    pub init_overlay: bool,
+    /// Do not ask before that.
+    #[arg(long, short = 'y', requires = "init_overlay")]
+    pub auto_approve: bool,
+    /// The form of the table.
+    #[arg(long, value_enum, default_value_t = TableFormat::Text)]
+    pub format: TableFormat,
+}
+
 /// Arguments of `locks`.
 #[derive(Debug, Args)]
 pub struct LocksArgs {

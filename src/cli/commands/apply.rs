@@ -206,26 +206,12 @@ impl Job<'_> {
     }
 
     fn is_approved(&self, plan: &Plan) -> Result<bool, Failure> {
-        if !std::io::stdin().is_terminal() || self.run.screen.wants_events() {
-            return Err(Failure::new(format!(
-                "could not {}: nobody can be asked, as this is no terminal; nothing was changed",
-                self.verb
-            ))
-            .hint("once you have read the plan, add --auto-approve"));
-        }
         let totals = plan.totals();
-        let mut err = std::io::stderr().lock();
         let question = format!(
-            "\nDo this to {} ({} to create, {} to change, {} to remove)? Only `yes` will do: ",
+            "\nDo this to {} ({} to create, {} to change, {} to remove)?",
             self.session.owner.environment, totals.create, totals.change, totals.remove
         );
-        // A terminal that cannot be written to gives no answer either.
-        drop(err.write_all(question.as_bytes()).and_then(|()| err.flush()));
-        let mut answer = String::new();
-        std::io::stdin()
-            .read_line(&mut answer)
-            .map_err(|error| Failure::because("could not read the answer", &error))?;
-        Ok(answer.trim() == "yes")
+        is_yes(self.run, self.verb, &question)
     }
 
     fn not_applied(&self, error: ApplyError) -> Failure {
@@ -239,6 +225,25 @@ impl Job<'_> {
             ApplyError::Plan(error) => no_plan(self.verb, error),
         }
     }
+}
+
+/// Whether the person at the terminal says yes; an error when there is none.
+pub(super) fn is_yes(run: &Run<'_>, verb: &str, question: &str) -> Result<bool, Failure> {
+    if !std::io::stdin().is_terminal() || run.screen.wants_events() {
+        return Err(Failure::new(format!(
+            "could not {verb}: nobody can be asked, as this is no terminal; nothing was changed"
+        ))
+        .hint("once you have read the plan, add --auto-approve"));
+    }
+    let mut err = std::io::stderr().lock();
+    let question = format!("{question} Only `yes` will do: ");
+    // A terminal that cannot be written to gives no answer either.
+    drop(err.write_all(question.as_bytes()).and_then(|()| err.flush()));
+    let mut answer = String::new();
+    std::io::stdin()
+        .read_line(&mut answer)
+        .map_err(|error| Failure::because("could not read the answer", &error))?;
+    Ok(answer.trim() == "yes")
 }
 
 /// Who we are, for others who want to know who holds a lease.

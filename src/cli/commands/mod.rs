@@ -4,6 +4,7 @@ mod apply;
 mod completions;
 mod destroy;
 mod diff;
+mod hosts;
 mod init;
 mod locks;
 mod logs;
@@ -38,6 +39,7 @@ pub(super) fn run(cli: &Cli, world: &World, screen: &Screen) -> Result<Exit, Fai
         Command::Logs(args) => logs::run(&run, args),
         Command::Rollback(args) => rollback::run(&run, args),
         Command::Destroy(args) => destroy::run(&run, args),
+        Command::Hosts(args) => hosts::run(&run, args),
         Command::Locks(args) => locks::list(&run, args),
         Command::Unlock(args) => locks::unlock(&run, args),
         Command::Init(args) => init::run(&run, args),

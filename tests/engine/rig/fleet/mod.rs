@@ -12,8 +12,8 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::proxies::Kind;
 use super::process::{docker, finish, try_docker};
+use super::proxies::Kind;
 
 /// How long a host may take until its engine and its SSH server answer.
 const START_MAX: Duration = Duration::from_secs(60);

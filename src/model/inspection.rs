@@ -1,0 +1,54 @@
+//! What a look at hosts and proxies alone has found, and how hosts become nodes of one swarm.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::{Fault, HostName, HostState, Millis, ProxyPlace, ProxyState};
+
+/// What was found.
+#[derive(Debug, Clone, Default)]
+pub struct Inspection {
+    /// When, by our own clock.
+    pub at: Millis,
+    /// Every host of the inventory, by name.
+    pub hosts: Vec<HostInspection>,
+    /// Every proxy on each of its hosts.
+    pub proxies: Vec<ProxyInspection>,
+}
+
+/// One host.
+#[derive(Debug, Clone)]
+pub struct HostInspection {
+    /// Its name.
+    pub host: HostName,
+    /// What it is and has, or why that is not known.
+    pub seen: Result<HostState, Fault>,
+    /// How long the whole look took.
+    pub took: Duration,
+    /// Our clock when the host said what its own clock says, half of the time of the look off.
+    pub at: Millis,
+}
+
+/// One proxy on one host.
+#[derive(Debug, Clone)]
+pub struct ProxyInspection {
+    /// Which.
+    pub place: ProxyPlace,
+    /// What it is and does, or why that is not known.
+    pub seen: Result<ProxyState, Fault>,
+    /// What its own test says of the configuration as it is now; `None` when it was not asked.
+    pub test: Option<Result<(), Fault>>,
+}
+
+/// One engine's way into the swarm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joining {
+    /// The engine.
+    pub host: HostName,
+    /// The address at which the other nodes reach it.
+    pub address: IpAddr,
+    /// The manager that lets it in; `None` for the one that makes the swarm.
+    pub by: Option<HostName>,
+    /// Whether it becomes a manager.
+    pub as_manager: bool,
+}
