@@ -29,6 +29,7 @@ pub mod settings;
 pub mod shape;
 pub mod sim;
 pub mod spec;
+pub mod ssh;
 pub mod template;
 pub mod ui;
 pub mod yaml;

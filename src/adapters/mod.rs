@@ -1,8 +1,9 @@
-//! The real world behind `ports`: Docker engines, nginx, HAProxy, the clock. Thin: it decides
+//! The real world behind `ports`: Docker engines, nginx, HAProxy, SSH, the clock. Thin: it decides
 //! nothing.
 
 mod clock;
 pub mod docker;
 pub mod proxy;
+pub mod ssh;
 
 pub use clock::System;

@@ -10,6 +10,7 @@ mod live;
 mod reference;
 mod repository;
 mod screen;
+mod ssh;
 mod wire;
 mod world;
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Failure, World};
+use super::ssh::Machines;
+use super::{Failure, Screen, World};
 use crate::adapters::docker::{Docker, TlsFiles};
 use crate::adapters::{System, proxy};
 use crate::files::Files;
@@ -18,12 +19,14 @@ pub(super) fn connect(
     inventory: &Inventory,
     files: &dyn Files,
     world: &World,
+    screen: &Screen,
 ) -> Result<Ports, Failure> {
+    let mut machines = Machines::new(inventory, files, world, screen);
     let mut engines = BTreeMap::<HostName, Arc<dyn Engine>>::new();
     let mut leases = BTreeMap::<HostName, Arc<dyn Leases>>::new();
     let mut dockers = BTreeMap::new();
     for (name, host) in &inventory.hosts {
-        let docker = Arc::new(engine(host, files, world)?);
+        let docker = Arc::new(engine(host, &mut machines, files, world)?);
         let name = HostName::from(name.clone());
         engines.insert(name.clone(), Arc::<Docker>::clone(&docker));
         leases.insert(name.clone(), Arc::<Docker>::clone(&docker));
@@ -46,7 +49,12 @@ pub(super) fn connect(
     Ok(Ports { engines, proxies, leases, clock: Arc::new(System) })
 }
 
-fn engine(host: &Host, files: &dyn Files, world: &World) -> Result<Docker, Failure> {
+fn engine(
+    host: &Host,
+    machines: &mut Machines<'_>,
+    files: &dyn Files,
+    world: &World,
+) -> Result<Docker, Failure> {
     let name = &host.name;
     let failed = |error: &dyn std::error::Error| {
         Failure::because(&format!("could not reach host {name}"), error)
@@ -59,10 +67,14 @@ fn engine(host: &Host, files: &dyn Files, world: &World) -> Result<Docker, Failu
                 tls.map_err(|why| Failure::new(format!("could not reach host {name}: {why}")))?;
             Docker::tcp(&address.to_string(), *port, tls).map_err(|error| failed(&error))
         }
-        Endpoint::Ssh { .. } => Err(Failure::new(format!(
-            "could not reach host {name}: hosts over SSH cannot be used yet"
-        ))
-        .hint("run gitdeploy on the host itself, or use tcp:// with TLS")),
+        Endpoint::Ssh { socket, .. } => {
+            let machine = machines
+                .of(host)
+                .map_err(|why| Failure::new(format!("could not reach host {name}: {why}")))?
+                .expect("a host with such an endpoint is a machine over SSH");
+            let socket = socket.as_deref().unwrap_or(Endpoint::USUAL_SOCKET);
+            Docker::ssh(machine, socket).map_err(|error| failed(&error))
+        }
     }
 }
 

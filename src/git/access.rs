@@ -13,9 +13,8 @@ use std::path::{Path, PathBuf};
 
 use git2::{Cred, CredentialType, ErrorClass, ErrorCode};
 
-use super::key_file::KeyFile;
-use super::known_hosts::{self, KnownHosts};
 use super::{FetchError, RemoteUrl, Timeouts};
+use crate::ssh::{KeyFile, KnownHosts, known_hosts};
 
 /// A secret that no output ever shows.
 #[derive(Clone, PartialEq, Eq)]
@@ -288,16 +287,16 @@ impl Login {
 
 #[cfg(test)]
 mod tests {
-    use super::super::key_file;
     use super::*;
+    use crate::ssh;
 
     #[test]
     fn each_way_is_offered_once() {
         let home = tempfile::tempdir().expect("a folder");
         let ssh = home.path().join(".ssh");
         fs::create_dir(&ssh).expect("a folder");
-        fs::write(ssh.join("id_ed25519"), key_file::openssh("none")).expect("a key");
-        fs::write(ssh.join("id_rsa"), key_file::openssh("aes256-ctr")).expect("a key");
+        fs::write(ssh.join("id_ed25519"), ssh::openssh("none")).expect("a key");
+        fs::write(ssh.join("id_rsa"), ssh::openssh("aes256-ctr")).expect("a key");
         let access =
             Access { home: Some(home.path().to_owned()), has_ssh_agent: true, ..Access::default() };
         let url = RemoteUrl::parse("ssh://deploy@host/a", Path::new("/")).expect("an address");

@@ -9,17 +9,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
 use git2::{
     AutotagOption, CertificateCheckStatus, ErrorClass, ErrorCode, FetchOptions, Oid, ProxyOptions,
     RemoteCallbacks, RemoteRedirect,
 };
-use sha2::{Digest, Sha256};
 
 use super::access::Login;
-use super::known_hosts::{self, KnownHosts, Verdict};
 use super::{Access, FetchError, RemoteUrl, classify};
+use crate::ssh::{self, KnownHosts, Verdict, known_hosts};
 
 /// How far a fetch is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,7 +209,7 @@ fn refusal(
     let host = url.host().unwrap_or_default().to_owned();
     let port = url.port().unwrap_or(22);
     let kind = known_hosts::kind(key).unwrap_or("unknown").to_owned();
-    let fingerprint = fingerprint(key);
+    let fingerprint = ssh::fingerprint(key);
     match known_hosts::judge(known, &host, port, key) {
         Verdict::Known => None,
         Verdict::Unknown => {
@@ -227,11 +224,6 @@ fn refusal(
             Some(FetchError::HostKeyRevoked { host, fingerprint, file, line })
         }
     }
-}
-
-/// A key's fingerprint as OpenSSH prints it.
-fn fingerprint(key: &[u8]) -> String {
-    format!("SHA256:{}", STANDARD_NO_PAD.encode(Sha256::digest(key)))
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::{RemoteUrl, UrlError, known_hosts};
+use super::{RemoteUrl, UrlError};
+use crate::ssh::known_hosts;
 
 /// Why a remote repository could not be mirrored. The mirror as it was before stays usable.
 #[derive(Debug, Error)]

@@ -15,8 +15,6 @@ mod commit;
 mod error;
 mod fetch;
 mod fetch_error;
-mod key_file;
-mod known_hosts;
 mod lfs;
 mod mirror;
 mod repository;

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 /// Each module of the crate with the modules it may use.
 const LAYERS: &[(&str, &[&str])] = &[
     ("diag", &[]),
+    ("ssh", &[]),
     ("model", &[]),
     ("files", &["diag"]),
     ("yaml", &["diag"]),
     ("shape", &["diag", "yaml"]),
-    ("git", &["diag", "files", "model"]),
+    ("git", &["diag", "files", "model", "ssh"]),
     ("template", &["diag", "files", "yaml"]),
     ("compose", &["diag", "files", "shape", "yaml"]),
     ("settings", &["compose", "diag", "files", "model", "shape", "yaml"]),
@@ -22,7 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("proxy", &["diag", "files", "model", "settings", "template"]),
     ("planner", &["diag", "diff", "model", "proxy", "settings", "spec"]),
     ("exec", &["model", "ports", "proxy"]),
-    ("adapters", &["model", "ports", "proxy", "settings"]),
+    ("adapters", &["model", "ports", "proxy", "settings", "ssh"]),
     ("sim", &["model", "ports", "proxy", "spec"]),
     (
         "pipeline",
@@ -36,7 +37,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "adapters", "compose", "diag", "diff", "exec", "files", "git", "model", "pipeline",
-            "planner", "ports", "proxy", "settings", "shape", "sim", "ui", "yaml",
+            "planner", "ports", "proxy", "settings", "shape", "sim", "ssh", "ui", "yaml",
         ],
     ),
 ];
@@ -60,6 +61,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("minijinja", &["template", "pipeline"]),
     ("serde_yaml", &["yaml"]),
     ("similar", &["ui"]),
+    ("ssh2", &["adapters"]),
 ];
 
 /// Lines of code a file may have; tables of data count like any other.

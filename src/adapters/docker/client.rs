@@ -4,6 +4,7 @@
 use std::fmt;
 use std::future::Future;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::errors::Error;
@@ -11,6 +12,7 @@ use tokio::sync::OnceCell;
 
 use super::fault::port_error;
 use super::wire::{Line, TlsFiles};
+use crate::adapters::ssh;
 use crate::ports::PortError;
 
 /// For questions, and for changes that an engine makes at once.
@@ -37,6 +39,11 @@ impl Docker {
     pub fn tcp(host: &str, port: u16, tls: Option<TlsFiles>) -> Result<Self, PortError> {
         let tls = tls.map(|files| files.connector()).transpose()?;
         Self::over(Line::Tcp { host: host.to_owned(), port, tls }, false)
+    }
+
+    /// An engine behind a socket of a machine that is reached over SSH.
+    pub fn ssh(host: Arc<ssh::Host>, socket: &str) -> Result<Self, PortError> {
+        Self::over(Line::Ssh { host, socket: socket.to_owned() }, false)
     }
 
     fn over(line: Line, is_local: bool) -> Result<Self, PortError> {

@@ -11,6 +11,9 @@ use crate::ports::PortError;
 
 /// Our word for `error`, which came of trying to `what`: "create container web".
 pub(super) fn port_error(what: &str, error: &Error) -> PortError {
+    if let Some(error) = ours(error) {
+        return error.clone();
+    }
     let message = format!("could not {what}: {}", reason(error));
     match error {
         Error::DockerResponseServerError { status_code: 404, .. } => PortError::NotFound(message),
@@ -28,6 +31,19 @@ pub(super) fn port_error(what: &str, error: &Error) -> PortError {
         | Error::UnsupportedURISchemeError { .. } => PortError::Refused(message),
         _ => PortError::Unknown(message),
     }
+}
+
+/// What the way to the engine said when there was none.
+fn ours(error: &Error) -> Option<&PortError> {
+    let mut source = error.source();
+    while let Some(next) = source {
+        let inner = next.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if let Some(error) = inner.and_then(|inner| inner.downcast_ref()) {
+            return Some(error);
+        }
+        source = next.source();
+    }
+    None
 }
 
 /// The HTTP status that came, if one did.

@@ -1,4 +1,5 @@
-//! The bytes between us and an engine: a unix socket, TCP, or TLS on TCP, as one kind of stream.
+//! The bytes between us and an engine: a unix socket, TCP, TLS on TCP, or a channel of an SSH
+//! session, as one kind of stream.
 //!
 //! A connection that cannot be made is told apart from one that breaks: only the first means that
 //! nothing has happened.
@@ -7,6 +8,7 @@ use std::future::Future;
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -21,6 +23,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_native_tls::TlsConnector;
 use tower_service::Service;
 
+use crate::adapters::ssh;
 use crate::ports::PortError;
 
 /// The longest that making a connection may take, TLS included.
@@ -49,6 +52,8 @@ pub(super) enum Line {
     Unix(PathBuf),
     /// A TCP port, with or without TLS.
     Tcp { host: String, port: u16, tls: Option<TlsConnector> },
+    /// A socket of a machine that is reached over SSH.
+    Ssh { host: Arc<ssh::Host>, socket: String },
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send {}
@@ -97,7 +102,7 @@ impl Line {
         let idle = match &self {
             // A socket costs nothing to open, and a fresh one cannot have been closed meanwhile.
             Self::Unix(_) => 0,
-            Self::Tcp { .. } => 16,
+            Self::Tcp { .. } | Self::Ssh { .. } => 16,
         };
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE)
@@ -119,6 +124,10 @@ impl Line {
     async fn connect(self) -> io::Result<TokioIo<Wire>> {
         let wire: Pin<Box<dyn Stream>> = match self {
             Self::Unix(path) => Box::pin(UnixStream::connect(path).await?),
+            Self::Ssh { host, socket } => {
+                let opened = host.open(ssh::Place::Socket(socket)).await;
+                Box::pin(opened.map_err(io::Error::other)?)
+            }
             Self::Tcp { host, port, tls } => {
                 let stream = TcpStream::connect((host.as_str(), port)).await?;
                 stream.set_nodelay(true)?;
@@ -146,6 +155,10 @@ impl Service<Uri> for Line {
     fn call(&mut self, _: Uri) -> Self::Future {
         let line = self.clone();
         Box::pin(async move {
+            // Each part of the way over SSH has a limit of its own, and says which one was met.
+            if let Self::Ssh { .. } = line {
+                return line.connect().await;
+            }
             match tokio::time::timeout(CONNECT, line.connect()).await {
                 Ok(connected) => connected,
                 Err(_) => Err(io::Error::new(

@@ -7,6 +7,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use base64::Engine as _;
+
 use super::super::{Mirror, Timeouts, Token};
 use super::*;
 

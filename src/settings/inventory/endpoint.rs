@@ -6,9 +6,6 @@ use crate::files::{clean, parent};
 use crate::settings::{Address, Authority};
 use crate::shape::Format;
 
-/// Where an engine listens when nothing else is said.
-pub(super) const SOCKET: &str = "/var/run/docker.sock";
-
 /// The URL of an engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Endpoint {
@@ -67,13 +64,18 @@ pub(super) const SECRET_LOCATION: Format =
     Format { name: "path of a private key", example: "~/.ssh/id_ed25519", check: secret_location };
 
 impl Endpoint {
+    /// Where an engine listens when nothing else is said.
+    pub const USUAL_SOCKET: &str = "/var/run/docker.sock";
+
     /// Reads the URL; TLS is said beside it.
     pub fn parse(text: &str) -> Result<Self, String> {
         let Some((scheme, rest)) = text.split_once("://") else {
             return Err("it does not start with `ssh://`, `unix://` or `tcp://`".into());
         };
         match scheme {
-            "unix" => Ok(Self::Unix { socket: socket(rest)?.unwrap_or_else(|| SOCKET.to_owned()) }),
+            "unix" => Ok(Self::Unix {
+                socket: socket(rest)?.unwrap_or_else(|| Self::USUAL_SOCKET.to_owned()),
+            }),
             "ssh" => {
                 let (machine, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
                 Ok(Self::Ssh { machine: Authority::parse(machine)?, socket: socket(path)? })

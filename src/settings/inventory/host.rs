@@ -93,7 +93,7 @@ pub(super) const PORTS: Format = Format {
 impl Host {
     /// The host that is there without an inventory.
     pub(super) fn local() -> Self {
-        let endpoint = Endpoint::Unix { socket: super::endpoint::SOCKET.to_owned() };
+        let endpoint = Endpoint::Unix { socket: Endpoint::USUAL_SOCKET.to_owned() };
         Self {
             name: Name::parse("local").expect("the literal follows the rule of names"),
             span: None,

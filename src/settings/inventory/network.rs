@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::endpoint::{Endpoint, SOCKET};
+use super::endpoint::Endpoint;
 use super::host::Host;
 use super::proxy::{Listen, Proxy, Runs};
 use crate::diag::Diagnostic;
@@ -55,7 +55,7 @@ fn engine(endpoint: &Endpoint) -> String {
         Endpoint::Ssh { machine, socket } => {
             let mut machine = machine.clone();
             machine.port = machine.port.or(Some(22));
-            format!("ssh://{machine}{}", socket.as_deref().unwrap_or(SOCKET))
+            format!("ssh://{machine}{}", socket.as_deref().unwrap_or(Endpoint::USUAL_SOCKET))
         }
     }
 }

@@ -35,6 +35,8 @@ pub struct SshTarget {
     /// The private keys to try, in order; one that is not there is passed over when it was not
     /// named by anybody.
     pub identities: Vec<Location>,
+    /// Whether somebody named these keys.
+    pub keys_are_named: bool,
     /// The files with keys that the machine may have.
     pub known_hosts: Vec<Location>,
     /// The machines to go through, in the order of travel; theirs are empty.
@@ -94,6 +96,8 @@ impl Resolver<'_, '_> {
         };
         let tokens = Tokens { host: &host, written: &written, user: &user, port, local };
         let identities = self.identities(ssh, &answer, &tokens);
+        let own_key = ssh.and_then(|ssh| ssh.identity.as_ref());
+        let keys_are_named = own_key.is_some() || !answer.identities.is_empty();
         let known_hosts = self.known_hosts(ssh, &answer, &tokens);
         let jumps = match via {
             Via::Own => {
@@ -104,7 +108,7 @@ impl Resolver<'_, '_> {
             }
             Via::Given => Vec::new(),
         };
-        SshTarget { host, port, user, identities, known_hosts, jumps }
+        SshTarget { host, port, user, identities, keys_are_named, known_hosts, jumps }
     }
 
     fn jumps(&mut self, ssh: Option<&SshSettings>, answer: &Answer) -> Vec<SshTarget> {

@@ -40,7 +40,8 @@ fn line(prefix: &str, target: &SshTarget) -> String {
         let all: Vec<String> = locations.iter().map(Location::to_string).filter(usual).collect();
         if all.is_empty() { String::new() } else { format!(" {}", all.join(" ")) }
     };
-    let SshTarget { host, port, user, identities, known_hosts, jumps: _ } = target;
+    let SshTarget { host, port, user, identities, known_hosts, keys_are_named: _, jumps: _ } =
+        target;
     format!("{prefix}{user}@{host}:{port}{}{}", list(identities), list(known_hosts))
 }
 

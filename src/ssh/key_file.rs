@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 
 /// What a file that should be a private key is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum KeyFile {
+pub enum KeyFile {
     /// A key as it is.
     Plain,
     /// A key under a passphrase.
@@ -19,7 +19,7 @@ pub(super) enum KeyFile {
 
 impl KeyFile {
     /// What `text` is, as far as its wrapping tells.
-    pub(super) fn of(text: &str) -> Self {
+    pub fn of(text: &str) -> Self {
         let text = text.trim_start();
         if let Some(rest) = text.strip_prefix("-----BEGIN OPENSSH PRIVATE KEY-----") {
             let body: String =
@@ -48,7 +48,7 @@ impl KeyFile {
 
 /// A file of OpenSSH's kind with nothing behind its head.
 #[cfg(test)]
-pub(super) fn openssh(cipher: &str) -> String {
+pub(crate) fn openssh(cipher: &str) -> String {
     let mut bytes = b"openssh-key-v1\0\0\0\0".to_vec();
     bytes.push(u8::try_from(cipher.len()).expect("short"));
     bytes.extend_from_slice(cipher.as_bytes());

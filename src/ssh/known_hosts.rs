@@ -7,43 +7,62 @@
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
+use sha2::{Digest, Sha256};
 
 /// What the files say about a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub enum Verdict {
     /// It is the host's.
     Known,
     /// No file has a key of this kind for the host.
     Unknown,
     /// A file has another key of the same kind.
-    Changed { file: PathBuf, line: usize },
+    Changed {
+        /// The file.
+        file: PathBuf,
+        /// The line of the other key, counted from 1.
+        line: usize,
+    },
     /// A file says that this key must not be trusted.
-    Revoked { file: PathBuf, line: usize },
+    Revoked {
+        /// The file.
+        file: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+    },
 }
 
 /// The text of one `known_hosts` file.
-pub(super) struct KnownHosts {
-    pub(super) file: PathBuf,
-    pub(super) text: String,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownHosts {
+    /// Where it is.
+    pub file: PathBuf,
+    /// Its text; empty when it is not there.
+    pub text: String,
 }
 
 /// How `known_hosts` names a host at a port.
-pub(super) fn name(host: &str, port: u16) -> String {
+pub fn name(host: &str, port: u16) -> String {
     if port == 22 { host.to_owned() } else { format!("[{host}]:{port}") }
 }
 
 /// The kind of a key, as its first field says: `ssh-ed25519`.
-pub(super) fn kind(key: &[u8]) -> Option<&str> {
+pub fn kind(key: &[u8]) -> Option<&str> {
     let (length, rest) = key.split_first_chunk::<4>()?;
     let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
     std::str::from_utf8(rest.get(..length)?).ok()
 }
 
+/// A key's fingerprint as OpenSSH prints it: `SHA256:…`.
+pub fn fingerprint(key: &[u8]) -> String {
+    format!("SHA256:{}", STANDARD_NO_PAD.encode(Sha256::digest(key)))
+}
+
 /// Judges `key`, shown by `host` at `port`.
-pub(super) fn judge(files: &[KnownHosts], host: &str, port: u16, key: &[u8]) -> Verdict {
+pub fn judge(files: &[KnownHosts], host: &str, port: u16, key: &[u8]) -> Verdict {
     let exact = judge_name(files, &name(host, port), key);
     // OpenSSH accepts a key that is noted for the host without a port, and nothing more of it.
     if exact == Verdict::Unknown && port != 22 {
@@ -56,7 +75,7 @@ pub(super) fn judge(files: &[KnownHosts], host: &str, port: u16, key: &[u8]) -> 
 }
 
 /// The kinds of key that the files have for `host` at `port`, each once.
-pub(super) fn noted_kinds(files: &[KnownHosts], host: &str, port: u16) -> Vec<String> {
+pub fn noted_kinds(files: &[KnownHosts], host: &str, port: u16) -> Vec<String> {
     let mut kinds: Vec<String> = files
         .iter()
         .flat_map(|known| known.text.lines())
@@ -71,7 +90,7 @@ pub(super) fn noted_kinds(files: &[KnownHosts], host: &str, port: u16) -> Vec<St
 
 /// The first line that libssh2 stumbles over, counted from 1: it wants a name and twenty more
 /// letters at least.
-pub(super) fn strange_line(text: &str) -> Option<usize> {
+pub fn strange_line(text: &str) -> Option<usize> {
     let is_strange = |line: &str| {
         let line = line.trim_start_matches([' ', '\t']);
         let is_entry = !line.is_empty() && !line.starts_with('#');
@@ -156,7 +175,7 @@ fn is_hash_of(hashed: &str, name: &str) -> bool {
 }
 
 /// Whether `name` is what `pattern` describes, with `*` for any letters and `?` for one.
-fn matches(pattern: &str, name: &str) -> bool {
+pub fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.to_ascii_lowercase(), name.to_ascii_lowercase());
     let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
     let (mut p, mut n) = (0, 0);

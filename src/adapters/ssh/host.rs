@@ -1,0 +1,248 @@
+//! A machine that is reached over SSH: one session for everything, made when it is first needed
+//! and made again when it has died.
+//!
+//! A call is sent over a session at most once. When the session dies before the call was sent, the
+//! next session takes it; when it dies afterwards, the answer is lost, and is said to be.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::{Mutex, Semaphore};
+use tokio::time::{Instant, timeout};
+
+use super::channel::Channel;
+use super::engine::{Engine, Line};
+use super::lane::Ended;
+use super::login::{Target, log_in};
+use super::quote;
+use super::session::{NotOpen, Place, Session};
+use crate::ports::PortError;
+
+/// The longest that a TCP connection may take.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// The longest that a host may take to open a channel.
+const OPEN: Duration = Duration::from_secs(10);
+
+/// How many connections are being made at once: the work of agreeing on keys is for processors.
+const CONNECTING_MAX: usize = 32;
+
+/// How many commands run at once on one host. Each takes one of the sessions that sshd counts
+/// (`MaxSessions`, usually 10 and sometimes set to 2); sockets and ports take none.
+const COMMANDS_MAX: usize = 2;
+
+/// The longest that a question of ours to a host may take.
+pub(super) const QUESTION: Duration = Duration::from_secs(15);
+
+/// Looks why a socket could not be opened.
+const LOOK: &str = "test -e \"$1\" || exit 3; test -S \"$1\" || exit 4; test -w \"$1\" || exit 5";
+
+/// All machines of an inventory: those that several hosts are reached through are in it once.
+#[derive(Debug)]
+pub struct Fleet {
+    gate: Arc<Semaphore>,
+    hosts: BTreeMap<String, Arc<Host>>,
+}
+
+/// One machine.
+pub struct Host {
+    target: Target,
+    through: Option<Arc<Self>>,
+    gate: Arc<Semaphore>,
+    commands: Semaphore,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    session: Option<Session>,
+    /// The last failure to connect. Whoever asked before it was known has got this answer.
+    failure: Option<(Instant, PortError)>,
+}
+
+impl Default for Fleet {
+    fn default() -> Self {
+        Self { gate: Arc::new(Semaphore::new(CONNECTING_MAX)), hosts: BTreeMap::new() }
+    }
+}
+
+impl Fleet {
+    /// The machine that `target` describes. Nothing is connected yet.
+    pub fn host(&mut self, target: &Target) -> Arc<Host> {
+        let mut way = String::new();
+        let mut through = None;
+        for machine in target.jumps.iter().chain([target]) {
+            let keys: Vec<&str> = machine.keys.iter().map(|key| key.shown.as_str()).collect();
+            way.push_str(&format!("{machine} {keys:?}\n"));
+            let host = self.hosts.entry(way.clone()).or_insert_with(|| {
+                Arc::new(Host::new(machine.clone(), through.clone(), Arc::clone(&self.gate)))
+            });
+            through = Some(Arc::clone(host));
+        }
+        through.expect("the target itself is always on the way")
+    }
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host").field("target", &self.target).finish_non_exhaustive()
+    }
+}
+
+impl Host {
+    fn new(target: Target, through: Option<Arc<Self>>, gate: Arc<Semaphore>) -> Self {
+        let commands = Semaphore::new(COMMANDS_MAX);
+        Self { target, through, gate, commands, state: Mutex::default() }
+    }
+
+    /// A connection to a socket or a port of the host, as the host sees it.
+    pub async fn open(&self, place: Place) -> Result<Channel, PortError> {
+        // A session may end between the look at it and its use; then there is a new one.
+        for _ in 0..2 {
+            let session = self.session().await?;
+            match timeout(OPEN, session.open(place.clone())).await {
+                Ok(Ok(channel)) => return Ok(channel),
+                Ok(Err(NotOpen::Gone)) => {}
+                Ok(Err(NotOpen::Refused(why))) => return Err(self.closed(&place, &why).await),
+                Err(_) => {
+                    return Err(PortError::Unreachable(format!(
+                        "{} did not open {place} within {} s",
+                        self.target,
+                        OPEN.as_secs()
+                    )));
+                }
+            }
+        }
+        Err(PortError::Unreachable(format!("the connection to {} breaks", self.target)))
+    }
+
+    /// Runs `script`, which is fixed, with the host's `sh`; `words` are `$1` and so on.
+    pub(super) async fn run(
+        &self,
+        script: &'static str,
+        words: &[&str],
+        input: &[u8],
+        limit: Duration,
+    ) -> Result<Ended, PortError> {
+        let fixed = ["exec", "sh", "-c", script, "sh"];
+        let line = quote::line(fixed.iter().chain(words).copied())?;
+        let late = |_| {
+            PortError::Unknown(format!("a command on {} took longer than {limit:?}", self.target))
+        };
+        let work = async {
+            let permit = self.commands.acquire().await;
+            let _permit = permit.expect("nobody closes it");
+            for _ in 0..2 {
+                let session = self.session().await?;
+                if let Some(ended) = session.run(line.clone(), input.to_vec()).await {
+                    return ended;
+                }
+            }
+            Err(PortError::Unreachable(format!("the connection to {} breaks", self.target)))
+        };
+        timeout(limit, work).await.map_err(late)?
+    }
+
+    /// The session, made if there is none that lives.
+    async fn session(&self) -> Result<Session, PortError> {
+        let asked_at = Instant::now();
+        let mut state = self.state.lock().await;
+        if let Some(session) = state.session.as_ref().filter(|session| session.is_alive()) {
+            return Ok(session.clone());
+        }
+        // All who waited while a connection failed have waited for it.
+        if let Some((failed_at, error)) = &state.failure
+            && *failed_at >= asked_at
+        {
+            return Err(error.clone());
+        }
+        match Box::pin(self.connect()).await {
+            Ok(session) => {
+                *state = State { session: Some(session.clone()), failure: None };
+                Ok(session)
+            }
+            Err(error) => {
+                state.failure = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<Session, PortError> {
+        let target = &self.target;
+        let place = || Place::Tcp(target.host.clone(), target.port);
+        // A machine on the way has a place at the gate of its own, which must be free again before
+        // ours is taken.
+        let below = match &self.through {
+            Some(jump) => Some((jump.session().await?, jump.open(place()).await?)),
+            None => None,
+        };
+        let permit = self.gate.acquire().await;
+        let _permit = permit.expect("nobody closes it");
+        let (below, line): (_, Box<dyn Line>) = match below {
+            Some((session, channel)) => (Some(session), Box::new(channel)),
+            None => (None, Box::new(self.dial().await?)),
+        };
+        let failed = |error| PortError::Unreachable(format!("could not talk to {target}: {error}"));
+        let mut engine = Engine::new(line).map_err(failed)?;
+        log_in(&mut engine, target).await?;
+        Ok(Session::start(engine, below))
+    }
+
+    async fn dial(&self) -> Result<TcpStream, PortError> {
+        let Target { host, port, .. } = &self.target;
+        let unreachable = |why: String| {
+            PortError::Unreachable(format!("could not connect to {}: {why}", self.target))
+        };
+        let stream = timeout(CONNECT, TcpStream::connect((host.as_str(), *port)))
+            .await
+            .map_err(|_| unreachable(format!("no answer within {} s", CONNECT.as_secs())))?
+            .map_err(|error| unreachable(error.to_string()))?;
+        stream.set_nodelay(true).map_err(|error| unreachable(error.to_string()))?;
+        Ok(stream)
+    }
+
+    /// Says why a place could not be opened: the protocol has one word for all reasons.
+    async fn closed(&self, place: &Place, why: &str) -> PortError {
+        let target = &self.target;
+        let path = match place {
+            Place::Tcp(..) => {
+                return PortError::Unreachable(format!("{target} cannot reach {place}: {why}"));
+            }
+            Place::Socket(path) => path,
+        };
+        let looked = Box::pin(self.run(LOOK, &[path], b"", QUESTION)).await;
+        let user = &target.user;
+        match looked.map(|ended| ended.code) {
+            Ok(3) => PortError::Unreachable(format!(
+                "there is no {place} on {target}, or `{user}` cannot see it"
+            )),
+            Ok(4) => PortError::Refused(format!("`{path}` on {target} is not a socket")),
+            Ok(5) => {
+                let hint = match path.ends_with("docker.sock") {
+                    true => format!("; run `sudo usermod -aG docker {user}` there"),
+                    false => String::new(),
+                };
+                PortError::Refused(format!("`{user}` may not use {place} on {target}{hint}"))
+            }
+            Ok(_) => PortError::Unreachable(format!(
+                "nobody answers at {place} on {target}, or its sshd forbids to connect there \
+                 (`AllowStreamLocalForwarding`): {why}"
+            )),
+            Err(error) => error,
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(path) => write!(f, "`{path}`"),
+            Self::Tcp(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp(host, port) => write!(f, "{host}:{port}"),
+        }
+    }
+}
