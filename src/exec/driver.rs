@@ -10,7 +10,10 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::model::{Event, Millis, Op, Outcome, ServiceName, StackName, Step, StepEvent, StepId};
+use crate::model::{
+    Event, HookMoment, Millis, Op, Outcome, Readiness, ServiceName, StackName, Step, StepEvent,
+    StepId,
+};
 use crate::ports::Applied;
 
 use super::context::{Context, Task};
@@ -46,9 +49,17 @@ struct Driver<'a> {
     tolerated: BTreeMap<(StackName, Option<ServiceName>), u32>,
     /// Their containers.
     left_out: BTreeSet<String>,
-    /// The first failure of each stack.
-    failed: BTreeMap<StackName, (String, Option<ServiceName>)>,
+    /// What each stack failed with.
+    failed: BTreeMap<StackName, First>,
     lost: Option<String>,
+}
+
+/// The failure that a stack's run is judged by: the first one that ended it, else the first one that
+/// it went on after.
+struct First {
+    reason: String,
+    service: Option<ServiceName>,
+    ends_stack: bool,
 }
 
 /// A step that has ended.
@@ -67,7 +78,7 @@ impl Driver<'_> {
         self.raise_to(*stop.borrow());
         let mut running = FuturesUnordered::new();
         loop {
-            for id in self.machine.launch() {
+            for id in self.launch() {
                 let left_out = Arc::new(self.left_out.clone());
                 running.push(perform(context, &plan.steps[id.0], left_out));
             }
@@ -86,6 +97,29 @@ impl Driver<'_> {
         }
     }
 
+    /// What may begin now. A release is not recorded of a stack that went on without replicas it
+    /// should have: it is where the next rollback would lead.
+    fn launch(&mut self) -> Vec<StepId> {
+        let mut begun = Vec::new();
+        loop {
+            let steps = &self.context.work.plan.steps;
+            let is_unearned = |id: &StepId| {
+                let step = &steps[id.0];
+                matches!(step.op, Op::Record { .. }) && self.failed.contains_key(&step.stack)
+            };
+            let (skipped, rest): (Vec<_>, Vec<_>) =
+                self.machine.launch().into_iter().partition(is_unearned);
+            begun.extend(rest);
+            if skipped.is_empty() {
+                return begun;
+            }
+            for id in skipped {
+                let ended = self.machine.finish(id, Outcome::Skipped);
+                ended.expect("a step ends once, after it was launched");
+            }
+        }
+    }
+
     fn end(&mut self, ended: Ended) {
         let Ended { id, event, done, took } = ended;
         let step = &self.context.work.plan.steps[id.0];
@@ -99,27 +133,51 @@ impl Driver<'_> {
     }
 
     fn judge(&mut self, step: &Step, trouble: Trouble) -> Outcome {
-        let is_failure = trouble != Trouble::Abandoned;
-        if let (Trouble::NotReady(why), Op::AwaitReady { container, readiness }) =
-            (&trouble, &step.op)
-        {
-            let of = (step.stack.clone(), step.service.clone());
-            let count = self.tolerated.entry(of).or_default();
-            if *count < readiness.may_fail {
-                *count += 1;
-                self.left_out.insert(container.clone());
-                return Outcome::Tolerated(why.clone());
-            }
+        if let Some(outcome) = self.tolerate(step, &trouble) {
+            return outcome;
         }
+        let is_failure = trouble != Trouble::Abandoned;
         let outcome = trouble.clone().outcome();
         if is_failure {
-            let (words, place) = (step.op.words(), format!(" on {}", step.host));
-            let place = if words.ends_with(&place) { "" } else { place.as_str() };
-            let reason = format!("{words}{place}: {}", trouble.words());
-            let first = (reason, step.service.clone());
-            self.failed.entry(step.stack.clone()).or_insert(first);
+            self.note(step, trouble, true);
         }
         outcome
+    }
+
+    /// A replica that does not come is left out where its service allows for that; so are the rest
+    /// of its own steps.
+    fn tolerate(&mut self, step: &Step, trouble: &Trouble) -> Option<Outcome> {
+        let container = comes(&step.op)?;
+        if self.left_out.contains(container) {
+            return Some(Outcome::Tolerated(trouble.clone().words()));
+        }
+        let readiness = readiness(&self.context.work.plan.steps, step, container)?;
+        if !trouble.is_of_replica() {
+            return None;
+        }
+        let of = (step.stack.clone(), step.service.clone());
+        let count = self.tolerated.entry(of).or_default();
+        let is_within = *count < readiness.may_fail;
+        if !is_within && !readiness.goes_on {
+            return None;
+        }
+        *count += 1;
+        self.left_out.insert(container.to_owned());
+        if !is_within {
+            self.note(step, trouble.clone(), false);
+        }
+        Some(Outcome::Tolerated(trouble.clone().words()))
+    }
+
+    fn note(&mut self, step: &Step, trouble: Trouble, ends_stack: bool) {
+        let (words, place) = (step.op.words(), format!(" on {}", step.host));
+        let place = if words.ends_with(&place) { "" } else { place.as_str() };
+        let reason = format!("{words}{place}: {}", trouble.words());
+        let first = First { reason, service: step.service.clone(), ends_stack };
+        match self.failed.get(&step.stack) {
+            Some(known) if known.ends_stack || !ends_stack => {}
+            Some(_) | None => drop(self.failed.insert(step.stack.clone(), first)),
+        }
     }
 
     fn raise_to(&mut self, rung: Stop) {
@@ -147,7 +205,8 @@ impl Driver<'_> {
         let outcomes = self.machine.outcomes();
         // An effect that nobody knows about counts as one.
         let has_effect = |it: &Outcome| matches!(it, Outcome::Applied | Outcome::Unknown(_));
-        let failure = |(stack, (reason, service)): (StackName, (String, Option<ServiceName>))| {
+        let failure = |(stack, first): (StackName, First)| {
+            let First { reason, service, ends_stack: _ } = first;
             let own = || {
                 let all = steps.iter().zip(&outcomes);
                 all.filter(|(step, it)| step.stack == stack && has_effect(it))
@@ -175,6 +234,38 @@ fn changes(op: &Op) -> bool {
     )
 }
 
+/// The container that a step brings on its way to being trusted.
+fn comes(op: &Op) -> Option<&str> {
+    match op {
+        Op::Create { replica } => Some(&replica.name),
+        Op::Start { container }
+        | Op::RunHook { container, moment: HookMoment::PostStart, .. }
+        | Op::AwaitReady { container, .. } => Some(container),
+        Op::RunHook { moment: HookMoment::PreStop, .. }
+        | Op::Pull { .. }
+        | Op::CreateNetwork { .. }
+        | Op::CreateVolume { .. }
+        | Op::AwaitCompleted { .. }
+        | Op::Switch { .. }
+        | Op::AwaitDrained { .. }
+        | Op::Stop { .. }
+        | Op::Remove { .. }
+        | Op::RemoveNetwork { .. }
+        | Op::RemoveVolume { .. }
+        | Op::Pause { .. }
+        | Op::Record { .. } => None,
+    }
+}
+
+/// When a container that comes is trusted, as the wait for it says.
+fn readiness<'a>(steps: &'a [Step], step: &Step, name: &str) -> Option<&'a Readiness> {
+    let mut own = steps.iter().filter(|it| it.stack == step.stack && it.host == step.host);
+    own.find_map(|it| match &it.op {
+        Op::AwaitReady { container, readiness } if container == name => Some(readiness),
+        _ => None,
+    })
+}
+
 async fn perform<'a>(
     context: &'a Context<'a>,
     step: &'a Step,
@@ -192,7 +283,10 @@ async fn perform<'a>(
     let began = Instant::now();
     let deadline = began + ops::limit(&step.op);
     let task = Task { context, step, event: event.clone(), deadline, left_out };
-    let done = ops::perform(&task).await;
+    let done = match comes(&step.op).is_some_and(|name| task.left_out.contains(name)) {
+        true => Err(Trouble::NotReady("its replica has failed before".to_owned())),
+        false => ops::perform(&task).await,
+    };
     let took = Millis::try_from(began.elapsed().as_millis()).unwrap_or(Millis::MAX);
     Ended { id: step.id, event, done, took }
 }

@@ -76,6 +76,22 @@ impl Trouble {
         }
     }
 
+    /// Whether it says something about the replica itself: not that the host is silent, that nobody
+    /// knows what happened, or that the plan does not fit any more.
+    pub(super) fn is_of_replica(&self) -> bool {
+        match self {
+            Self::Failed(_)
+            | Self::NotReady(_)
+            | Self::Port(PortError::Refused(_) | PortError::NotFound(_)) => true,
+            Self::Superseded(_)
+            | Self::Unknown(_)
+            | Self::Abandoned
+            | Self::Port(PortError::Moved(_) | PortError::Unreachable(_) | PortError::Unknown(_)) => {
+                false
+            }
+        }
+    }
+
     /// The words alone.
     pub(super) fn words(self) -> String {
         match self.outcome() {

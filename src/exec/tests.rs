@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::Stop;
 use super::fixture::{Fake, chain, key, name, place, plan, replica, step, switch};
-use crate::model::{Event, Nanos, Op, Outcome, Plan, Readiness, Status};
+use crate::model::{Event, Nanos, Op, Outcome, Plan, Readiness, Release, Status};
 use crate::ports::LeaseKey;
 
 const SECOND: u64 = 1_000_000_000;
@@ -26,6 +26,7 @@ fn ready(container: &str, may_fail: u32) -> Op {
         within: Nanos(30 * SECOND),
         stable_for: Nanos(SECOND),
         may_fail,
+        goes_on: false,
     };
     Op::AwaitReady { container: container.to_owned(), readiness }
 }
@@ -190,6 +191,95 @@ async fn no_more_replicas_may_fail_than_the_service_allows() {
     let tolerated = |it: &&Outcome| matches!(it, Outcome::Tolerated(_));
     assert_eq!(report.outcomes.iter().filter(tolerated).count(), 1);
     assert_eq!(report.failed.len(), 1);
+}
+
+/// A wait for a replica whose service goes on without it.
+fn ready_or_without(container: &str) -> Op {
+    match ready(container, 0) {
+        Op::AwaitReady { container, readiness } => {
+            Op::AwaitReady { container, readiness: Readiness { goes_on: true, ..readiness } }
+        }
+        other => other,
+    }
+}
+
+fn record() -> Op {
+    let release = Release { generation: 1, commits: vec![crate::model::CommitId::new("c")] };
+    Op::Record { release }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollout_that_continues_does_the_rest_and_records_no_release() {
+    let fake = Fake::new();
+    fake.add("bad", Status::Exited);
+    fake.add("good", Status::Running);
+    let steps = vec![
+        step("a", ready_or_without("bad"), &[]),
+        step("a", pause(1), &[0]),
+        step("a", ready_or_without("good"), &[1]),
+        step("a", switch(None, &[("bad", 1), ("good", 2)]), &[2]),
+        step("a", record(), &[3]),
+    ];
+    let report = fake.run(&plan(steps)).await.report;
+    assert!(matches!(report.outcomes[0], Outcome::Tolerated(_)));
+    assert_eq!(report.outcomes[3..], [Outcome::Applied, Outcome::Skipped]);
+    assert_eq!(fake.servers().1.into_iter().collect::<Vec<_>>(), ["good"]);
+    let failure = report.failed.values().next().expect("a failure");
+    assert!(failure.reason.starts_with("wait until bad is ready on h1: its process ended"));
+    assert!(!report.interrupted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_skipped_record_leaves_its_room_to_another_stack() {
+    let fake = Fake::new();
+    fake.add("bad", Status::Exited);
+    let mut steps = vec![step("a", ready_or_without("bad"), &[])];
+    // As many as a host has room for, so that the others wait for them.
+    steps.extend((0..9).map(|_| step("a", record(), &[0])));
+    steps.push(step("b", pause(3), &[]));
+    steps.push(step("b", record(), &[10]));
+    let report = fake.run(&plan(steps)).await.report;
+    assert!(report.outcomes[1..10].iter().all(|it| *it == Outcome::Skipped));
+    assert_eq!(report.outcomes[11], Outcome::Applied);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_cannot_be_started_counts_as_one_that_failed() {
+    for allowed in [ready("w1", 1), ready_or_without("w1")] {
+        let fake = Fake::new();
+        fake.add("w1", Status::Created);
+        fake.add("w2", Status::Running);
+        fake.state().refuses.insert("start", "no such program".to_owned());
+        let steps = vec![
+            step("a", start("w1"), &[]),
+            step("a", allowed, &[0]),
+            step("a", ready("w2", 1), &[]),
+            step("a", switch(None, &[("w1", 1), ("w2", 2)]), &[1, 2]),
+        ];
+        let report = fake.run(&plan(steps)).await.report;
+        let tolerated = |it: &Outcome| matches!(it, Outcome::Tolerated(_));
+        assert!(report.outcomes[..2].iter().all(tolerated), "{report:?}");
+        assert_eq!(fake.servers().1.into_iter().collect::<Vec<_>>(), ["w2"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_says_nothing_about_the_replica_is_never_tolerated() {
+    let fake = Fake::new();
+    let steps = vec![step("a", start("gone"), &[]), step("a", ready_or_without("gone"), &[0])];
+    let report = fake.run(&plan(steps)).await.report;
+    assert!(matches!(report.outcomes[0], Outcome::Superseded(_)), "{report:?}");
+    assert_eq!(report.outcomes[1], Outcome::Skipped);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_is_judged_by_the_failure_that_ended_it() {
+    let fake = Fake::new();
+    fake.add("bad", Status::Exited);
+    let steps = vec![step("a", ready_or_without("bad"), &[]), step("a", start("not-there"), &[0])];
+    let report = fake.run(&plan(steps)).await.report;
+    let failure = report.failed.values().next().expect("a failure");
+    assert!(failure.reason.starts_with("start not-there"), "{}", failure.reason);
 }
 
 #[tokio::test(start_paused = true)]

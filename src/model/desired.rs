@@ -175,6 +175,36 @@ pub struct Order {
     pub order: Option<UpdateOrder>,
 }
 
+/// Which way a plan leads, and so which of a service's two orders it follows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Course {
+    /// To what a commit wants now: `update_config`.
+    #[default]
+    Update,
+    /// Back to what an earlier one wanted: `rollback_config`.
+    Rollback,
+}
+
+impl Rollout {
+    /// The order that replicas are replaced in. A key that `rollback_config` does not name is
+    /// `update_config`'s: what must not run side by side on the way there must not on the way back.
+    /// What a failure means is not taken over, since going back cannot mean to go back once more.
+    pub fn order(&self, course: Course) -> Order {
+        let Self { update, rollback, .. } = self;
+        match course {
+            Course::Update => update.clone(),
+            Course::Rollback => Order {
+                parallelism: rollback.parallelism.or(update.parallelism),
+                delay: rollback.delay.or(update.delay),
+                failure_action: rollback.failure_action,
+                monitor: rollback.monitor.or(update.monitor),
+                max_failure_ratio: rollback.max_failure_ratio.or(update.max_failure_ratio),
+                order: rollback.order.or(update.order),
+            },
+        }
+    }
+}
+
 /// What a replica that fails during a rollout means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -20,9 +20,9 @@ pub use container::{
     HealthCheck, Limits, Logging, Mount, MountKind, NetworkAttachment, Port, RestartPolicy, Ulimit,
 };
 pub use desired::{
-    Condition, Count, Dependency, Desired, FailureAction, Gate, Hook, HttpProbe, Ipam, IpamPool,
-    NetworkSpec, Order, Placement, Probe, Reservations, Rollout, Route, ServiceTarget, StackTarget,
-    Strategy, UpdateOrder, VolumeSpec,
+    Condition, Count, Course, Dependency, Desired, FailureAction, Gate, Hook, HttpProbe, Ipam,
+    IpamPool, NetworkSpec, Order, Placement, Probe, Reservations, Rollout, Route, ServiceTarget,
+    StackTarget, Strategy, UpdateOrder, VolumeSpec,
 };
 pub use event::{Event, Outcome, StepEvent, Verdict};
 pub use ids::{

@@ -434,8 +434,10 @@ pub struct Readiness {
     pub within: Nanos,
     /// How long it must then stay so; also how long a replica without any check must run.
     pub stable_for: Nanos,
-    /// How many of the service's new replicas may fail without ending the rollout.
+    /// How many of the service's new replicas may fail and the rollout still counts as done.
     pub may_fail: u32,
+    /// Whether the rollout goes on without those that fail beyond that.
+    pub goes_on: bool,
 }
 
 /// A question from outside the container.

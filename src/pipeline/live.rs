@@ -12,8 +12,8 @@ use tokio::sync::watch;
 use super::{Contents, Snapshot, observe, wanted};
 use crate::exec::{self, Guard, Options, Stop};
 use crate::model::{
-    CommitId, ContentKey, Desired, Event, Fact, FailureAction, FileSource, Observed, Op, Owner,
-    Plan, ProxyName, ProxyPlace, ServiceName, StackName, Verdict,
+    CommitId, ContentKey, Course, Desired, Event, Fact, FailureAction, FileSource, Observed, Op,
+    Owner, Plan, ProxyName, ProxyPlace, ServiceName, StackName, Verdict,
 };
 use crate::planner::{self, Problem, Request, Scope, Violation};
 use crate::ports::{Lease, PortError, Ports};
@@ -218,7 +218,8 @@ impl Fleet<'_> {
             if !failure.changed {
                 continue;
             }
-            let action = failure_action(wish, stack, failure.service.as_ref());
+            let of = failure.service.as_ref();
+            let action = failure_action(wish, orders.scope.course, stack, of);
             is_back &= action == FailureAction::Rollback
                 && self.bring_back(stack, &failure.reason, &observed, orders, guard).await;
         }
@@ -257,6 +258,7 @@ impl Fleet<'_> {
         let scope = Scope {
             stacks: Some(BTreeSet::from([stack.clone()])),
             skip_unreachable: orders.scope.skip_unreachable,
+            course: Course::Rollback,
             ..Scope::default()
         };
         let mut planned = match self.plan(&wish, &scope).await {
@@ -359,12 +361,18 @@ fn locked(error: exec::GuardError) -> ApplyError {
 }
 
 /// Compose's default is to pause; ours is to go back, since nobody should be left with half a
-/// release because they wrote nothing.
-fn failure_action(wish: &Wish, stack: &StackName, service: Option<&ServiceName>) -> FailureAction {
+/// release because they wrote nothing. From a rollback that somebody asked for, back is where it
+/// began.
+fn failure_action(
+    wish: &Wish,
+    course: Course,
+    stack: &StackName,
+    service: Option<&ServiceName>,
+) -> FailureAction {
     let target = wish.desired.stacks.get(stack);
     let service = service.and_then(|name| target?.services.get(name));
     service
-        .and_then(|service| service.rollout.update.failure_action)
+        .and_then(|service| service.rollout.order(course).failure_action)
         .unwrap_or(FailureAction::Rollback)
 }
 

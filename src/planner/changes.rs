@@ -220,7 +220,7 @@ fn runs_for(world: &World<'_>, service: &Service<'_>) -> Option<String> {
     {
         return None;
     }
-    Some(wanted.target.rollout.update.monitor.unwrap_or(RUNS_FOR).to_string())
+    Some(wanted.order.monitor.unwrap_or(RUNS_FOR).to_string())
 }
 
 fn shared_volume(world: &World<'_>, service: &Service<'_>) -> Option<String> {

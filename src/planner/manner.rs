@@ -36,7 +36,7 @@ impl Manner {
             Some(_) => UpdateOrder::StopFirst,
             None => UpdateOrder::StartFirst,
         };
-        let said = rollout.update.parallelism.map(|it| usize::try_from(it).unwrap_or(usize::MAX));
+        let said = wanted.order.parallelism.map(|it| usize::try_from(it).unwrap_or(usize::MAX));
         let batch = match (said, order, rollout.strategy) {
             _ if remade.is_some() => 0,
             (Some(said), ..) => said,
@@ -49,7 +49,7 @@ impl Manner {
             reason: forced.unwrap_or_default(),
             // Old replicas do not answer on the new port: requests can only move all at once.
             batch: if moves_ports { 0 } else { batch },
-            delay: rollout.update.delay,
+            delay: wanted.order.delay,
             removes_first: remade.is_some() || wanted.target.container.container_name.is_some(),
         }
     }
@@ -71,7 +71,7 @@ fn about(wanted: &Wanted<'_>) -> Nanos {
         (Some(gate), _) => gate.interval.0,
         (None, Some(HealthCheck { start_interval: Some(first), .. })) => first.0,
         (None, Some(check)) => check.interval.map_or(30 * SECOND, |it| it.0),
-        (None, None) => wanted.target.rollout.update.monitor.unwrap_or(RUNS_FOR).0,
+        (None, None) => wanted.order.monitor.unwrap_or(RUNS_FOR).0,
     };
     Nanos(ready.saturating_add(2 * SECOND))
 }
@@ -84,7 +84,7 @@ fn stop_first(world: &World<'_>, wanted: &Wanted<'_>, replicas: usize) -> Option
     if wanted.target.container.container_name.is_some() {
         return Some("container_name is fixed".to_owned());
     }
-    let said = wanted.target.rollout.update.order;
+    let said = wanted.order.order;
     if said == Some(UpdateOrder::StopFirst) {
         return Some("order: stop-first".to_owned());
     }

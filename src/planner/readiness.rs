@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::wanted::Wanted;
 use crate::model::{
-    Endpoint, Gate, HealthCheck, Image, Nanos, OutsideProbe, Readiness, ServiceTarget,
+    Endpoint, FailureAction, Gate, HealthCheck, Image, Nanos, OutsideProbe, Readiness,
+    ServiceTarget,
 };
 
 const SECOND: u64 = 1_000_000_000;
@@ -35,15 +36,16 @@ pub(super) fn readiness(
         interval: gate.interval,
         timeout: gate.timeout,
     });
-    let monitor = target.rollout.update.monitor;
+    let order = &wanted.order;
     let is_checked = has_check || probe.is_some();
     let unsaid = if is_checked { Nanos(0) } else { RUNS_FOR };
     Readiness {
         has_check,
         probe,
         within: gate.map_or_else(|| check_within(check), |gate| gate.within),
-        stable_for: monitor.unwrap_or(unsaid),
-        may_fail: may_fail(target.rollout.update.max_failure_ratio, fresh),
+        stable_for: order.monitor.unwrap_or(unsaid),
+        may_fail: may_fail(order.max_failure_ratio, fresh),
+        goes_on: order.failure_action == Some(FailureAction::Continue),
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::model::{
-    CommitId, Desired, Name, Observed, Owner, ProxyPlace, ServiceName, Slot, StackName,
+    CommitId, Course, Desired, Name, Observed, Owner, ProxyPlace, ServiceName, Slot, StackName,
 };
 use crate::proxy::Site;
 use crate::settings::Inventory;
@@ -46,6 +46,8 @@ pub struct Scope {
     pub removes_volumes: bool,
     /// Whether a host that does not answer is left as it is, instead of ending the plan.
     pub skip_unreachable: bool,
+    /// Whether replicas are replaced as the settings say for an update, or for the way back.
+    pub course: Course,
 }
 
 /// A stack, a service of it or one replica: `shop`, `shop/web`, `shop/web/2`.

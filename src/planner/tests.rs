@@ -5,6 +5,7 @@
 mod accidents;
 mod fleet;
 mod linter;
+mod order;
 mod overlay;
 mod proxies;
 mod refused;

@@ -10,8 +10,8 @@ use super::id::hex;
 use super::world::World;
 use super::{Problem, Request};
 use crate::model::{
-    Backend, BackendKey, BindSource, Condition, FileSource, HostName, Mount, MountKind, Name, Port,
-    Probe, ProxyPlace, Rule, ServiceName, ServiceTarget, StackName, StackTarget,
+    Backend, BackendKey, BindSource, Condition, FileSource, HostName, Mount, MountKind, Name,
+    Order, Port, Probe, ProxyPlace, Rule, ServiceName, ServiceTarget, StackName, StackTarget,
 };
 use crate::spec;
 
@@ -21,6 +21,8 @@ pub(super) struct Wanted<'a> {
     pub(super) all: &'a StackTarget,
     pub(super) service: &'a ServiceName,
     pub(super) target: &'a ServiceTarget,
+    /// How its replicas are replaced, on the way that this plan leads.
+    pub(super) order: Order,
     /// The fingerprint of the variables that its files are made of.
     pub(super) inputs: String,
     /// Whether it runs to its end, and another service waits for that.
@@ -62,7 +64,8 @@ impl<'a> Wanted<'a> {
                 .get(service)
                 .is_some_and(|it| it.condition == Condition::CompletedSuccessfully)
         });
-        Ok(Self { stack, all, service, target, inputs, is_one_shot, places, ports })
+        let order = target.rollout.order(world.request.scope.course);
+        Ok(Self { stack, all, service, target, order, inputs, is_one_shot, places, ports })
     }
 
     /// `shop/web`.

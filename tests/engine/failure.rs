@@ -145,8 +145,29 @@ fn a_failed_update_stays_when_it_shall_pause() {
 }
 
 #[test]
-fn a_failed_update_stays_when_it_shall_continue() {
+fn an_update_that_shall_continue_stays_when_nothing_of_it_is_ready() {
     stays("continue");
+}
+
+#[test]
+fn an_update_that_shall_continue_goes_on_without_the_replica_that_fails() {
+    let _alone = super::rig::alone();
+    let mut shop = Shop::with_replicas("goes-on", Kind::Nginx, 3);
+    let image = shop.world.tag("two", Variant::V2);
+    let running = Load { sockets: 0, ..shop.load() }.start();
+    shop.release(&image, ", update_config: {parallelism: 1, failure_action: continue}");
+    let spoiler = spoil(&shop, 2);
+    let ended = shop.world.run(&["apply", "-y"]);
+    ended.ended_with(14);
+    spoiler.join().expect("a spoiled batch");
+    assert!(ended.stderr.contains("failed, and may: its process ended"), "{}", ended.stderr);
+    running.finish().assert_nothing_lost();
+    let serving = shop.world.running(Some("shop"));
+    assert_eq!(serving.len(), 2, "{serving:?}");
+    assert!(serving.iter().all(|name| !shop.containers.contains(name)), "{serving:?}");
+    shop.world.run(&["apply", "-y"]).succeeded();
+    assert_eq!(shop.world.running(Some("shop")).len(), 3);
+    shop.world.run(&["plan", "--detailed-exitcode"]).succeeded();
 }
 
 #[test]

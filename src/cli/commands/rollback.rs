@@ -9,7 +9,7 @@ use super::plan::choice;
 use crate::cli::args::{Inputs, RollbackArgs};
 use crate::cli::live::{Session, Source, block_on};
 use crate::cli::{Exit, Failure};
-use crate::model::{CommitId, Release, StackName};
+use crate::model::{CommitId, Course, Release, StackName};
 use crate::pipeline::Fleet;
 use crate::planner::Scope;
 
@@ -26,6 +26,7 @@ pub(super) fn run(run: &Run<'_>, args: &RollbackArgs) -> Result<Exit, Failure> {
     let scope = Scope {
         stacks: Some(BTreeSet::from([stack])),
         skip_unreachable: there.skips_unreachable(false),
+        course: Course::Rollback,
         ..Scope::default()
     };
     let job = Job { run, session: &there, execution: &args.execution, verb: "roll back" };

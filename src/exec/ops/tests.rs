@@ -22,6 +22,7 @@ fn readiness() -> Readiness {
         within: Nanos(10 * SECOND),
         stable_for: Nanos(2 * SECOND),
         may_fail: 0,
+        goes_on: false,
     }
 }
 

@@ -565,16 +565,3 @@ services:
     ");
     fleet.deploy();
 }
-
-#[test]
-fn the_share_that_may_fail_is_one_of_all_replicas_however_few_come_at_a_time() {
-    let update = "{replicas: 4, update_config: {parallelism: 1, max_failure_ratio: 0.5}}";
-    let mut fleet = Fleet::one();
-    fleet.want("shop", &WEB.replace("{replicas: 2}", update));
-    let plan = fleet.plan().expect("a plan");
-    let may_fail = plan.steps.iter().filter_map(|step| match &step.op {
-        Op::AwaitReady { readiness, .. } => Some(readiness.may_fail),
-        _ => None,
-    });
-    assert_eq!(may_fail.collect::<Vec<_>>(), [2; 4]);
-}

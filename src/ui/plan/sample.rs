@@ -207,6 +207,7 @@ fn steps() -> Vec<Step> {
             within: Nanos(60_000_000_000),
             stable_for: Nanos(0),
             may_fail: 0,
+            goes_on: false,
         },
     };
     let create = |service: &str, slot| Op::Create { replica: replica(service, slot) };
