@@ -16,6 +16,7 @@ use crate::model::{Event, Nanos, ProxyPlace, Step, StepEvent};
 use crate::ports::{Engine, PortError, Proxy};
 use crate::proxy::Site;
 
+use super::lease::Guard;
 use super::repeat::{Trouble, repeated};
 use super::{Stop, Work};
 
@@ -25,6 +26,7 @@ const LOOK: Duration = Duration::from_secs(20);
 /// What all steps of a run share.
 pub(super) struct Context<'a> {
     pub(super) work: &'a Work<'a>,
+    guard: &'a Guard,
     rung: watch::Receiver<Stop>,
     /// One switch of this run at a time on each proxy, so that they do not wait for each other's
     /// lease by asking.
@@ -47,9 +49,9 @@ pub(super) struct Task<'a> {
 }
 
 impl<'a> Context<'a> {
-    pub(super) fn new(work: &'a Work<'a>, rung: watch::Receiver<Stop>) -> Self {
+    pub(super) fn new(work: &'a Work<'a>, guard: &'a Guard, rung: watch::Receiver<Stop>) -> Self {
         let turns = work.ports.proxies.keys().map(|place| (place.clone(), Default::default()));
-        Self { work, rung, turns: turns.collect(), cut: Mutex::default() }
+        Self { work, guard, rung, turns: turns.collect(), cut: Mutex::default() }
     }
 
     pub(super) fn tell(&self, event: Event) {
@@ -89,6 +91,12 @@ impl<'a> Task<'a> {
 
     pub(super) fn site(&self, place: &ProxyPlace) -> Result<&'a Site, Trouble> {
         self.context.work.sites.get(place).ok_or_else(|| missing(&place.proxy))
+    }
+
+    /// Refuses when the run does not hold the stack any more. For the moment before an effect.
+    pub(super) async fn still_held(&self) -> Result<(), Trouble> {
+        let held = self.context.guard.confirm(&self.step.host, &self.step.stack).await;
+        held.map_err(Trouble::Superseded)
     }
 
     /// The same step with an earlier or later deadline.

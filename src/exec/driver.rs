@@ -18,7 +18,7 @@ use crate::ports::Applied;
 
 use super::context::{Context, Task};
 use super::lease::Guard;
-use super::machine::Machine;
+use super::machine::{Machine, is_wait};
 use super::ops;
 use super::repeat::{Done, Trouble};
 use super::{Failure, Report, Stop, Work};
@@ -27,7 +27,7 @@ use super::{Failure, Report, Stop, Work};
 /// in `stop` ends it earlier. Must not be dropped before: what runs would be left half done.
 pub async fn run(work: &Work<'_>, guard: &Guard, stop: watch::Receiver<Stop>) -> Report {
     let (raise, rung) = watch::channel(Stop::None);
-    let context = Context::new(work, rung);
+    let context = Context::new(work, guard, rung);
     let driver = Driver {
         context: &context,
         machine: Machine::new(work.plan, work.options.per_host),
@@ -88,7 +88,13 @@ impl Driver<'_> {
             tokio::select! {
                 biased;
                 // Cancel-safe: a step that has ended stays until it is taken.
-                Some(ended) = running.next() => self.end(ended),
+                Some(ended) = running.next() => {
+                    self.end(ended);
+                    // A step may have found it out, and nothing may begin after that.
+                    if let (None, Some(why)) = (&self.lost, guard.loss()) {
+                        self.lose(why);
+                    }
+                }
                 // Cancel-safe: it only looks.
                 rung = raised(stop.clone(), *self.raise.borrow()) => self.raise_to(rung),
                 // Cancel-safe: it only looks.
@@ -285,10 +291,17 @@ async fn perform<'a>(
     let task = Task { context, step, event: event.clone(), deadline, left_out };
     let done = match comes(&step.op).is_some_and(|name| task.left_out.contains(name)) {
         true => Err(Trouble::NotReady("its replica has failed before".to_owned())),
-        false => ops::perform(&task).await,
+        false => performed(&task).await,
     };
     let took = Millis::try_from(began.elapsed().as_millis()).unwrap_or(Millis::MAX);
     Ended { id: step.id, event, done, took }
+}
+
+async fn performed(task: &Task<'_>) -> Done {
+    if !is_wait(&task.step.op) {
+        task.still_held().await?;
+    }
+    ops::perform(task).await
 }
 
 /// Ends when a higher rung than `current` is asked for; never when nobody can ask any more.

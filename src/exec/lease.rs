@@ -2,7 +2,8 @@
 //!
 //! They are taken in one order by everybody, all or none, so two runs cannot wait for each other;
 //! whoever comes second is told, at once unless it was asked to wait. While the run lives they are
-//! renewed; one that is lost lets nothing new begin, since somebody else may act.
+//! renewed, and asked for once more before anything has an effect; one that is lost lets nothing new
+//! begin, since somebody else may act.
 
 use std::collections::BTreeSet;
 use std::future::pending;
@@ -27,9 +28,15 @@ const CALL: Duration = Duration::from_secs(30);
 /// How often a lease is asked for again that somebody else holds.
 const AGAIN: Duration = Duration::from_millis(500);
 
+/// How long it is believed that a lease is still ours.
+const BELIEVED: Duration = Duration::from_secs(1);
+
+/// How long the question whether it is may take.
+const QUESTION: Duration = Duration::from_secs(5);
+
 /// The leases of a run. Dropped without [`Guard::release`] they expire.
 pub struct Guard {
-    held: Vec<(HostName, Arc<dyn Leases>, Held)>,
+    held: Vec<Arc<Hold>>,
     renewals: JoinSet<()>,
     lost: watch::Sender<Option<String>>,
 }
@@ -69,13 +76,50 @@ impl Guard {
         Ok(guard)
     }
 
+    /// Takes what `plan` needs beside what is held, without waiting for anybody: two runs that each
+    /// held something and waited would wait for ever. Says whether anything was taken; then what was
+    /// seen before is not to be trusted.
+    pub async fn extend(
+        &mut self,
+        plan: &Plan,
+        ports: &Ports,
+        options: &Options,
+    ) -> Result<bool, GuardError> {
+        let is_held =
+            |(host, key): &(HostName, LeaseKey)| self.held.iter().any(|it| it.is_for(host, key));
+        let missing: Vec<_> = keys(plan).into_iter().filter(|it| !is_held(it)).collect();
+        let is_any = !missing.is_empty();
+        for (host, key) in missing {
+            self.add(ports, options, host, key).await?;
+        }
+        Ok(is_any)
+    }
+
     /// Gives all leases back. One that cannot be given back expires.
     pub async fn release(mut self) {
         self.renewals.shutdown().await;
-        for (_, leases, held) in self.held.iter().rev() {
-            let give = || answer(Instant::now() + CALL, leases.release(held));
-            drop(repeated(give).await);
+        for hold in self.held.iter().rev() {
+            hold.give_back(Instant::now() + CALL).await;
         }
+    }
+
+    /// Refuses when the lease of a stack on a host is not ours. Silence is no loss: the renewals say
+    /// when the lease must have run out.
+    pub(super) async fn confirm(&self, host: &HostName, stack: &StackName) -> Result<(), String> {
+        let is_meant = |key: &LeaseKey| matches!(key, LeaseKey::Stack(_, name) if name == stack);
+        let hold = self.held.iter().find(|it| it.host == *host && is_meant(&it.held.key));
+        let why = match hold {
+            Some(hold) => hold.confirm().await.err(),
+            None => Some(format!("the lease of {stack} on {host}: it was never taken")),
+        };
+        let Some(why) = why else { return Ok(()) };
+        self.lost.send_replace(Some(why.clone()));
+        Err(why)
+    }
+
+    /// How a lease was lost, if one was.
+    pub(super) fn loss(&self) -> Option<String> {
+        self.lost.borrow().clone()
     }
 
     /// Ends when a lease is lost, and says how; never otherwise.
@@ -103,14 +147,13 @@ impl Guard {
             Taken::Ours(held) => held,
             Taken::Theirs(lease) => return Err(GuardError::Held(Box::new(lease))),
         };
-        let renewal = Renewal {
-            leases: Arc::clone(leases),
-            held: held.clone(),
-            host: host.clone(),
-            time: options.lease,
-        };
-        self.renewals.spawn(renewal.run(self.lost.clone()));
-        self.held.push((host, Arc::clone(leases), held));
+        let hold = Arc::new(Hold::new(host, Arc::clone(leases), held, options.lease));
+        let (kept, lost) = (Arc::clone(&hold), self.lost.clone());
+        self.renewals.spawn(async move {
+            let why = kept.keep().await;
+            lost.send_replace(Some(why));
+        });
+        self.held.push(hold);
         Ok(())
     }
 }
@@ -143,39 +186,70 @@ pub(super) async fn take_lease(
     })
 }
 
-/// Keeps one lease alive.
-struct Renewal {
+/// A lease that is ours.
+pub(super) struct Hold {
+    host: HostName,
     leases: Arc<dyn Leases>,
     held: Held,
-    host: HostName,
     time: Duration,
+    /// When it was ours last, as far as is known. Whoever asks keeps others from asking too.
+    proved: tokio::sync::Mutex<Instant>,
 }
 
-impl Renewal {
-    /// Renews at a third of the time. An answer that does not come is no loss until the lease must
-    /// have run out; one that says that it is not ours is.
-    async fn run(self, lost: watch::Sender<Option<String>>) {
+impl Hold {
+    pub(super) fn new(host: HostName, leases: Arc<dyn Leases>, held: Held, time: Duration) -> Self {
+        Self { host, leases, held, time, proved: tokio::sync::Mutex::new(Instant::now()) }
+    }
+
+    /// Keeps it alive, and ends with the words for its loss. It is renewed at a third of its time. An
+    /// answer that does not come is no loss until the lease must have run out; one that says that it
+    /// is not ours is.
+    pub(super) async fn keep(&self) -> String {
         let mut until = Instant::now() + self.time;
         let mut pause = self.time / 3;
         loop {
             sleep(pause).await;
             let asked = Instant::now();
-            let why = match answer(until, self.leases.renew(&self.held, self.time)).await {
+            match answer(until, self.leases.renew(&self.held, self.time)).await {
                 Ok(()) => {
                     until = asked + self.time;
                     pause = self.time / 3;
-                    continue;
                 }
                 Err(error) if error.is_worth_repeating() && Instant::now() < until => {
                     pause = self.time / 12;
-                    continue;
                 }
-                Err(error) => error,
-            };
-            let what = words(&self.held.key);
-            lost.send_replace(Some(format!("the lease of {what} on {}: {why}", self.host)));
-            return;
+                Err(error) => return self.loss(&error),
+            }
         }
+    }
+
+    /// Refuses, in words, when it is not ours any more.
+    pub(super) async fn confirm(&self) -> Result<(), String> {
+        let mut proved = self.proved.lock().await;
+        let asked = Instant::now();
+        if asked < *proved + BELIEVED {
+            return Ok(());
+        }
+        match answer(asked + QUESTION, self.leases.renew(&self.held, self.time)).await {
+            Ok(()) => *proved = asked,
+            Err(error) if error.is_worth_repeating() => {}
+            Err(error) => return Err(self.loss(&error)),
+        }
+        Ok(())
+    }
+
+    pub(super) async fn give_back(&self, deadline: Instant) {
+        let give = || answer(deadline, self.leases.release(&self.held));
+        // One that cannot be given back expires.
+        drop(repeated(give).await);
+    }
+
+    fn is_for(&self, host: &HostName, key: &LeaseKey) -> bool {
+        self.host == *host && self.held.key == *key
+    }
+
+    fn loss(&self, error: &PortError) -> String {
+        format!("the lease of {} on {}: {error}", words(&self.held.key), self.host)
     }
 }
 

@@ -151,7 +151,7 @@ impl Machine {
 }
 
 /// Waits ask little of a host; counting them would let thirty seconds of draining hold up a start.
-fn is_wait(op: &Op) -> bool {
+pub(super) fn is_wait(op: &Op) -> bool {
     match op {
         Op::AwaitReady { .. }
         | Op::AwaitCompleted { .. }

@@ -326,3 +326,19 @@ async fn switches_of_two_stacks_on_one_proxy_both_come_about() {
     let proxy = LeaseKey::Proxy(place().proxy);
     assert!(!fake.state().leases.contains_key(&proxy));
 }
+
+#[tokio::test(start_paused = true)]
+async fn nothing_has_an_effect_once_the_lease_was_taken_away() {
+    let fake = Fake::new();
+    fake.add("w1", Status::Created);
+    let plan = chain(vec![pause(5), start("w1")]);
+    let thief = async {
+        // Just before the pause ends, and long before the next renewal.
+        tokio::time::sleep(Duration::from_millis(4_900)).await;
+        fake.state().leases.clear();
+    };
+    let told = tokio::join!(fake.run(&plan), thief).0;
+    assert!(matches!(told.report.outcomes[1], Outcome::Superseded(_)), "{:?}", told.report);
+    assert_eq!(fake.state().containers["w1"].state.status, Status::Created);
+    assert!(told.report.interrupted && told.report.lost.is_some());
+}

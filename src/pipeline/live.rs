@@ -12,8 +12,9 @@ use tokio::sync::watch;
 use super::{Contents, Snapshot, observe, wanted};
 use crate::exec::{self, Guard, Options, Stop};
 use crate::model::{
-    CommitId, ContentKey, Course, Desired, Event, Fact, FailureAction, FileSource, Observed, Op,
-    Owner, Plan, ProxyName, ProxyPlace, ServiceName, StackName, Verdict,
+    CommitId, ContentKey, Course, Desired, Event, Fact, FailureAction, FileSource, Health,
+    LiveContainer, Observed, Op, Owner, Plan, ProxyName, ProxyPlace, ServiceName, StackName,
+    Verdict,
 };
 use crate::planner::{self, Problem, Request, Scope, Violation};
 use crate::ports::{Lease, PortError, Ports};
@@ -180,8 +181,8 @@ impl Fleet<'_> {
         orders: &Orders<'_>,
     ) -> Result<Verdict, ApplyError> {
         let began = tokio::time::Instant::now();
-        let guard = Guard::take(plan, &self.ports, orders.options).await.map_err(locked)?;
-        let result = self.under_lease(wish, plan, orders, &guard).await;
+        let mut guard = Guard::take(plan, &self.ports, orders.options).await.map_err(locked)?;
+        let result = self.under_lease(wish, plan, orders, &mut guard).await;
         guard.release().await;
         if let Ok(verdict) = &result {
             let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -196,7 +197,7 @@ impl Fleet<'_> {
         wish: &Wish,
         plan: &Plan,
         orders: &Orders<'_>,
-        guard: &Guard,
+        guard: &mut Guard,
     ) -> Result<Verdict, ApplyError> {
         let now = self.plan(wish, orders.scope).await.map_err(ApplyError::Plan)?;
         if now.plan.id != plan.id {
@@ -237,15 +238,18 @@ impl Fleet<'_> {
         reason: &str,
         before: &Observed,
         orders: &Orders<'_>,
-        guard: &Guard,
+        guard: &mut Guard,
     ) -> bool {
         let tell = |event: Event| drop(orders.events.send(event));
         tell(Event::RollingBack { stack: stack.clone(), reason: reason.to_owned() });
         let warn = |message: String| tell(Event::Warned { message });
         let earlier = match release_of(before, stack) {
-            None => Ok(Wish::nothing(&self.owner)),
-            Some(commit) => (orders.earlier)(&commit)
+            Past::Nothing => Ok(Wish::nothing(&self.owner)),
+            Past::At(commit) => (orders.earlier)(&commit)
                 .map_err(|why| format!("{stack} stays as it is: {} {why}", commit.short())),
+            Past::Unknown => {
+                Err(format!("{stack} stays as it is: nobody knows a release of it that was well"))
+            }
         };
         let mut wish = match earlier {
             Ok(wish) => wish,
@@ -261,10 +265,10 @@ impl Fleet<'_> {
             course: Course::Rollback,
             ..Scope::default()
         };
-        let mut planned = match self.plan(&wish, &scope).await {
+        let mut planned = match self.way_back(&wish, &scope, orders, guard).await {
             Ok(planned) => planned,
-            Err(error) => {
-                warn(format!("{stack} stays as it is: {}", words(&error)));
+            Err(why) => {
+                warn(format!("{stack} stays as it is: {why}"));
                 return false;
             }
         };
@@ -276,6 +280,26 @@ impl Fleet<'_> {
             warn(format!("{stack} could not be brought back: {}", failure.reason));
         }
         report.failed.is_empty() && !report.interrupted
+    }
+
+    /// A plan back, under the leases of every host it touches: the earlier commit may have been on
+    /// others than the one that failed.
+    async fn way_back(
+        &self,
+        wish: &Wish,
+        scope: &Scope,
+        orders: &Orders<'_>,
+        guard: &mut Guard,
+    ) -> Result<Planned, String> {
+        loop {
+            let planned = self.plan(wish, scope).await.map_err(|error| words(&error))?;
+            let taken = guard.extend(&planned.plan, &self.ports, orders.options).await;
+            match taken {
+                Ok(false) => return Ok(planned),
+                Ok(true) => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        }
     }
 
     async fn run(
@@ -318,19 +342,46 @@ impl exec::Contents for Contents {
     }
 }
 
-/// The commit a stack was at before: what its hosts remember, else what its newest containers say.
-pub fn release_of(observed: &Observed, stack: &StackName) -> Option<CommitId> {
+/// Where a stack was before a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Past {
+    /// There was nothing of it.
+    Nothing,
+    /// It was at this commit, and well.
+    At(CommitId),
+    /// Something of it is there, and nothing says that it was ever well.
+    Unknown,
+}
+
+/// Where a stack is, as far as what was seen can tell: what its hosts remember, else the newest of
+/// its containers that a proxy sends to. Any other one may be of a run that failed: one that had
+/// ended well would be remembered.
+pub fn release_of(observed: &Observed, stack: &StackName) -> Past {
     let hosts = || observed.hosts.values().filter_map(|host| host.as_ref().ok());
     let releases = hosts().filter_map(|host| host.releases.get(stack));
     let recorded = releases.max_by_key(|release| release.generation);
     if let Some(commit) = recorded.and_then(|release| release.commits.first()) {
-        return Some(commit.clone());
+        return Past::At(commit.clone());
     }
-    let containers = hosts().flat_map(|host| host.containers.values());
-    containers
-        .filter(|container| &container.identity.stack == stack)
-        .max_by_key(|container| container.identity.generation)
-        .map(|container| container.identity.commit.clone())
+    let own = || {
+        let all = hosts().flat_map(|host| host.containers.values());
+        all.filter(|container| &container.identity.stack == stack)
+    };
+    let tables = || {
+        let states = observed.proxies.values().filter_map(|state| state.as_ref().ok());
+        states.filter_map(|state| state.table.as_ref())
+    };
+    let is_routed =
+        |it: &&LiveContainer| tables().any(|table| table.backends_of(&it.name).next().is_some());
+    let is_well = |it: &&LiveContainer| {
+        it.state.is_running() && !matches!(it.state.health, Some(Health::Unhealthy(_)))
+    };
+    let serving = own().filter(is_well).filter(is_routed);
+    match serving.max_by_key(|it| it.identity.generation) {
+        Some(container) => Past::At(container.identity.commit.clone()),
+        None if own().next().is_none() => Past::Nothing,
+        None => Past::Unknown,
+    }
 }
 
 /// What differs between two bases.

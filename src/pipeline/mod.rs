@@ -22,7 +22,7 @@ pub use cache::Cache;
 pub use contents::Contents;
 pub use hosts::inspect;
 pub use live::{
-    ApplyError, Fleet, Moved, Orders, PlanError, Planned, Wish, moved, release_of, words,
+    ApplyError, Fleet, Moved, Orders, Past, PlanError, Planned, Wish, moved, release_of, words,
 };
 pub use observe::{observe, wanted};
 pub use saved::{Asked, SavedError, SavedPlan};

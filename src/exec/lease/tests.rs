@@ -73,3 +73,58 @@ async fn who_may_wait_takes_over_when_the_other_one_is_done() {
     second.unwrap().release().await;
     assert!(fake.state().leases.is_empty());
 }
+
+fn stack(name: &str) -> StackName {
+    crate::exec::fixture::name(name)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_was_taken_away_is_missed_a_second_later() {
+    let fake = Fake::new();
+    let guard = fake.guard(&two_stacks(), "me").await.unwrap();
+    let host = crate::exec::fixture::name("h1");
+    fake.state()
+        .leases
+        .retain(|key, _| !matches!(key, LeaseKey::Stack(_, name) if *name == stack("a")));
+    sleep(BELIEVED).await;
+    let why = guard.confirm(&host, &stack("a")).await.unwrap_err();
+    insta::assert_snapshot!(why, @"the lease of a of production on h1: it is not ours any more");
+    assert_eq!(guard.loss(), Some(why));
+    assert_eq!(guard.confirm(&host, &stack("b")).await, Ok(()));
+    guard.release().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_never_taken_is_not_held() {
+    let fake = Fake::new();
+    let guard = fake.guard(&two_stacks(), "me").await.unwrap();
+    let host = crate::exec::fixture::name("h1");
+    assert!(guard.confirm(&host, &stack("c")).await.is_err());
+    guard.release().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_when_a_lease_is_asked_for_is_no_loss() {
+    use crate::exec::fixture::Fault;
+    let fake = Fake::new();
+    let guard = fake.guard(&two_stacks(), "me").await.unwrap();
+    sleep(BELIEVED).await;
+    let calls = fake.state().calls;
+    fake.state().fault = Some((calls, Fault::LoseBefore));
+    let host = crate::exec::fixture::name("h1");
+    assert_eq!(guard.confirm(&host, &stack("a")).await, Ok(()));
+    guard.release().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_that_needs_more_takes_what_is_missing_and_says_so() {
+    let fake = Fake::new();
+    let (both, ports, options) = (two_stacks(), fake.ports(), options("me"));
+    let only_b = plan(vec![step("b", Op::Pause { time: Nanos(1) }, &[])]);
+    let mut guard = fake.guard(&only_b, "me").await.unwrap();
+    assert!(guard.extend(&both, &ports, &options).await.unwrap());
+    assert!(!guard.extend(&both, &ports, &options).await.unwrap());
+    assert_eq!(fake.state().leases.len(), 2);
+    guard.release().await;
+    assert!(fake.state().leases.is_empty());
+}

@@ -7,28 +7,26 @@
 //! file is the only memory.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::exec::context::Task;
-use crate::exec::lease::take_lease;
+use crate::exec::lease::{Hold, take_lease};
 use crate::exec::repeat::{Done, Trouble, made_so, repeated};
 use crate::model::{BackendKey, Endpoint, Generation, ProxyPlace, RouteChange, RoutingTable, Rule};
-use crate::ports::{Activation, Applied, Held, LeaseKey, Leases, PortError, Proxy, Taken};
+use crate::ports::{Activation, Applied, LeaseKey, PortError, Proxy, Taken};
 use crate::proxy::{self, Managed, Site};
 
 /// How long somebody else's lease of the proxy is waited for: longer than it can last when its
 /// holder has died.
 const LEASE_WAIT: Duration = Duration::from_secs(120);
 
-/// How long ours lasts; it is not renewed.
-const LEASE: Duration = Duration::from_secs(100);
-
 /// How long the way forward may take. Waiting for idle connections before a reload is within.
 const FORWARD: Duration = Duration::from_secs(60);
 
-/// How long the way back may take; with [`FORWARD`] within the lease.
+/// How long the way back may take.
 const BACK: Duration = Duration::from_secs(30);
 
 /// The whole step.
@@ -57,14 +55,27 @@ pub(super) async fn switch(task: &Task<'_>, place: &ProxyPlace, change: &RouteCh
     };
     // The wait for the turn is no part of the switch itself.
     let task = task.until(Instant::now() + LIMIT);
-    let (leases, held) = lease(&task, place).await?;
+    let hold = lease(&task, place).await?;
     let task = task.until(Instant::now() + FORWARD);
-    let done = Switch { task: &task, proxy, site, change: &change }.run().await;
-    let task = task.until(Instant::now() + BACK);
-    let release = || task.call(leases.release(&held));
-    // A lease that cannot be given back expires.
-    drop(repeated(release).await);
+    let done = Switch { task: &task, proxy, site, change: &change, hold: &hold };
+    let done = kept(&hold, done.run()).await;
+    hold.give_back(Instant::now() + BACK).await;
     done
+}
+
+/// Keeps the lease alive meanwhile. What is under way is ended even without it: each change of the
+/// file is refused by whoever finds another one there.
+async fn kept(hold: &Hold, work: impl Future<Output = Done>) -> Done {
+    let keep = async {
+        hold.keep().await;
+        std::future::pending::<std::convert::Infallible>().await
+    };
+    tokio::select! {
+        biased;
+        done = work => done,
+        // Cancel-safe: a renewal more or less harms nobody.
+        never = keep => match never {},
+    }
 }
 
 /// The change without replicas that did not become ready. A backend that would be left without any
@@ -85,7 +96,7 @@ fn without(change: &RouteChange, left_out: &BTreeSet<String>) -> Result<RouteCha
 }
 
 /// Takes the proxy's lease, and waits for whoever has it.
-async fn lease<'a>(task: &Task<'a>, place: &ProxyPlace) -> Result<(&'a dyn Leases, Held), Trouble> {
+async fn lease(task: &Task<'_>, place: &ProxyPlace) -> Result<Hold, Trouble> {
     let work = task.context.work;
     let Some(leases) = work.ports.leases.get(&place.host) else {
         return Err(Trouble::Failed(format!("{} was not connected", place.host)));
@@ -97,8 +108,11 @@ async fn lease<'a>(task: &Task<'a>, place: &ProxyPlace) -> Result<(&'a dyn Lease
         if task.is_abandoned() {
             return Err(Trouble::Abandoned);
         }
-        let theirs = match take_lease(&**leases, &key, work.options, LEASE, task.deadline).await? {
-            Taken::Ours(held) => return Ok((&**leases, held)),
+        let time = work.options.lease;
+        let theirs = match take_lease(&**leases, &key, work.options, time, task.deadline).await? {
+            Taken::Ours(held) => {
+                return Ok(Hold::new(place.host.clone(), Arc::clone(leases), held, time));
+            }
             Taken::Theirs(lease) => lease,
         };
         if Instant::now() >= limit {
@@ -120,6 +134,7 @@ struct Switch<'a> {
     proxy: &'a dyn Proxy,
     site: &'a Site,
     change: &'a RouteChange,
+    hold: &'a Hold,
 }
 
 impl Switch<'_> {
@@ -179,6 +194,9 @@ impl Switch<'_> {
             Trouble::from(error).map(|why| format!("the proxy's own check says: {why}"))
         };
         repeated(|| self.task.call(self.proxy.test(&new))).await.map_err(refused)?;
+        // Both may have been waited for, and taken away meanwhile.
+        self.task.still_held().await?;
+        self.hold.confirm().await.map_err(Trouble::Superseded)?;
         self.swap(self.task, old, Some(&new)).await?;
         let result = match self.follow(self.task, next).await {
             Ok(()) => self.prove(next).await,

@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 
 use super::{WEB, WORKER};
-use crate::model::{Downtime, Health, Op};
+use crate::model::{Downtime, Health};
 use crate::planner::fixture::{Fleet, TWO};
 
 /// The plan from one release to the next, on one host.

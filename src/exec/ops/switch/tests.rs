@@ -1,9 +1,10 @@
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::exec::fixture::{Fake, Fault, chain, endpoint, place, switch};
 use crate::model::{Op, Outcome, Plan};
-use crate::ports::{LeaseKey, Leases};
+use crate::ports::{Applied, LeaseKey, Leases, Taken};
 
 const OLD: &[(&str, u16)] = &[("old", 1)];
 const NEW: &[(&str, u16)] = &[("new", 2)];
@@ -164,4 +165,22 @@ fn words(outcome: Outcome) -> String {
         Outcome::Failed(why) => format!("failed: {why}"),
         other => format!("{other:?}"),
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lease_of_a_proxy_is_kept_as_long_as_its_switch_takes() {
+    let fake = world();
+    let (key, time) = (LeaseKey::Proxy(place().proxy), Duration::from_secs(60));
+    let Taken::Ours(held) = fake.take(&key, "me", "beef", time).await.unwrap() else {
+        panic!("nobody else wants it")
+    };
+    let leases = Arc::clone(&fake.ports().leases[&place().host]);
+    let hold = super::Hold::new(place().host, leases, held, time);
+    let long = async {
+        tokio::time::sleep(Duration::from_secs(1_000)).await;
+        Ok(Applied::Changed)
+    };
+    assert_eq!(super::kept(&hold, long).await, Ok(Applied::Changed));
+    let taken = fake.take(&key, "anna", "beef", time).await.unwrap();
+    assert!(matches!(taken, Taken::Theirs(lease) if lease.holder == "me"));
 }
