@@ -1,6 +1,7 @@
 //! The whole road from a commit to settled hosts, in the simulated world: every kind of change,
 //! killed at every call, with every answer lost once, and twice at the same time.
 
+mod back;
 mod chaos;
 mod checker;
 mod commit;
