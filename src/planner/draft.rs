@@ -12,7 +12,7 @@ use super::manner::Manner;
 use super::member::Member;
 use super::readiness::{self, readiness};
 use super::routes::{Drain, Routes, Turn};
-use super::wanted::{Wanted, fixed_port, published_probe_port};
+use super::wanted::{Wanted, fixed_port};
 use super::world::{Sighting, World, bindings};
 use crate::model::{
     Backend, BackendKey, Cause, Condition, HookMoment, HostName, LiveContainer, Nanos, Op,
@@ -146,8 +146,7 @@ impl<'w, 'a> Draft<'w, 'a> {
                 let image = image_of(wanted, self.world.hosts[host]).ok();
                 // The share that may fail is one of the whole change, not of each batch.
                 let fresh = service.members.iter().filter(|it| it.does.is_fresh()).count();
-                let readiness =
-                    readiness(wanted, image, self.probe_endpoint(member, wanted), fresh);
+                let readiness = readiness(wanted, image, member.probe.clone(), fresh);
                 Op::AwaitReady { container, readiness }
             }
         };
@@ -189,18 +188,6 @@ impl<'w, 'a> Draft<'w, 'a> {
         let helped = &mut self.milestone(&service.wanted).helped;
         *helped = helped.or(last);
         needs
-    }
-
-    /// Where its probe is asked on the host; `None` for the container's own address. A published
-    /// port takes every connection before anything in the container listens, so that only an
-    /// answer over it says something.
-    fn probe_endpoint(
-        &self,
-        member: &Member<'_>,
-        wanted: &Wanted<'_>,
-    ) -> Option<crate::model::Endpoint> {
-        let port = published_probe_port(&wanted.target.health.as_ref()?.probe)?;
-        member.servers.values().find_map(|ports| ports.get(&port).cloned())
     }
 
     fn milestone(&mut self, wanted: &Wanted<'_>) -> &mut Milestones {

@@ -9,6 +9,8 @@ use super::decide::{Decision, Does, SlotDecision};
 use super::id::{canonical, hex};
 use super::judge::{held_ports, image_named, refused};
 use super::ports::Ports;
+use super::probing::probe_at;
+use super::readiness::may_end;
 use super::wanted::Wanted;
 use super::world::{Sighting, World};
 use crate::model::{
@@ -31,6 +33,8 @@ pub(super) struct Member<'a> {
     pub(super) helpers: Vec<Arc<Replica>>,
     /// Where each proxy reaches it, by port of the container.
     pub(super) servers: BTreeMap<ProxyPlace, BTreeMap<u16, Endpoint>>,
+    /// Where it is asked whether it is ready; `None` for its own address.
+    pub(super) probe: Option<Endpoint>,
 }
 
 /// Chooses names and ports, so that no two are the same.
@@ -106,6 +110,10 @@ impl<'w, 'a> Casting<'w, 'a> {
             ports.iter().map(endpoint).collect()
         };
         let servers = addresses.iter().map(|(place, it)| (place.clone(), at(it))).collect();
+        let probe = match slot.does.is_fresh() && !wanted.is_one_shot && !may_end(wanted.target) {
+            true => probe_at(self.world, wanted, &slot.host, &servers)?,
+            false => None,
+        };
         Ok(Member {
             slot: slot.slot,
             host: slot.host.clone(),
@@ -114,6 +122,7 @@ impl<'w, 'a> Casting<'w, 'a> {
             replica: replica.map(Arc::new),
             helpers: Vec::new(),
             servers,
+            probe,
             decision: slot,
         })
     }

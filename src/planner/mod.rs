@@ -26,6 +26,7 @@ mod overlay;
 mod place;
 mod ports;
 mod prereqs;
+mod probing;
 mod reach;
 mod readiness;
 mod request;

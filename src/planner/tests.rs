@@ -7,6 +7,7 @@ mod fleet;
 mod linter;
 mod order;
 mod overlay;
+mod probing;
 mod proxies;
 mod refused;
 mod rollout;
