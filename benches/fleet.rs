@@ -1,0 +1,107 @@
+//! Planning for a large fleet: how long, with how much memory, and how both grow.
+//!
+//! Run with `cargo bench --bench fleet`. Makes the desired and the seen state of 5,000 hosts with
+//! 300,000 containers in memory (pools of ten hosts behind a proxy each, ten stacks a pool, six
+//! services a stack, ten replicas a service), and of a tenth of them, and measures
+//!
+//! * a plan when nothing has changed, when 1 % of the containers have, and when all have,
+//! * the look of the linter at each of them.
+//!
+//! Memory is the most that the process ever had, what is looked at included.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    reason = "a benchmark reads the clock and what the kernel counts"
+)]
+
+#[path = "fleet/pool.rs"]
+mod pool;
+#[path = "fleet/stack.rs"]
+mod stack;
+
+use std::time::{Duration, Instant};
+
+use gitdeploy::planner::{Scope, check, plan};
+
+use pool::Fleet;
+use stack::Release;
+
+const POOLS: usize = 500;
+const RUNS: usize = 3;
+
+fn main() {
+    let part = measure(POOLS / 10);
+    let all = measure(POOLS);
+    println!("\nten times the fleet");
+    for (part, all) in part.iter().zip(&all) {
+        let times = all.plan.as_secs_f64() / part.plan.as_secs_f64();
+        println!("  {:<40} {times:>9.1} times", all.what);
+    }
+}
+
+/// What one kind of plan took.
+struct Figures {
+    what: &'static str,
+    plan: Duration,
+}
+
+fn measure(pools: usize) -> Vec<Figures> {
+    let mut fleet = Fleet::of(pools);
+    println!("\n{} hosts, {} containers; median of {RUNS}", fleet.hosts(), fleet.containers());
+    println!("  {:<40} {:>9} MiB", "what is looked at", memory("VmRSS:"));
+    let kinds = [
+        ("nothing changed", Release::Same),
+        ("1 % changed", Release::Hundredth),
+        ("everything changed", Release::All),
+    ];
+    kinds.map(|(what, release)| figures(&mut fleet, what, release)).into()
+}
+
+fn figures(fleet: &mut Fleet, what: &'static str, release: Release) -> Figures {
+    fleet.want(release);
+    forget_peak();
+    let mut plans = Vec::new();
+    let mut checks = Vec::new();
+    let mut steps = 0;
+    for _ in 0..RUNS {
+        let begin = Instant::now();
+        let plan = plan(&fleet.request(Scope::default()));
+        plans.push(begin.elapsed());
+        let plan = plan.unwrap_or_else(|problems| panic!("{:?}", problems.first()));
+        steps = plan.steps.len();
+        let begin = Instant::now();
+        let violations = check(&plan, &fleet.observed);
+        checks.push(begin.elapsed());
+        assert!(violations.is_empty(), "{:?}", violations.first());
+    }
+    let (plan, check) = (median(plans), median(checks));
+    println!("  {what:<40} {:>9.0} ms, {steps} steps", millis(plan));
+    println!("  {:<40} {:>9.0} ms", "  the linter", millis(check));
+    println!("  {:<40} {:>9} MiB", "  most memory", memory("VmHWM:"));
+    Figures { what, plan }
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+/// Makes the kernel count the most memory anew.
+fn forget_peak() {
+    // Where it cannot, the figure is that of the whole process, and too high.
+    drop(std::fs::write("/proc/self/clear_refs", "5"));
+}
+
+/// Mebibytes, as the kernel counts them; 0 where it does not tell.
+fn memory(what: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(what));
+    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kib.unwrap_or(0) / 1024
+}
