@@ -50,8 +50,7 @@ impl Fleet {
     }
 
     fn empty(pools: std::ops::Range<usize>) -> Self {
-        let owner =
-            Owner { project: name("acme").into(), environment: name("production").into() };
+        let owner = Owner { project: name("acme").into(), environment: name("production").into() };
         let inventory = inventory(pools.clone());
         let mut observed = Observed::default();
         let mut sites = BTreeMap::new();

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use live::{
     ApplyArgs, DestroyArgs, Execution, HostsArgs, LocksArgs, LogsArgs, Narrowing, PlanArgs,
-    PlanFormat, RollbackArgs, SimulateArgs, StatusArgs, TableFormat, UnlockArgs,
+    PlanFormat, RollbackArgs, SimulateArgs, SimulationFormat, StatusArgs, TableFormat, UnlockArgs,
 };
 
 /// Plans and applies Compose stacks from Git to plain Docker hosts, without losing a request.

@@ -322,21 +322,26 @@ fn survey(
         }
     }
     HostState {
-        engine: EngineInfo {
-            version: "simulated".into(),
-            cpus: 8,
-            memory: 16 << 30,
-            platform: "linux/amd64".into(),
-            clock: now,
-            labels: BTreeMap::new(),
-            swarm: host.swarm.clone(),
-        },
+        engine: EngineInfo { clock: now, ..host.engine.clone().unwrap_or_else(engine) },
         containers,
         networks: host.networks.clone(),
         volumes: host.volumes.clone(),
         images,
         foreign: host.foreign.clone(),
         releases: host.releases.clone(),
+    }
+}
+
+/// An engine that nobody has said anything about.
+fn engine() -> EngineInfo {
+    EngineInfo {
+        version: "simulated".into(),
+        cpus: 8,
+        memory: 16 << 30,
+        platform: "linux/amd64".into(),
+        clock: 0,
+        labels: BTreeMap::new(),
+        swarm: None,
     }
 }
 

@@ -18,7 +18,7 @@ mod sample;
 mod state;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::model::{HostName, Millis, ProxyPlace, ServiceName, StackName};
@@ -111,6 +111,16 @@ impl World {
     /// Says that containers of a service do their work and end.
     pub fn job(&self, stack: &StackName, service: &ServiceName) {
         self.state().jobs.insert((stack.clone(), service.clone()));
+    }
+
+    /// Services that do their work and end.
+    pub fn jobs(&self) -> BTreeSet<ServiceId> {
+        self.state().jobs.clone()
+    }
+
+    /// Changes what the registry has.
+    pub fn with_registry<T>(&self, change: impl FnOnce(&mut BTreeMap<String, SimImage>) -> T) -> T {
+        change(&mut self.state().registry)
     }
 
     /// Ends a container as a crash would: what it loses is no run's mistake.

@@ -56,7 +56,7 @@ impl Proxy for SimProxyPort {
                 table: None,
                 serving: proxy.running.generation,
                 servers: None,
-                replicas_at: Some(std::net::Ipv4Addr::LOCALHOST.into()),
+                replicas_at: proxy.replicas_at.or(Some(std::net::Ipv4Addr::LOCALHOST.into())),
                 obstacles: Vec::new(),
             })
         })

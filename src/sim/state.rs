@@ -9,8 +9,8 @@ use super::frozen::Frozen;
 use super::sample::Sample;
 use super::watch::Violation;
 use crate::model::{
-    Endpoint, Foreign, Generation, HostName, Identity, LiveNetwork, LiveVolume, Millis, ProxyPlace,
-    Release, ServiceName, StackName, Status, Swarm,
+    Endpoint, EngineInfo, Foreign, Generation, HostName, Identity, LiveNetwork, LiveVolume, Millis,
+    ProxyPlace, Release, ServiceName, StackName, Status,
 };
 use crate::ports::{Lease, LeaseKey};
 
@@ -55,8 +55,8 @@ pub struct SimHost {
     pub releases: BTreeMap<StackName, Release>,
     /// Leases by key.
     pub leases: BTreeMap<LeaseKey, Lease>,
-    /// The swarm that it is a node of.
-    pub swarm: Option<Swarm>,
+    /// What its engine says about itself, when that is known.
+    pub engine: Option<EngineInfo>,
     /// Whether the engine answers.
     pub is_down: bool,
     pub(super) ids: u64,
@@ -137,6 +137,8 @@ pub struct SimProxy {
     pub running: Running,
     /// What older generations of it still have to do, and until when.
     pub old: Vec<(Running, Millis)>,
+    /// Where it reaches replicas of its own host; 127.0.0.1 when that is not said.
+    pub replicas_at: Option<IpAddr>,
     /// Whether it refuses every configuration.
     pub rejects: bool,
     /// Whether a reload fails without a word and the old generation goes on.
@@ -201,7 +203,7 @@ impl SimContainer {
     }
 
     /// What a request publishes.
-    pub(super) fn bindings(config: &Value) -> BTreeSet<Endpoint> {
+    pub fn bindings(config: &Value) -> BTreeSet<Endpoint> {
         let bindings = config.pointer("/HostConfig/PortBindings").and_then(Value::as_object);
         let lists = bindings.into_iter().flat_map(|map| map.values()).filter_map(Value::as_array);
         let endpoint = |binding: &Value| {

@@ -8,5 +8,6 @@ mod escape;
 pub mod hosts;
 pub mod plan;
 pub mod run;
+pub mod simulate;
 pub mod status;
 mod words;

@@ -107,19 +107,52 @@ pub struct SimulateArgs {
     /// Variables and profiles.
     #[command(flatten)]
     pub inputs: Inputs,
-    /// What runs before [default: the commit before; nothing when there is none].
-    #[arg(long, value_name = "REV")]
+    /// What runs before: a revision, `live` for what the hosts have now, `nothing` for an empty fleet
+    /// [default: `live` if all hosts answer, else the commit before].
+    #[arg(long, value_name = "REV|live|nothing")]
     pub from: Option<String>,
-    /// What goes wrong: `kill@N` and `lose@N` at the Nth call, `host-down`, `proxy-rejects`,
-    /// `never-ready`. May be given several times.
+    /// What goes wrong: `kill@N` and `lose@N` (the answer) at the Nth call; `dies=STACK/SERVICE/SLOT`,
+    /// `new-dies=…`, `unreachable=HOST`, `engine-restarts=HOST`, `host-down=HOST`, each with `@1.5s`
+    /// for the moment; `never-ready=IMAGE`, `proxy-rejects`, `proxy-stuck`. May be given several
+    /// times [default: each of them, in a table].
     #[arg(long = "fault", value_name = "FAULT")]
     pub faults: Vec<crate::cli::commands::simulate::Mishap>,
     /// Add a fault by dice; the same seed is the same fault.
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
+    /// Try a setting that the commit does not have: `shop/web.parallelism=1`. Keys: strategy,
+    /// parallelism, order, delay, monitor, failure_action, drain, replicas. May be given several times.
+    #[arg(long = "set", value_name = "STACK/SERVICE.KEY=VALUE")]
+    pub settings: Vec<crate::cli::commands::simulate::Set>,
+    /// Only this service or replica, and what it needs. May be given several times.
+    #[arg(long = "target", value_name = "STACK/SERVICE[/SLOT]")]
+    pub targets: Vec<String>,
+    /// Replace these containers although nothing differs. May be given several times.
+    #[arg(long = "replace", value_name = "STACK/SERVICE[/SLOT]")]
+    pub replace: Vec<String>,
+    /// How long a replica takes from its start until it is ready.
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = crate::settings::parse_duration)]
+    pub ready_after: std::time::Duration,
+    /// How long the longest request takes.
+    #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = crate::settings::parse_duration)]
+    pub request: std::time::Duration,
     /// The form of the timeline.
-    #[arg(long, value_enum, default_value_t = TableFormat::Text)]
-    pub format: TableFormat,
+    #[arg(long, value_enum, default_value_t = SimulationFormat::Text)]
+    pub format: SimulationFormat,
+    /// Write it to this file.
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// The forms of a simulation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SimulationFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// A picture of the timeline.
+    Svg,
 }
 
 /// Arguments of `status`.

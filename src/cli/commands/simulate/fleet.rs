@@ -1,48 +1,168 @@
-//! A simulated fleet made of an inventory: all hosts empty, all images there.
+//! A simulated fleet: made of an inventory, all hosts empty, or of what was seen on the real hosts.
 
-use serde_json::json;
+use std::time::Duration;
+
+use serde_json::{Value, json};
 
 use crate::model::{
-    Action, Condition, Downtime, HostName, LiveNetwork, LiveVolume, Op, Plan, ProxyPlace,
-    ResourceKind,
+    Action, Condition, Downtime, Health, HostName, HostState, Image, LiveContainer, LiveNetwork,
+    LiveVolume, Millis, Observed, Op, Plan, ProxyPlace, ProxyState, ResourceKind, RoutingTable,
 };
 use crate::pipeline::{Wish, wanted};
 use crate::settings::Inventory;
-use crate::sim::{App, SimImage, SimProxy, World};
+use crate::sim::{App, Fault, SimContainer, SimImage, SimProxy, World};
 
-/// The version of every simulated proxy: recent enough for all that is asked of it.
+/// The version of every proxy that nobody has asked: recent enough for all that is asked of it.
 const PROXY_VERSION: &str = "1.28.0";
 
+/// How long ago everything was started that ran before.
+const BEFORE: Duration = Duration::from_secs(3_600);
+
+/// Every proxy on each of its hosts.
+pub(super) fn places(inventory: &Inventory) -> Vec<ProxyPlace> {
+    let proxies = inventory.proxies.iter();
+    let of = proxies.flat_map(|(name, proxy)| {
+        let place = |host: &crate::model::Name| ProxyPlace {
+            proxy: name.clone().into(),
+            host: host.clone().into(),
+        };
+        proxy.hosts.iter().map(place).collect::<Vec<_>>()
+    });
+    of.collect()
+}
+
+/// Every host.
+pub(super) fn hosts(inventory: &Inventory) -> Vec<HostName> {
+    inventory.hosts.keys().map(|host| HostName::from(host.clone())).collect()
+}
+
 /// Hosts and proxies of an inventory, with what these wishes take for granted.
-pub(super) fn world<'a>(inventory: &Inventory, wishes: impl Iterator<Item = &'a Wish>) -> World {
+pub(super) fn world<'a>(
+    inventory: &Inventory,
+    wishes: impl Iterator<Item = &'a Wish>,
+    app: App,
+) -> World {
     let world = World::default();
-    for host in inventory.hosts.keys() {
-        world.host(&HostName::from(host.clone()));
-    }
-    for (name, proxy) in &inventory.proxies {
-        for host in &proxy.hosts {
-            let place = ProxyPlace { proxy: name.clone().into(), host: host.clone().into() };
-            let version = PROXY_VERSION.to_owned();
-            world.proxy(&place, SimProxy { version, ..SimProxy::default() });
-        }
+    hosts(inventory).iter().for_each(|host| world.host(host));
+    for place in places(inventory) {
+        let version = PROXY_VERSION.to_owned();
+        world.proxy(&place, SimProxy { version, ..SimProxy::default() });
     }
     for wish in wishes {
-        provide(&world, inventory, wish);
+        provide(&world, inventory, wish, app);
     }
     world
 }
 
+/// A copy of what was seen. What `wish` needs and could not be seen is there as well.
+pub(super) async fn copy(
+    inventory: &Inventory,
+    observed: &Observed,
+    wish: &Wish,
+    app: App,
+) -> World {
+    let world = world(inventory, std::iter::once(wish), app);
+    // There is a past: what has run for long is not as if it had just been started.
+    tokio::time::sleep(BEFORE).await;
+    for (name, state) in &observed.hosts {
+        if let Ok(state) = state {
+            copy_host(&world, name, state, app);
+        }
+    }
+    for (place, state) in &observed.proxies {
+        if let Ok(state) = state {
+            copy_proxy(&world, place, state).await;
+        }
+    }
+    world
+}
+
+fn copy_host(world: &World, name: &HostName, state: &HostState, app: App) {
+    let HostState { engine, containers, networks, volumes, images, foreign, releases } = state;
+    let long_ago = world.now() - millis(BEFORE) + 1;
+    let jobs = world.jobs();
+    world.with_host(name, |host| {
+        host.engine = Some(engine.clone());
+        host.networks.clone_from(networks);
+        host.volumes.clone_from(volumes);
+        host.foreign.clone_from(foreign);
+        host.releases.clone_from(releases);
+        for (reference, image) in images {
+            let Ok(image) = image else { continue };
+            if let Some(id) = &image.id {
+                host.images.insert(reference.clone(), copied(image, id, app));
+            } else {
+                host.images.remove(reference);
+            }
+        }
+        for (name, container) in containers {
+            let identity = &container.identity;
+            let is_job = jobs.contains(&(identity.stack.clone(), identity.service.clone()));
+            let app = if is_job || identity.slot == 0 { App::JOB } else { app };
+            host.containers.insert(name.clone(), live(container, app, long_ago));
+        }
+    });
+    world.with_registry(|registry| {
+        for (reference, image) in images {
+            if let Ok(image @ Image { needs_pull: true, .. }) = image {
+                let id = format!("sha256:pulled {reference}");
+                registry.insert(reference.clone(), copied(image, &id, app));
+            }
+        }
+    });
+}
+
+fn copied(image: &Image, id: &str, app: App) -> SimImage {
+    let Image { digest, config, .. } = image;
+    let config = if config.is_null() { json!({}) } else { config.clone() };
+    SimImage { id: id.to_owned(), digest: digest.clone(), config, app }
+}
+
+fn live(container: &LiveContainer, app: App, long_ago: Millis) -> SimContainer {
+    let LiveContainer { id, identity, state, image, config, addresses, .. } = container;
+    let is_ill = matches!(state.health, Some(Health::Unhealthy(_)));
+    let app = if is_ill { App { ready_after: None, ..app } } else { app };
+    let nowhere = std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+    SimContainer {
+        id: id.clone(),
+        identity: identity.clone(),
+        status: state.status,
+        started_at: if state.started_at == 0 { 0 } else { long_ago },
+        exit_code: state.exit_code,
+        image: image.clone(),
+        app,
+        published: SimContainer::bindings(config),
+        config: config.clone(),
+        address: addresses.values().next().copied().unwrap_or(nowhere),
+    }
+}
+
+async fn copy_proxy(world: &World, place: &ProxyPlace, state: &ProxyState) {
+    let ProxyState { version, file, serving, replicas_at, .. } = state;
+    world.with_proxy(place, |proxy| {
+        proxy.version.clone_from(version);
+        proxy.file.clone_from(file);
+        proxy.replicas_at = *replicas_at;
+    });
+    // One that serves none of our generations has yet to read its file.
+    let port = world.run(Fault::None).ports().proxies.get(place).cloned();
+    if let (Some(port), Some(_)) = (port, serving) {
+        // A simulated call without a fault cannot fail.
+        drop(port.activate(&RoutingTable::default()).await);
+    }
+}
+
 /// Images, things that are somebody else's, and who does his work and ends.
-fn provide(world: &World, inventory: &Inventory, wish: &Wish) {
+fn provide(world: &World, inventory: &Inventory, wish: &Wish, app: App) {
     let wanted = wanted(&wish.desired);
     for (reference, _, _) in &wanted.images {
-        world.image(reference, image(reference, App::default()));
+        world.image(reference, image(reference, app));
     }
     let stacks = || wish.desired.stacks.values();
     let networks = || stacks().flat_map(|stack| stack.networks.values());
     let volumes = || stacks().flat_map(|stack| stack.volumes.values());
-    for host in inventory.hosts.keys() {
-        world.with_host(&HostName::from(host.clone()), |host| {
+    for host in hosts(inventory) {
+        world.with_host(&host, |host| {
             for network in networks().filter(|network| network.external == Some(true)) {
                 let live = LiveNetwork { id: network.name.clone(), ..LiveNetwork::default() };
                 host.networks.insert(network.name.clone(), live);
@@ -64,28 +184,11 @@ fn provide(world: &World, inventory: &Inventory, wish: &Wish) {
 
 fn image(reference: &str, app: App) -> SimImage {
     let digest = Some(format!("sha256:{reference}"));
-    SimImage { id: format!("sha256:{reference}"), digest, config: json!({}), app }
-}
-
-/// Replicas that are made from now on never become ready.
-pub(super) fn never_ready(world: &World, inventory: &Inventory, wish: &Wish) {
-    let app = App { ready_after: None, ..App::default() };
-    for (reference, _, _) in &wanted(&wish.desired).images {
-        world.image(reference, image(reference, app));
-    }
-    for host in inventory.hosts.keys() {
-        world.with_host(&HostName::from(host.clone()), |host| {
-            host.images.values_mut().for_each(|image| image.app = app);
-        });
-    }
-}
-
-pub(super) fn each_proxy(world: &World, inventory: &Inventory, change: impl Fn(&mut SimProxy)) {
-    for (name, proxy) in &inventory.proxies {
-        for host in &proxy.hosts {
-            let place = ProxyPlace { proxy: name.clone().into(), host: host.clone().into() };
-            world.with_proxy(&place, &change);
-        }
+    SimImage {
+        id: format!("sha256:{reference}"),
+        digest,
+        config: Value::Object([].into_iter().collect()),
+        app,
     }
 }
 
@@ -106,4 +209,8 @@ pub(super) fn announce(world: &World, plan: &Plan) {
             world.allow_downtime(&key.to_string());
         }
     }
+}
+
+pub(super) fn millis(time: Duration) -> Millis {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
