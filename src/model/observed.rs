@@ -256,6 +256,12 @@ pub struct RuntimeServer {
     pub takes_requests: bool,
 }
 
+impl LiveContainer {
+    /// In `config`, the key of a place in a network with addresses of which it cannot be told
+    /// whether they were asked for or chosen by the engine.
+    pub const GIVEN_ADDRESSES: &str = "GivenAddresses";
+}
+
 impl Swarm {
     /// Whether both are nodes of one swarm.
     pub fn is_one_with(&self, other: &Self) -> bool {

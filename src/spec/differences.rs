@@ -33,6 +33,7 @@ pub fn differences(want: &Value, live: &Value, image_config: &Value) -> Vec<Fiel
     let image = if image_config.is_null() { live } else { image_config };
     let new = Fields::of(want, image);
     let mut old = Fields::of(live, image);
+    old.settle_given(&new);
     let two_times = |config: &Value| config["HostConfig"]["Memory"].as_i64().map(|it| it * 2);
     let swap = live["HostConfig"]["MemorySwap"].as_i64();
     let is_usual_swap = swap == Some(-1) || swap == two_times(want) || swap == two_times(live);

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::effective::Effective;
-use crate::model::{Bytes, NanoCpus, Nanos, RESERVED_LABELS};
+use crate::model::{Bytes, LiveContainer, NanoCpus, Nanos, RESERVED_LABELS};
 
 /// Values by path; a list is kept as one, so that secrets among its words can be masked.
 #[derive(Debug, Default)]
@@ -114,6 +114,9 @@ const ENDPOINT: &[(&str, &str, Kind)] = &[
     ("DriverOpts", "driver_opts", Kind::Pairs),
     ("GwPriority", "gw_priority", Kind::Plain),
 ];
+
+/// What stands in a path before such an address.
+pub(super) const GIVEN: &str = "given ";
 
 const ADDRESSES: &[(&str, &str, Kind)] = &[
     ("IPv4Address", "ipv4_address", Kind::Plain),
@@ -238,10 +241,28 @@ impl Fields {
             let prefix = format!("{prefix}.");
             self.read(endpoint, &prefix, ENDPOINT);
             self.read(&endpoint["IPAMConfig"], &prefix, ADDRESSES);
+            self.read(
+                &endpoint[LiveContainer::GIVEN_ADDRESSES],
+                &format!("{prefix}{GIVEN}"),
+                ADDRESSES,
+            );
             let hostname = config["Hostname"].as_str().unwrap_or_default();
             let is_own = |alias: &String| is_short_id(alias) || alias == hostname;
             let aliases = words(&endpoint["Aliases"]).into_iter().filter(|it| !is_own(it));
             self.put_set(&format!("{prefix}aliases"), aliases.collect());
+        }
+    }
+
+    /// An address that may have been asked for was, when it is wanted now.
+    pub(super) fn settle_given(&mut self, wanted: &Self) {
+        let given: Vec<String> =
+            self.0.keys().filter(|path| path.contains(GIVEN)).cloned().collect();
+        for path in given {
+            let Some(address) = self.0.remove(&path) else { continue };
+            let plain = path.replacen(GIVEN, "", 1);
+            if wanted.0.contains_key(&plain) {
+                self.0.insert(plain, address);
+            }
         }
     }
 

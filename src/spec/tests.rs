@@ -116,6 +116,25 @@ fn what_other_engines_add_is_no_difference() {
 }
 
 #[test]
+fn an_address_that_a_swarm_chose_is_no_difference() {
+    let place = |key: &str, at: &str| {
+        json!({
+            "HostConfig": {"NetworkMode": "o"},
+            "NetworkingConfig": {"EndpointsConfig": {"o": {key: {"IPv4Address": at}}}},
+        })
+    };
+    let none = json!({
+        "HostConfig": {"NetworkMode": "o"},
+        "NetworkingConfig": {"EndpointsConfig": {"o": {}}},
+    });
+    let live = place("GivenAddresses", "10.0.1.2");
+    let said = |want: &Value| lines(differences(want, &live, &json!({})));
+    assert_eq!(said(&none), [""; 0]);
+    assert_eq!(said(&place("IPAMConfig", "10.0.1.2")), [""; 0]);
+    assert_eq!(said(&place("IPAMConfig", "10.0.1.9")).len(), 1);
+}
+
+#[test]
 fn capabilities_and_mounts_have_two_forms() {
     let want = json!({"HostConfig": {
         "CapAdd": ["net_admin", "CAP_CHOWN"],

@@ -12,6 +12,7 @@ mod demo;
 mod docker;
 mod drift;
 mod failure;
+mod fleet;
 mod locks;
 mod protection;
 mod proxies;

@@ -109,7 +109,12 @@ fn request(seen: &Value, networks: &Map<String, Value>, id: &str) -> Value {
 /// A place in a network without what the engine added to it.
 fn asked_for(place: &Value, id: &str) -> Value {
     let mut kept = Map::new();
-    for key in ASKED_FOR {
+    // A swarm writes the address it chose where one that was asked for would be.
+    let is_swarms = place.get("NetworkID").and_then(Value::as_str).is_some_and(is_swarm_id);
+    if let Some(given) = place.get("IPAMConfig").filter(|it| is_swarms && !is_empty(it)) {
+        kept.insert(LiveContainer::GIVEN_ADDRESSES.to_owned(), given.clone());
+    }
+    for key in ASKED_FOR.into_iter().filter(|key| !(is_swarms && *key == "IPAMConfig")) {
         match place.get(key) {
             None => {}
             Some(value) if is_empty(value) => {}
@@ -130,6 +135,11 @@ fn asked_for(place: &Value, id: &str) -> Value {
         kept.insert("MacAddress".to_owned(), json!(mac));
     }
     Value::Object(kept)
+}
+
+/// Ids of an engine's own things are 64 hexadecimal digits, those of a swarm 25 of base 36.
+fn is_swarm_id(id: &str) -> bool {
+    !id.is_empty() && id.len() < 64
 }
 
 /// What the engine calls a container that was given no name in a network.

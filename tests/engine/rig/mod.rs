@@ -20,9 +20,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(crate) use app::HostApp;
 pub(crate) use executions::Executions;
-pub(crate) use fleet::{Fleet, TestHost};
+pub(crate) use fleet::{Fleet, SMALL, TestHost};
 pub(crate) use images::{Variant, app_image};
-pub(crate) use load::{Class, Load, Report, get};
+pub(crate) use load::{Class, Load, Report, Running, get};
 pub(crate) use process::{Ended, docker, finish, signal, try_docker};
 pub(crate) use proxies::{FOREIGN_PAGE, Kind, Runs};
 pub(crate) use relay::Relay;

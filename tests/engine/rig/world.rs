@@ -3,7 +3,7 @@
 //! Everything on the engine that bears the owner's name goes when the world is dropped.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -59,6 +59,11 @@ impl World {
     /// The repository.
     pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("repository")
+    }
+
+    /// Where the repository is, and what else belongs to this world.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub(crate) fn write(&self, path: &str, text: impl AsRef<[u8]>) {

@@ -20,6 +20,11 @@ const START_MAX: Duration = Duration::from_secs(60);
 /// How long a command on a host may take.
 const RUN_MAX: Duration = Duration::from_secs(60);
 
+/// A host of this name has a disk that can be filled, and loses it with its power.
+pub(crate) const SMALL: &str = "small";
+/// What fills it.
+const FILLER: &str = "/var/lib/docker/filler";
+
 /// Hosts that run until dropped.
 pub(crate) struct Fleet {
     /// In the order they were asked for.
@@ -109,6 +114,9 @@ impl TestHost {
         run.extend(["--security-opt", "seccomp=unconfined"]);
         run.extend(["--security-opt", "systempaths=unconfined", "--cgroupns", "private"]);
         let key = format!("KEY={}", key.trim_end());
+        if self.name == SMALL {
+            run.extend(["-e", "DISK=400m"]);
+        }
         run.extend(["-e", &key, "-v", "/var/lib/docker", image]);
         docker(&run);
     }
@@ -186,6 +194,18 @@ impl TestHost {
     /// Ends [`TestHost::freeze`].
     pub(crate) fn thaw(&self) {
         docker(&["unpause", &self.container]);
+    }
+
+    /// Leaves no room on the disk of its engine.
+    pub(crate) fn fill_disk(&self) {
+        assert_eq!(self.name, SMALL, "other disks are the machine's own");
+        // It ends when there is no room left, which is an error to it.
+        drop(self.try_run(&["dd", "if=/dev/zero", &format!("of={FILLER}"), "bs=65536"]));
+    }
+
+    /// Ends [`TestHost::fill_disk`].
+    pub(crate) fn empty_disk(&self) {
+        self.run(&["rm", FILLER]);
     }
 
     /// Takes its cable out.

@@ -1,0 +1,177 @@
+//! Hosts that vanish, come back, freeze, or are not who they were.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::Town;
+use crate::rig::{SMALL, Variant, alone, get};
+
+/// Ends within this, whatever a host does in the meantime.
+const RUN_MAX: Duration = Duration::from_secs(90);
+
+/// The exit code of a run, and what it said.
+fn ended(mut child: std::process::Child) -> (i32, String) {
+    let since = Instant::now();
+    while child.try_wait().expect("a child can be asked").is_none() {
+        assert!(since.elapsed() < RUN_MAX, "the run does not end");
+        thread::sleep(Duration::from_millis(20));
+    }
+    let output = child.wait_with_output().expect("a child ends");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code().unwrap_or(-1), said)
+}
+
+#[test]
+fn a_lost_host_is_named_and_nothing_is_moved_until_it_is_back() {
+    let (town, _) = Town::deployed("lost");
+    let before = town.containers("three");
+    town.fleet.host("three").kill();
+    let plan = town.world.run(&["plan"]);
+    assert_eq!(plan.code, 15, "{}{}", plan.stdout, plan.stderr);
+    assert!(plan.stderr.contains("three"), "{}", plan.stderr);
+    let skipped = town.world.run(&["plan", "--skip-unreachable", "--detailed-exitcode"]);
+    assert!(!skipped.stdout.contains("create"), "nothing moves: {}", skipped.stdout);
+    town.fleet.host("three").revive();
+    assert_eq!(town.containers("three"), before);
+    let settled = || town.world.run(&["plan", "--detailed-exitcode"]).code == 0;
+    crate::shop::until("all is as it was", settled);
+}
+
+/// A release during which the host `three` is taken away `after` its start; then the host comes
+/// back, and the next run ends it.
+fn lost_in_the_middle(name: &str, after: Duration) {
+    let _alone = alone();
+    let (mut town, _) = Town::deployed(name);
+    let second = town.image("two", Variant::V2);
+    town.release(&second);
+    let run = town.apply();
+    thread::sleep(after);
+    town.fleet.host("three").kill();
+    let (code, said) = ended(run);
+    // It may have been over before.
+    if code != 0 {
+        assert!([1, 13, 14, 15].contains(&code), "{code}: {said}");
+        assert!(said.contains("three"), "who is lost is not said: {said}");
+    }
+    for host in ["one", "two"] {
+        let served = || get(town.door(host), super::HOST, "/").is_ok_and(|(code, _)| code == 200);
+        crate::shop::until("clients are served by those that are left", served);
+    }
+    town.fleet.host("three").revive();
+    crate::shop::until("the next run ends it", || {
+        town.world.run(&["apply", "-y", "--lock-timeout", "60"]).code == 0
+    });
+    town.assert_settled();
+    let total: usize = ["one", "two", "three"].map(|host| town.containers(host).len()).iter().sum();
+    assert_eq!(total, 4);
+}
+
+#[test]
+fn a_host_lost_before_the_flip_is_caught_up_with() {
+    lost_in_the_middle("early", Duration::from_millis(900));
+}
+
+#[test]
+fn a_host_lost_about_the_flip_is_caught_up_with() {
+    lost_in_the_middle("flip", Duration::from_millis(3_000));
+}
+
+#[test]
+fn a_host_lost_after_the_flip_is_caught_up_with() {
+    lost_in_the_middle("late", Duration::from_millis(6_000));
+}
+
+#[test]
+fn a_frozen_host_costs_its_deadline_and_hinders_nobody() {
+    let (town, _) = Town::deployed("frozen");
+    town.fleet.host("three").freeze();
+    let status = town.world.run(&["status"]);
+    assert_eq!(status.code, 15, "{}{}", status.stdout, status.stderr);
+    assert!(status.stdout.contains("one"), "the others are shown: {}", status.stdout);
+    assert!(status.took < Duration::from_secs(60), "{:?}", status.took);
+    town.fleet.host("three").thaw();
+    crate::shop::until("it answers again", || town.world.run(&["status"]).code == 0);
+}
+
+#[test]
+fn an_engine_and_an_ssh_server_that_restart_in_the_middle_lose_no_request() {
+    let _alone = alone();
+    let (mut town, _) = Town::deployed("restart");
+    let second = town.image("two", Variant::V2);
+    town.release(&second);
+    let run = town.apply();
+    thread::sleep(Duration::from_millis(1_500));
+    town.fleet.host("two").restart_ssh();
+    let (code, said) = ended(run);
+    assert!([0, 1, 13, 14, 15].contains(&code), "{code}: {said}");
+    crate::shop::until("the next run ends it", || {
+        town.world.run(&["apply", "-y", "--lock-timeout", "60"]).code == 0
+    });
+    // What a settled stack is to look like after its engine was restarted: the same.
+    town.fleet.host("three").restart_engine();
+    crate::shop::until("all is as it was", || {
+        town.world.run(&["plan", "--detailed-exitcode"]).code == 0
+    });
+}
+
+#[test]
+fn two_runs_from_two_places_are_kept_apart() {
+    let (mut town, _) = Town::deployed("two-places");
+    let second = town.image("two", Variant::V2);
+    town.release(&second);
+    let run = town.apply();
+    let refused = || {
+        let other = town.world.run(&["apply", "-y"]);
+        match other.code {
+            // Both came at the same moment: the lease was not taken yet, or is free again.
+            0 => false,
+            code => {
+                assert_eq!(code, 11, "{}{}", other.stdout, other.stderr);
+                true
+            }
+        }
+    };
+    crate::shop::until("the second is refused", refused);
+    assert_eq!(ended(run).0, 0);
+    town.assert_settled();
+}
+
+#[test]
+fn a_changed_host_key_is_refused() {
+    let (town, _) = Town::deployed("key");
+    let three = town.fleet.host("three");
+    three.run(&["rm", "-f", "/etc/ssh/ssh_host_ed25519_key", "/etc/ssh/ssh_host_ed25519_key.pub"]);
+    three.run(&[
+        "ssh-keygen",
+        "-q",
+        "-t",
+        "ed25519",
+        "-N",
+        "",
+        "-f",
+        "/etc/ssh/ssh_host_ed25519_key",
+    ]);
+    three.restart_ssh();
+    let plan = town.world.run(&["plan"]);
+    assert_eq!(plan.code, 15, "{}{}", plan.stdout, plan.stderr);
+    assert!(plan.stderr.contains("SHA256:"), "{}", plan.stderr);
+}
+
+#[test]
+fn a_full_disk_changes_nothing_that_serves() {
+    let _alone = alone();
+    let mut town = Town::with("full", SMALL);
+    let first = town.deploy();
+    let second = town.image("two", Variant::V2);
+    let before = town.containers(SMALL);
+    town.fleet.host(SMALL).fill_disk();
+    town.release(&second);
+    let run = town.world.run(&["apply", "-y"]);
+    assert!([1, 13].contains(&run.code), "{}{}", run.stdout, run.stderr);
+    assert!(run.stderr.contains("no space left"), "{}", run.stderr);
+    assert_eq!(town.containers(SMALL), before);
+    town.fleet.host(SMALL).empty_disk();
+    town.release(&first);
+    town.world.run(&["apply", "-y"]).succeeded();
+    town.assert_settled();
+}
