@@ -30,7 +30,7 @@ pub(super) fn connect(
         let name = HostName::from(name.clone());
         engines.insert(name.clone(), Arc::<Docker>::clone(&docker));
         leases.insert(name.clone(), Arc::<Docker>::clone(&docker));
-        dockers.insert(name, (docker, matches!(host.endpoint, Endpoint::Unix { .. })));
+        dockers.insert(name, docker);
     }
     let mut proxies = BTreeMap::<ProxyPlace, Arc<dyn Proxy>>::new();
     for (name, proxy) in &inventory.proxies {
@@ -39,8 +39,8 @@ pub(super) fn connect(
                 proxy: ProxyName::from(name.clone()),
                 host: HostName::from(host.clone()),
             };
-            let Some((docker, is_local)) = dockers.get(&place.host) else { continue };
-            let connected = proxy::connect(proxy, docker, *is_local).map_err(|error| {
+            let Some(docker) = dockers.get(&place.host) else { continue };
+            let connected = proxy::connect(proxy, docker).map_err(|error| {
                 Failure::because(&format!("could not use proxy {name}"), &error)
             })?;
             proxies.insert(place, connected);

@@ -8,16 +8,19 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
+use super::client::Way;
+use super::wire::Stream;
+use crate::adapters::ssh;
 use crate::model::{Endpoint, Probe};
 use crate::ports::Question;
 
 /// Whether the answer is good; in words what came instead.
-pub(super) async fn ask(question: Question<'_>) -> Result<(), String> {
+pub(super) async fn ask(way: &Way, question: Question<'_>) -> Result<(), String> {
     let Question { probe, at, timeout } = question;
     let answer = async {
         match probe {
-            Probe::Tcp { .. } => connect(at).await.map(drop),
-            Probe::Http(probe) => get(at, &probe.path).await,
+            Probe::Tcp { .. } => connect(way, at).await.map(drop),
+            Probe::Http(probe) => get(way, at, &probe.path).await,
         }
     };
     let time = Duration::from_nanos(timeout.0);
@@ -27,16 +30,24 @@ pub(super) async fn ask(question: Question<'_>) -> Result<(), String> {
     }
 }
 
-async fn connect(at: &Endpoint) -> Result<TcpStream, String> {
-    TcpStream::connect((at.address, at.port)).await.map_err(|error| match error.kind() {
+/// A connection from the host, where that can be had: what a replica is published at may be closed
+/// to everybody else.
+async fn connect(way: &Way, at: &Endpoint) -> Result<Box<dyn Stream>, String> {
+    if let Way::Ssh(host) = way {
+        let place = ssh::Place::Tcp(at.address.to_string(), at.port);
+        let channel = host.open(place).await.map_err(|error| error.to_string())?;
+        return Ok(Box::new(channel));
+    }
+    let stream = TcpStream::connect((at.address, at.port)).await;
+    Ok(Box::new(stream.map_err(|error| match error.kind() {
         io::ErrorKind::ConnectionRefused => format!("nothing listens at {at}"),
         _ => format!("{at} cannot be reached: {error}"),
-    })
+    })?))
 }
 
-async fn get(at: &Endpoint, path: &str) -> Result<(), String> {
+async fn get(way: &Way, at: &Endpoint, path: &str) -> Result<(), String> {
     let broken = |error: &dyn std::error::Error| format!("{at} did not answer in HTTP: {error}");
-    let stream = TokioIo::new(connect(at).await?);
+    let stream = TokioIo::new(connect(way, at).await?);
     let (mut sender, connection) =
         http1::handshake::<_, String>(stream).await.map_err(|error| broken(&error))?;
     let request = Request::get(path)
@@ -86,7 +97,8 @@ mod tests {
 
     async fn asked(at: &Endpoint) -> Result<(), String> {
         let probe = Probe::Http(HttpProbe { path: "/health".into(), port: 80 });
-        let answer = ask(Question { probe: &probe, at, timeout: Nanos(300_000_000) }).await;
+        let answer =
+            ask(&Way::Here, Question { probe: &probe, at, timeout: Nanos(300_000_000) }).await;
         answer.map_err(|words| words.replace(&at.to_string(), "HERE"))
     }
 

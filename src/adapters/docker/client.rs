@@ -26,34 +26,46 @@ pub struct Docker {
     /// Not yet in the version of the engine.
     offered: bollard::Docker,
     agreed: OnceCell<bollard::Docker>,
-    is_local: bool,
+    way: Way,
+}
+
+/// How the host of an engine is reached.
+#[derive(Debug, Clone)]
+pub(in crate::adapters) enum Way {
+    /// It is this machine.
+    Here,
+    /// Over SSH.
+    Ssh(Arc<ssh::Host>),
+    /// Its engine answers, and nothing else.
+    Far,
 }
 
 impl Docker {
     /// The engine behind a socket of this machine.
     pub fn unix(path: impl AsRef<Path>) -> Result<Self, PortError> {
-        Self::over(Line::Unix(path.as_ref().to_owned()), true)
+        Self::over(Line::Unix(path.as_ref().to_owned()), Way::Here)
     }
 
     /// An engine behind a TCP port; without `tls`, whoever is on the way can do as it likes.
     pub fn tcp(host: &str, port: u16, tls: Option<TlsFiles>) -> Result<Self, PortError> {
         let tls = tls.map(|files| files.connector()).transpose()?;
-        Self::over(Line::Tcp { host: host.to_owned(), port, tls }, false)
+        Self::over(Line::Tcp { host: host.to_owned(), port, tls }, Way::Far)
     }
 
     /// An engine behind a socket of a machine that is reached over SSH.
     pub fn ssh(host: Arc<ssh::Host>, socket: &str) -> Result<Self, PortError> {
-        Self::over(Line::Ssh { host, socket: socket.to_owned() }, false)
+        let way = Way::Ssh(Arc::clone(&host));
+        Self::over(Line::Ssh { host, socket: socket.to_owned() }, way)
     }
 
-    fn over(line: Line, is_local: bool) -> Result<Self, PortError> {
+    fn over(line: Line, way: Way) -> Result<Self, PortError> {
         let offered = line.client().map_err(|error| port_error("speak to the engine", &error))?;
-        Ok(Self { offered, agreed: OnceCell::new(), is_local })
+        Ok(Self { offered, agreed: OnceCell::new(), way })
     }
 
-    /// Whether the engine's host is this machine, so that its files tell about it.
-    pub(super) fn is_local(&self) -> bool {
-        self.is_local
+    /// How the engine's host is reached, for what its API does not tell.
+    pub(in crate::adapters) fn way(&self) -> &Way {
+        &self.way
     }
 
     /// The client in the version that both sides speak. Whatever fails here, nothing was asked yet.
@@ -71,7 +83,7 @@ impl Docker {
 
 impl fmt::Debug for Docker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Docker").field("is_local", &self.is_local).finish_non_exhaustive()
+        f.debug_struct("Docker").field("way", &self.way).finish_non_exhaustive()
     }
 }
 

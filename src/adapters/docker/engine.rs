@@ -81,7 +81,7 @@ impl Engine for Docker {
     }
 
     async fn ask(&self, question: Question<'_>) -> Result<(), String> {
-        asking::ask(question).await
+        asking::ask(self.way(), question).await
     }
 
     async fn stop(

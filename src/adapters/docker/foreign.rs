@@ -8,9 +8,11 @@ use std::fs;
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum, PortSummaryTypeEnum};
 use serde_json::Value;
 
+use super::client::Way;
 use super::live::text;
 use super::survey::name_of;
 use crate::model::{Foreign, LiveContainer};
+use crate::ports::PortError;
 
 /// The kernel's word for a socket that takes connections.
 const LISTENS: &str = "0A";
@@ -76,9 +78,23 @@ fn bound(seen: &Value) -> Vec<u16> {
         .collect()
 }
 
-/// The TCP ports that something on this machine listens on; none where the kernel does not say.
+/// Prints the kernel's tables of TCP sockets; a kernel may have no IPv6.
+const TABLES: &str = "cat /proc/net/tcp; cat /proc/net/tcp6 2>/dev/null; exit 0";
+
+/// The TCP ports that something on the host listens on; none where that cannot be seen.
+pub(super) async fn listening(way: &Way) -> Result<BTreeSet<u16>, PortError> {
+    Ok(match way {
+        Way::Here => here(),
+        Way::Ssh(host) => {
+            let said = host.ask(TABLES, &[]).await?.stdout;
+            listening_in(&String::from_utf8_lossy(&said)).into_iter().collect()
+        }
+        Way::Far => BTreeSet::new(),
+    })
+}
+
 #[expect(clippy::disallowed_methods, reason = "the kernel's tables are no file of a project")]
-pub(super) fn listening() -> BTreeSet<u16> {
+fn here() -> BTreeSet<u16> {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
     let texts = tables.iter().filter_map(|path| fs::read_to_string(path).ok());
     texts.flat_map(|text| listening_in(&text)).collect()

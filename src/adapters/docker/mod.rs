@@ -27,5 +27,6 @@ mod swarm;
 mod wire;
 
 pub use client::Docker;
+pub(in crate::adapters) use client::Way;
 pub use inside::Executed;
 pub use wire::TlsFiles;

@@ -272,7 +272,7 @@ impl Docker {
         let resting = others.iter().filter(|it| !foreign::is_running(it));
         let resting: Vec<String> = resting.filter_map(|it| it.id.clone()).collect();
         let resting = self.details(resting).await?;
-        let listening = if self.is_local() { foreign::listening() } else { BTreeSet::new() };
+        let listening = foreign::listening(self.way()).await?;
         Ok(foreign::foreign(ours, others, containers, &resting, &listening))
     }
 }

@@ -56,9 +56,9 @@ pub(super) enum Line {
     Ssh { host: Arc<ssh::Host>, socket: String },
 }
 
-trait Stream: AsyncRead + AsyncWrite + Send {}
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
-impl<T: AsyncRead + AsyncWrite + Send> Stream for T {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// An open connection of any kind.
 pub(super) struct Wire(Pin<Box<dyn Stream>>);

@@ -2,32 +2,35 @@
 
 use std::sync::Arc;
 
-use super::{container, haproxy, local, nginx, shell};
-use crate::adapters::docker::Docker;
+use super::local::Local;
+use super::remote::Remote;
+use super::shell::{Machine, Shell};
+use super::{container, haproxy, nginx};
+use crate::adapters::docker::{Docker, Way};
 use crate::ports::{PortError, Proxy};
 use crate::settings::{self, ProxyKind, Runs};
 
 /// The proxy of an inventory on the host of an engine. No connection is made yet.
 ///
-/// `is_local` says that the engine is this machine's own; elsewhere a proxy's connections and
-/// processes cannot be seen.
-pub fn connect(
-    proxy: &settings::Proxy,
-    docker: &Arc<Docker>,
-    is_local: bool,
-) -> Result<Arc<dyn Proxy>, PortError> {
-    if !is_local {
-        return Err(PortError::Refused(format!(
-            "the proxy `{}` can only be managed on the machine that it runs on: its engine must be \
-             reached at a unix socket",
-            proxy.name
-        )));
-    }
-    let shell: Arc<dyn shell::Shell> = match &proxy.runs {
-        Runs::Host => Arc::new(local::Local),
+/// A machine that shows no more than its engine's API cannot have one: a proxy's connections and
+/// processes must be seen.
+pub fn connect(proxy: &settings::Proxy, docker: &Arc<Docker>) -> Result<Arc<dyn Proxy>, PortError> {
+    let (host, machine): (Arc<dyn Shell>, Arc<dyn Machine>) = match docker.way() {
+        Way::Here => (Arc::new(Local), Arc::new(Local)),
+        Way::Ssh(host) => (Arc::new(Remote(Arc::clone(host))), Arc::new(Remote(Arc::clone(host)))),
+        Way::Far => {
+            return Err(PortError::Refused(format!(
+                "the proxy `{}` cannot be managed through the engine's API alone: its host must be \
+                 this machine (`unix://`) or be reached over SSH (`ssh://`)",
+                proxy.name
+            )));
+        }
+    };
+    let shell = match &proxy.runs {
+        Runs::Host => host,
         Runs::Container(name) => {
             let docker = Arc::clone(docker);
-            Arc::new(container::InContainer { docker, name: name.clone() })
+            Arc::new(container::InContainer { docker, machine, name: name.clone() })
         }
     };
     Ok(match proxy.kind {

@@ -1,8 +1,8 @@
-//! A container of this machine's engine as a place for a proxy. It is its owner's: only the one
+//! A container as a place for a proxy. It is its owner's: only the one
 //! managed file in it is ever written.
 //!
 //! Commands run in it as root, whatever user the image names, because the file belongs to whoever
-//! may configure the proxy. Connections and processes are seen from outside, from this machine.
+//! may configure the proxy. Connections and processes are seen from outside, from its machine.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -13,17 +13,17 @@ use bollard::models::ExecConfig;
 use serde_json::Value;
 
 use super::kernel::{self, Process, Socket};
-use super::local;
-use super::shell::{Ran, Shell, Stream, Surroundings, words};
+use super::shell::{Machine, Ran, Shell, Stream, Surroundings, words};
 use crate::adapters::docker::Docker;
 use crate::ports::PortError;
 
 /// Longer paths than this are no addresses of sockets.
 const SOCKET_PATH_MAX: usize = 107;
 
-/// A container of this machine's engine.
+/// A container of an engine, on a machine that can be looked at.
 pub(super) struct InContainer {
     pub(super) docker: Arc<Docker>,
+    pub(super) machine: Arc<dyn Machine>,
     pub(super) name: String,
 }
 
@@ -36,7 +36,7 @@ impl InContainer {
             .ok_or_else(|| PortError::NotFound(format!("there is no container `{}`", self.name)))
     }
 
-    /// The number of its first process on this machine.
+    /// The number of its first process on its machine.
     async fn first(&self) -> Result<u32, PortError> {
         pid(&self.inspect().await?).ok_or_else(|| {
             PortError::Unreachable(format!("the container `{}` does not run", self.name))
@@ -102,7 +102,7 @@ impl Shell for InContainer {
             }
             (ip, _) => ip,
         };
-        local::dial(SocketAddr::new(ip, address.port())).await
+        self.machine.dial(SocketAddr::new(ip, address.port())).await
     }
 
     /// A socket in a container is a file like any other: seen through a mounted folder, or, as
@@ -118,7 +118,7 @@ impl Shell for InContainer {
             if path.len() > SOCKET_PATH_MAX {
                 continue;
             }
-            match local::dial_socket(&path).await {
+            match self.machine.dial_socket(&path).await {
                 Ok(stream) => return Ok(stream),
                 Err(failed) => error = Some(failed),
             }
@@ -127,15 +127,15 @@ impl Shell for InContainer {
     }
 
     async fn processes(&self) -> Result<Vec<Process>, PortError> {
-        Ok(kernel::below(local::processes(), self.first().await?))
+        Ok(kernel::below(self.machine.processes().await?, self.first().await?))
     }
 
     async fn listening(&self) -> Result<Vec<Socket>, PortError> {
-        Ok(local::listening(&self.first().await?.to_string()))
+        self.machine.listening(Some(self.first().await?)).await
     }
 
     async fn sockets_of(&self, pid: u32) -> Result<Option<Vec<u64>>, PortError> {
-        Ok(local::sockets_of(pid))
+        self.machine.sockets_of(pid).await
     }
 
     async fn surroundings(&self, path: &str) -> Result<Surroundings, PortError> {

@@ -81,6 +81,39 @@ fn address_of(text: &str) -> Option<IpAddr> {
     Some(address.to_ipv4_mapped().map_or(IpAddr::V6(address), IpAddr::V4))
 }
 
+/// Reads a list of all processes: lines of `12/status:PPid:\t1` and `12/status:NSpid:\t12`, then the
+/// titles of some as `#12 nginx: worker process`.
+pub(super) fn listed(text: &str) -> Vec<Process> {
+    let mut found = std::collections::BTreeMap::<u32, (String, String)>::new();
+    for line in text.lines() {
+        let read = || match line.strip_prefix('#') {
+            Some(rest) => {
+                let (pid, title) = rest.split_once(' ')?;
+                Some((pid.parse().ok()?, title, true))
+            }
+            None => {
+                let (pid, field) = line.split_once("/status:")?;
+                Some((pid.parse().ok()?, field, false))
+            }
+        };
+        let Some((pid, words, is_title)): Option<(u32, &str, bool)> = read() else { continue };
+        let (status, title) = found.entry(pid).or_default();
+        match is_title {
+            true => words.clone_into(title),
+            false => *status = format!("{status}{words}\n"),
+        }
+    }
+    let process =
+        |(pid, (status, title)): (u32, (String, String))| process(pid, &status, title.as_bytes());
+    found.into_iter().filter_map(process).collect()
+}
+
+/// Reads the sockets out of `ls -l /proc/<pid>/fd/`.
+pub(super) fn inodes(text: &str) -> Vec<u64> {
+    let inode = |line: &str| line.rsplit_once("-> socket:[")?.1.strip_suffix(']')?.parse().ok();
+    text.lines().filter_map(inode).collect()
+}
+
 /// `root` and everything below it, by parents.
 pub(super) fn below(processes: Vec<Process>, root: u32) -> Vec<Process> {
     let mut found = std::collections::BTreeSet::from([root]);
@@ -137,6 +170,27 @@ mod tests {
         assert!(everywhere.occupies(Some(local), 80) && everywhere.occupies(None, 80));
         assert!(one.occupies(Some(local), 80) && one.occupies(None, 80));
         assert!(!one.occupies(other, 80) && !one.occupies(Some(local), 81));
+    }
+
+    #[test]
+    fn a_list_of_processes_is_read_with_the_titles_that_matter() {
+        let text = "1/status:PPid:\t0\n1/status:NSpid:\t1\n7/status:PPid:\t1\n7/status:NSpid:\t7\t2\n\
+            9/status:PPid:\t1\n#7 nginx: master process nginx  \n#8 nginx: gone\n";
+        let process = |pid, number, parent, title: &str| Process {
+            pid,
+            number,
+            parent,
+            title: title.to_owned(),
+        };
+        let master = process(7, 2, 1, "nginx: master process nginx");
+        assert_eq!(listed(text), [process(1, 1, 0, ""), master]);
+    }
+
+    #[test]
+    fn sockets_are_read_among_open_files() {
+        let text = "total 0\nlrwx------ 1 root root 64 Nov 21 10:00 3 -> socket:[4711]\n\
+            lr-x------ 1 root root 64 Nov 21 10:00 4 -> /dev/null\n";
+        assert_eq!(inodes(text), [4711]);
     }
 
     #[test]

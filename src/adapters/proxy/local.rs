@@ -11,7 +11,9 @@ use async_trait::async_trait;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::kernel::{self, Process, Socket};
-use super::shell::{COMMAND_LIMIT, DIAL_LIMIT, Ran, Shell, Stream, Surroundings, within, words};
+use super::shell::{
+    COMMAND_LIMIT, DIAL_LIMIT, Machine, Ran, Shell, Stream, Surroundings, within, words,
+};
 use crate::ports::PortError;
 
 /// This machine.
@@ -95,6 +97,29 @@ impl Shell for Local {
     }
 }
 
+#[async_trait]
+impl Machine for Local {
+    async fn dial(&self, address: SocketAddr) -> Result<Box<dyn Stream>, PortError> {
+        dial(address).await
+    }
+
+    async fn dial_socket(&self, path: &str) -> Result<Box<dyn Stream>, PortError> {
+        dial_socket(path).await
+    }
+
+    async fn processes(&self) -> Result<Vec<Process>, PortError> {
+        Ok(processes())
+    }
+
+    async fn listening(&self, of: Option<u32>) -> Result<Vec<Socket>, PortError> {
+        Ok(listening(&of.map_or_else(|| "self".to_owned(), |pid| pid.to_string())))
+    }
+
+    async fn sockets_of(&self, pid: u32) -> Result<Option<Vec<u64>>, PortError> {
+        Ok(sockets_of(pid))
+    }
+}
+
 fn refused(what: &str, path: &str, error: &std::io::Error) -> PortError {
     PortError::Refused(format!("could not {what} `{path}`: {error}"))
 }
@@ -122,7 +147,7 @@ fn put(path: &Path, text: &str) -> std::io::Result<()> {
 }
 
 /// The address to dial for an address that is listened on.
-fn reachable(address: SocketAddr) -> SocketAddr {
+pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
@@ -131,7 +156,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-pub(super) async fn dial(address: SocketAddr) -> Result<Box<dyn Stream>, PortError> {
+async fn dial(address: SocketAddr) -> Result<Box<dyn Stream>, PortError> {
     let what = format!("a connection to {address}");
     let stream = within(DIAL_LIMIT, &what, async {
         TcpStream::connect(address).await.map_err(|error| {
@@ -141,7 +166,7 @@ pub(super) async fn dial(address: SocketAddr) -> Result<Box<dyn Stream>, PortErr
     Ok(Box::new(stream.await?))
 }
 
-pub(super) async fn dial_socket(path: &str) -> Result<Box<dyn Stream>, PortError> {
+async fn dial_socket(path: &str) -> Result<Box<dyn Stream>, PortError> {
     let what = format!("a connection to `{path}`");
     let stream = within(DIAL_LIMIT, &what, async {
         UnixStream::connect(path).await.map_err(|error| match error.kind() {
@@ -153,7 +178,7 @@ pub(super) async fn dial_socket(path: &str) -> Result<Box<dyn Stream>, PortError
 }
 
 /// Every process that this one can see.
-pub(super) fn processes() -> Vec<Process> {
+fn processes() -> Vec<Process> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     pids.filter_map(|pid: u32| {
@@ -167,13 +192,13 @@ pub(super) fn processes() -> Vec<Process> {
 }
 
 /// Every listening socket in the network of a process.
-pub(super) fn listening(pid: &str) -> Vec<Socket> {
+fn listening(pid: &str) -> Vec<Socket> {
     let tables = ["tcp", "tcp6"].map(|table| text(&format!("/proc/{pid}/net/{table}")));
     tables.iter().flatten().flat_map(|table| kernel::listening(table)).collect()
 }
 
 /// The sockets among a process's open files.
-pub(super) fn sockets_of(pid: u32) -> Option<Vec<u64>> {
+fn sockets_of(pid: u32) -> Option<Vec<u64>> {
     let entries = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
     let links = entries.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok());
     let inode =

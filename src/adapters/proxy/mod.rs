@@ -9,6 +9,7 @@ mod kernel;
 mod local;
 mod managed;
 mod nginx;
+mod remote;
 mod shell;
 
 pub use connect::connect;

@@ -70,6 +70,25 @@ pub(super) trait Shell: Send + Sync {
     async fn surroundings(&self, path: &str) -> Result<Surroundings, PortError>;
 }
 
+/// What a machine shows of itself to whoever looks after a container on it.
+#[async_trait]
+pub(super) trait Machine: Send + Sync {
+    /// Connects to an address as the machine sees it.
+    async fn dial(&self, address: SocketAddr) -> Result<Box<dyn Stream>, PortError>;
+
+    /// Connects to a socket in its file system.
+    async fn dial_socket(&self, path: &str) -> Result<Box<dyn Stream>, PortError>;
+
+    /// Its processes, those in containers too. A title may be left out where it is not a proxy's.
+    async fn processes(&self) -> Result<Vec<Process>, PortError>;
+
+    /// The TCP sockets that listen in the network of a process; its own when `None`.
+    async fn listening(&self, of: Option<u32>) -> Result<Vec<Socket>, PortError>;
+
+    /// As [`Shell::sockets_of`].
+    async fn sockets_of(&self, pid: u32) -> Result<Option<Vec<u64>>, PortError>;
+}
+
 /// Where a proxy stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Surroundings {

@@ -92,6 +92,12 @@ impl fmt::Debug for Host {
     }
 }
 
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.target.fmt(f)
+    }
+}
+
 impl Host {
     fn new(target: Target, through: Option<Arc<Self>>, gate: Arc<Semaphore>) -> Self {
         let commands = Semaphore::new(COMMANDS_MAX);
@@ -120,7 +126,7 @@ impl Host {
     }
 
     /// Runs `script`, which is fixed, with the host's `sh`; `words` are `$1` and so on.
-    pub(super) async fn run(
+    pub(in crate::adapters) async fn run(
         &self,
         script: &'static str,
         words: &[&str],
@@ -144,6 +150,15 @@ impl Host {
             Err(PortError::Unreachable(format!("the connection to {} breaks", self.target)))
         };
         timeout(limit, work).await.map_err(late)?
+    }
+
+    /// The same for a question that needs no input and is answered at once.
+    pub(in crate::adapters) async fn ask(
+        &self,
+        script: &'static str,
+        words: &[&str],
+    ) -> Result<Ended, PortError> {
+        self.run(script, words, b"", QUESTION).await
     }
 
     /// The session, made if there is none that lives.
@@ -214,7 +229,7 @@ impl Host {
             }
             Place::Socket(path) => path,
         };
-        let looked = Box::pin(self.run(LOOK, &[path], b"", QUESTION)).await;
+        let looked = Box::pin(self.ask(LOOK, &[path])).await;
         let user = &target.user;
         match looked.map(|ended| ended.code) {
             Ok(3) => PortError::Unreachable(format!(

@@ -18,11 +18,24 @@ const OUTPUT_MAX: usize = 32 << 20;
 
 /// What a command left behind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Ended {
+pub(in crate::adapters) struct Ended {
     /// Its exit code; -1 when a signal ended it.
-    pub(super) code: i64,
-    pub(super) stdout: Vec<u8>,
-    pub(super) stderr: Vec<u8>,
+    pub(in crate::adapters) code: i64,
+    /// Its standard output.
+    pub(in crate::adapters) stdout: Vec<u8>,
+    /// Its standard error.
+    pub(in crate::adapters) stderr: Vec<u8>,
+}
+
+impl Ended {
+    /// What it said to a person, or how it ended when it said nothing.
+    pub(in crate::adapters) fn words(&self) -> String {
+        match String::from_utf8_lossy(&self.stderr).trim() {
+            "" if self.code < 0 => "a signal ended it".to_owned(),
+            "" => format!("it ended with code {}", self.code),
+            said => said.to_owned(),
+        }
+    }
 }
 
 /// Who waits for the end of a command.

@@ -7,6 +7,7 @@
 
 mod channel;
 mod engine;
+mod files;
 mod host;
 mod lane;
 mod login;
@@ -15,5 +16,6 @@ mod session;
 
 pub use channel::Channel;
 pub use host::{Fleet, Host};
+pub(in crate::adapters) use lane::Ended;
 pub use login::{Key, Target};
 pub use session::Place;
