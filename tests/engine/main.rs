@@ -23,3 +23,4 @@ mod secrets;
 mod services;
 mod shop;
 mod spec;
+mod ssh;

@@ -37,6 +37,10 @@ const COMMANDS_MAX: usize = 2;
 /// The longest that a question of ours to a host may take.
 pub(super) const QUESTION: Duration = Duration::from_secs(15);
 
+/// The first command makes sshd send without delay: it does so once a session channel has started
+/// something, and holds small answers back for 40 ms before.
+const WAKE: &str = "exec true";
+
 /// Looks why a socket could not be opened.
 const LOOK: &str = "test -e \"$1\" || exit 3; test -S \"$1\" || exit 4; test -w \"$1\" || exit 5";
 
@@ -52,7 +56,7 @@ pub struct Host {
     target: Target,
     through: Option<Arc<Self>>,
     gate: Arc<Semaphore>,
-    commands: Semaphore,
+    commands: Arc<Semaphore>,
     state: Mutex<State>,
 }
 
@@ -100,7 +104,7 @@ impl fmt::Display for Host {
 
 impl Host {
     fn new(target: Target, through: Option<Arc<Self>>, gate: Arc<Semaphore>) -> Self {
-        let commands = Semaphore::new(COMMANDS_MAX);
+        let commands = Arc::new(Semaphore::new(COMMANDS_MAX));
         Self { target, through, gate, commands, state: Mutex::default() }
     }
 
@@ -204,7 +208,14 @@ impl Host {
         let failed = |error| PortError::Unreachable(format!("could not talk to {target}: {error}"));
         let mut engine = Engine::new(line).map_err(failed)?;
         log_in(&mut engine, target).await?;
-        Ok(Session::start(engine, below))
+        let session = Session::start(engine, below);
+        let (first, commands) = (session.clone(), Arc::clone(&self.commands));
+        tokio::spawn(async move {
+            if let Ok(_permit) = commands.acquire().await {
+                first.run(WAKE.to_owned(), Vec::new()).await;
+            }
+        });
+        Ok(session)
     }
 
     async fn dial(&self) -> Result<TcpStream, PortError> {

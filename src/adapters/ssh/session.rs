@@ -34,9 +34,6 @@ const IDLE: Duration = Duration::from_secs(60);
 /// ends at the next moment that nobody uses it.
 const QUESTIONS_MAX: u32 = 4000;
 
-/// Makes sshd send without delay: it does so once a session channel has started something.
-const WAKE: &str = "exec true";
-
 /// libssh2's number for a channel that the host does not open.
 const REFUSED: ErrorCode = ErrorCode::Session(-21);
 
@@ -87,17 +84,7 @@ impl Session {
             _below: below,
         };
         tokio::spawn(task.run());
-        let session = Self { wishes };
-        session.wake();
-        session
-    }
-
-    fn wake(&self) {
-        let (reply, answer) = oneshot::channel();
-        let wish = Wish::Command { line: WAKE.to_owned(), input: Vec::new(), reply };
-        if self.wishes.try_send(wish).is_ok() {
-            tokio::spawn(answer);
-        }
+        Self { wishes }
     }
 
     /// Whether it may still be used.

@@ -81,7 +81,7 @@ impl Stage {
         );
         let settings = settings(&text);
         let docker = Arc::new(Docker::unix("/var/run/docker.sock").expect("a client"));
-        let proxy = connect(&settings, &docker, true).expect("a proxy");
+        let proxy = connect(&settings, &docker).expect("a proxy");
         let stage = Self { proxy, address, settings, running, folder };
         let page = match place {
             Place::OnHost => SocketAddr::from(([127, 0, 0, 1], own)),

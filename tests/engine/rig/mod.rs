@@ -13,6 +13,7 @@ mod ports;
 mod process;
 mod proxies;
 mod relay;
+mod sshd;
 mod tests;
 mod world;
 
@@ -26,6 +27,7 @@ pub(crate) use load::{Class, Load, Report, Running, get};
 pub(crate) use process::{Ended, docker, finish, signal, try_docker};
 pub(crate) use proxies::{FOREIGN_PAGE, Kind, Runs};
 pub(crate) use relay::Relay;
+pub(crate) use sshd::{SshAgent, Sshd, keygen};
 pub(crate) use world::World;
 
 /// Held by a test that puts load on the machine, so that no two do at once.

@@ -25,6 +25,8 @@ pub(crate) struct World {
     /// In the order they were asked for. Before `folder`, so that they end before it goes.
     pub(crate) proxies: Vec<RealProxy>,
     pub(crate) ports: Ports,
+    /// How the engine of the host `local` is reached, and what else its entry says.
+    host: String,
     tags: Vec<String>,
     folder: TempDir,
 }
@@ -38,8 +40,14 @@ impl World {
         let project = format!("{name}-{}-{count}", std::process::id());
         let folder = tempfile::Builder::new().prefix("gitdeploy-").tempdir();
         let folder = folder.expect("a temporary folder");
-        let world =
-            Self { project, proxies: Vec::new(), ports: Ports::claim(), tags: Vec::new(), folder };
+        let world = Self {
+            project,
+            proxies: Vec::new(),
+            ports: Ports::claim(),
+            host: "docker: unix:///var/run/docker.sock".to_owned(),
+            tags: Vec::new(),
+            folder,
+        };
         git2::Repository::init(world.path()).expect("a repository");
         let project = &world.project;
         world
@@ -54,6 +62,17 @@ impl World {
         self.proxies.push(proxy);
         self.write_inventory();
         self
+    }
+
+    /// Describes the host otherwise: the lines of its entry but for its ports.
+    pub(crate) fn reach(&mut self, host: &str) {
+        self.host = host.replace('\n', "\n    ");
+        self.write_inventory();
+    }
+
+    /// The home of whoever runs the program, outside of the repository.
+    pub(crate) fn home(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     /// The repository.
@@ -75,9 +94,7 @@ impl World {
     fn write_inventory(&self) {
         let ports = self.ports.replicas();
         let (first, last) = (ports.start(), ports.end());
-        let mut text = format!(
-            "hosts:\n  local:\n    docker: unix:///var/run/docker.sock\n    ports: {first}-{last}\n"
-        );
+        let mut text = format!("hosts:\n  local:\n    {}\n    ports: {first}-{last}\n", self.host);
         if !self.proxies.is_empty() {
             text += "proxies:\n";
             text.extend(self.proxies.iter().map(RealProxy::inventory));
