@@ -11,12 +11,13 @@ use gitdeploy::files::Memory;
 use gitdeploy::model::{
     CommitId, ContainerState, Desired, EngineInfo, Health, HostName, HostState, Image,
     LiveContainer, LiveNetwork, LiveVolume, Name, Observed, Op, Owner, ProxyPlace, ProxyState,
-    StackName, StackTarget, Status, Step,
+    RESERVED_LABELS, StackName, StackTarget, Status, Step,
 };
+use gitdeploy::pipeline::Sharing;
 use gitdeploy::planner::{Request, Scope, plan};
 use gitdeploy::proxy::Site;
 use gitdeploy::settings::Inventory;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::stack::{Release, target, text};
 
@@ -39,10 +40,12 @@ impl Fleet {
     /// So many pools, with everything deployed.
     pub(crate) fn of(pools: usize) -> Self {
         let mut fleet = Self::empty(0..pools);
+        let mut sharing = Sharing::default();
         for pool in 0..pools {
             let mut part = Self::empty(pool..pool + 1);
             part.stacks(pool, Release::Same);
             part.deploy();
+            part.observed.hosts.values_mut().flatten().for_each(|state| sharing.host(state));
             fleet.observed.hosts.append(&mut part.observed.hosts);
             fleet.observed.proxies.append(&mut part.observed.proxies);
         }
@@ -171,7 +174,7 @@ impl Fleet {
                     identity: replica.identity.clone(),
                     state: running(),
                     image: replica.image.clone().expect("it is there"),
-                    config: replica.body.clone(),
+                    config: config(&replica.body).into(),
                     addresses: BTreeMap::from([("x".into(), IpAddr::from([172, 18, 0, 2]))]),
                 };
                 state.containers.insert(live.name.clone(), live);
@@ -182,6 +185,15 @@ impl Fleet {
             _ => {}
         }
     }
+}
+
+/// A request as an inspection shows it.
+fn config(body: &Value) -> Value {
+    let mut config = body.clone();
+    if let Some(labels) = config["Labels"].as_object_mut() {
+        labels.retain(|key, _| !RESERVED_LABELS.contains(&key.as_str()));
+    }
+    config
 }
 
 fn running() -> ContainerState {

@@ -1,6 +1,7 @@
 //! Names and hashes, each a type of its own so that one is never passed for another.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -70,14 +71,19 @@ name!(
 );
 
 /// A service of a stack, by the name Compose gives it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct ServiceName(String);
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServiceName(Arc<str>);
+
+impl Serialize for ServiceName {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
 
 impl ServiceName {
     /// Keeps a service's name; Compose has checked its letters already.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self(name.into())
+    pub fn new(name: impl AsRef<str>) -> Self {
+        Self(name.as_ref().into())
     }
 
     /// As text.
@@ -93,14 +99,19 @@ impl fmt::Display for ServiceName {
 }
 
 /// A commit, by its full hash.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct CommitId(String);
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommitId(Arc<str>);
+
+impl Serialize for CommitId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
 
 impl CommitId {
     /// Keeps a full hash in hexadecimal.
-    pub fn new(hash: impl Into<String>) -> Self {
-        Self(hash.into())
+    pub fn new(hash: impl AsRef<str>) -> Self {
+        Self(hash.as_ref().into())
     }
 
     /// The whole hash.
@@ -124,14 +135,19 @@ impl fmt::Display for CommitId {
 ///
 /// 64 hexadecimal digits. Equal for equal behaviour over releases of this program; the number of
 /// replicas, the commit and the order of keys are no part of it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct SpecHash(String);
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SpecHash(Arc<str>);
+
+impl Serialize for SpecHash {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
 
 impl SpecHash {
     /// Keeps a hash in hexadecimal.
-    pub(crate) fn new(hex: impl Into<String>) -> Self {
-        Self(hex.into())
+    pub(crate) fn new(hex: impl AsRef<str>) -> Self {
+        Self(hex.as_ref().into())
     }
 
     /// As text.

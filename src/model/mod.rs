@@ -33,7 +33,7 @@ pub use inspection::{HostInspection, Inspection, Joining, ProxyInspection};
 pub use labels::{Identity, Owner, RESERVED as RESERVED_LABELS};
 pub use name::Name;
 pub use observed::{
-    ContainerState, EngineInfo, Fault, Foreign, Health, HostState, Image, LiveContainer,
+    Config, ContainerState, EngineInfo, Fault, Foreign, Health, HostState, Image, LiveContainer,
     LiveNetwork, LiveVolume, Observed, ProxyPlace, ProxyState, Release, RuntimeServer, Status,
     Swarm,
 };

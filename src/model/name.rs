@@ -5,6 +5,7 @@
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -12,9 +13,15 @@ use serde::Serialize;
 const LENGTH_MAX: usize = 63;
 
 /// Lowercase letters, digits, `-` and `_`, starting with a letter or a digit, at most 63.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct Name(String);
+/// Copies share their memory: a fleet repeats few names many times.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(Arc<str>);
+
+impl Serialize for Name {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
 
 impl Name {
     /// The name, or what is wrong with it.
@@ -29,7 +36,7 @@ impl Name {
         if text.len() > LENGTH_MAX {
             return Err(format!("it has {} characters; at most {LENGTH_MAX} fit", text.len()));
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 
     /// The name that a repository or folder stands for, as Compose derives a project's name:

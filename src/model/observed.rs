@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -102,9 +104,48 @@ pub struct LiveContainer {
     pub image: String,
     /// Its configuration in the engine's words, in the shape of a request to create it:
     /// `Config`'s keys at the top, with `HostConfig` and `NetworkingConfig` below.
-    pub config: Value,
+    /// Labels that say whose it is are left out: `identity` has them.
+    pub config: Config,
     /// Its addresses by network.
     pub addresses: BTreeMap<String, IpAddr>,
+}
+
+/// A container's configuration in the engine's words. Copies share their memory until one is
+/// changed: the replicas of a fleet have few different ones.
+#[derive(Debug, Clone)]
+pub struct Config(Arc<Value>);
+
+impl Config {
+    /// Whether both are the same piece of memory, and so equal without a look.
+    pub fn is_shared_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl From<Value> for Config {
+    fn from(value: Value) -> Self {
+        Self(Arc::new(value))
+    }
+}
+
+impl Deref for Config {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        &self.0
+    }
+}
+
+impl DerefMut for Config {
+    fn deref_mut(&mut self) -> &mut Value {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl PartialEq for Config {
+    fn eq(&self, other: &Self) -> bool {
+        self.is_shared_with(other) || self.0 == other.0
+    }
 }
 
 /// What a container does.

@@ -12,6 +12,7 @@ mod hosts;
 mod live;
 mod observe;
 mod saved;
+mod sharing;
 mod snapshot;
 mod stack;
 mod tree;
@@ -26,6 +27,7 @@ pub use live::{
 };
 pub use observe::{observe, wanted};
 pub use saved::{Asked, SavedError, SavedPlan};
+pub use sharing::Sharing;
 pub use snapshot::{Choice, Outcome, Snapshot};
 pub use stack::{StackModel, StackOutcome};
 pub use tree::{Tree, TreeError};

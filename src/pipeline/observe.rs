@@ -1,16 +1,24 @@
 //! One look at all hosts and proxies, at the same time.
 //!
-//! Whoever does not answer costs its own deadline once and keeps nobody waiting. Not answering is a
-//! value in what was seen, never an absence.
+//! Whoever does not answer costs its own deadline once and keeps nobody waiting: only so many are
+//! asked at once, but who is slow is not counted among them for long. Not answering is a value in
+//! what was seen, never an absence.
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::model::{Desired, Fault, HostState, MountKind, Observed, Owner, ProxyPlace, ProxyState};
+use super::Sharing;
+
+use crate::model::{
+    Desired, Fault, HostName, HostState, MountKind, Observed, Owner, ProxyPlace, ProxyState,
+};
 use crate::ports::{PortError, Ports, Wanted};
 use crate::proxy::{self, Managed};
 
@@ -20,22 +28,54 @@ pub(super) const HOST_TIME: Duration = Duration::from_secs(30);
 /// How long one proxy may take.
 pub(super) const PROXY_TIME: Duration = Duration::from_secs(20);
 
+/// How many are asked at once: each is a connection of its own, and logins cost both sides.
+const AT_ONCE: usize = 64;
+
+/// How long one that is asked keeps others from being asked. Most answer in a few round trips.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Looks at every host and every proxy that `ports` has.
 pub async fn observe(ports: &Ports, owner: &Owner, wanted: &Wanted) -> Observed {
+    let turns = &Semaphore::new(AT_ONCE);
     let hosts = ports.engines.iter().map(|(host, engine)| async move {
-        let seen: Result<HostState, Fault> = within(HOST_TIME, engine.survey(owner, wanted)).await;
+        let survey = within(HOST_TIME, engine.survey(owner, wanted));
+        let seen: Result<HostState, Fault> = in_turn(turns, survey).await;
         (host.clone(), seen)
     });
     let proxies = ports.proxies.iter().map(|(place, proxy)| async move {
-        let seen: Result<ProxyState, Fault> = within(PROXY_TIME, proxy.observe()).await;
+        let look = within(PROXY_TIME, proxy.observe());
+        let seen: Result<ProxyState, Fault> = in_turn(turns, look).await;
         (place.clone(), seen.map(|state| read_file(owner, state)))
     });
     let at = ports.clock.now();
-    let (hosts, proxies) = futures_util::future::join(join_all(hosts), join_all(proxies)).await;
-    Observed {
-        at,
-        hosts: hosts.into_iter().collect(),
-        proxies: proxies.into_iter().collect::<BTreeMap<ProxyPlace, _>>(),
+    let hosts = shared(hosts.collect());
+    let (hosts, proxies) = futures_util::future::join(hosts, join_all(proxies)).await;
+    Observed { at, hosts, proxies: proxies.into_iter().collect::<BTreeMap<ProxyPlace, _>>() }
+}
+
+/// What hosts say, as it comes; what is equal is kept once, before more comes.
+async fn shared(
+    mut looks: FuturesUnordered<impl Future<Output = (HostName, Result<HostState, Fault>)>>,
+) -> BTreeMap<HostName, Result<HostState, Fault>> {
+    let mut hosts = BTreeMap::new();
+    let mut sharing = Sharing::default();
+    while let Some((host, mut seen)) = looks.next().await {
+        seen.iter_mut().for_each(|state| sharing.host(state));
+        hosts.insert(host, seen);
+    }
+    hosts
+}
+
+/// Begins a look when it is its turn. One that takes long goes on, and lets the next one begin.
+async fn in_turn<T>(turns: &Semaphore, look: impl Future<Output = T>) -> T {
+    let turn = turns.acquire().await;
+    let mut look = pin!(look);
+    match timeout(PATIENCE, look.as_mut()).await {
+        Ok(seen) => seen,
+        Err(_) => {
+            drop(turn);
+            look.await
+        }
     }
 }
 

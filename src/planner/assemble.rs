@@ -266,7 +266,7 @@ fn unroute(
     stack: &StackName,
     name: &ServiceName,
 ) -> BTreeSet<StepId> {
-    let places: Vec<_> = draft.routes.places().cloned().collect();
+    let places = draft.routes.places_of(stack);
     let mut after = BTreeSet::new();
     for place in &places {
         let now = draft.routes.at(place);
@@ -320,11 +320,10 @@ fn lay_down<'a>(
 
 /// Backends of services of which nothing else is left.
 fn unroute_unknown(draft: &mut Draft<'_, '_>, reach: &Reach<'_>, stack: &StackDraft<'_>) {
-    let places: Vec<_> = draft.routes.places().cloned().collect();
     let mut names = BTreeSet::new();
-    for place in &places {
-        let keys = draft.routes.at(place).into_keys().filter(|key| key.stack == *stack.stack);
-        names.extend(keys.map(|key| key.service));
+    for place in &draft.routes.places_of(stack.stack) {
+        let keys = draft.routes.at(place).keys().filter(|key| key.stack == *stack.stack);
+        names.extend(keys.map(|key| key.service.clone()));
     }
     for name in names {
         let is_wanted = stack.target.is_some_and(|target| target.services.contains_key(&name));
@@ -335,15 +334,15 @@ fn unroute_unknown(draft: &mut Draft<'_, '_>, reach: &Reach<'_>, stack: &StackDr
 }
 
 /// Networks that containers of the stack will be in, by host.
-fn used_networks(
-    world: &World<'_>,
-    stack: &StackDraft<'_>,
-) -> BTreeMap<HostName, BTreeSet<String>> {
-    let mut used: BTreeMap<HostName, BTreeSet<String>> = BTreeMap::new();
+fn used_networks<'s>(
+    world: &World<'s>,
+    stack: &'s StackDraft<'_>,
+) -> BTreeMap<&'s HostName, BTreeSet<&'s str>> {
+    let mut used: BTreeMap<&HostName, BTreeSet<&str>> = BTreeMap::new();
     for service in &stack.services {
+        let names = service.wanted.networks();
         for member in &service.members {
-            let names = service.wanted.networks().into_iter().map(str::to_owned);
-            used.entry(member.host.clone()).or_default().extend(names);
+            used.entry(&member.host).or_default().extend(&names);
         }
     }
     // What is not touched stays in its networks.
@@ -354,8 +353,8 @@ fn used_networks(
         for sighting in world.of_service(stack.stack, name) {
             let networks = stack.target.map(|target| &target.networks);
             let keys = service.container.networks.keys();
-            let names = keys.filter_map(|key| Some(networks?.get(key)?.name.clone()));
-            used.entry(sighting.host.clone()).or_default().extend(names);
+            let names = keys.filter_map(|key| Some(networks?.get(key)?.name.as_str()));
+            used.entry(sighting.host).or_default().extend(names);
         }
     }
     used
@@ -405,16 +404,12 @@ fn made_changes(
 /// Remembers the release on each host that has something of the stack, or a record of it.
 fn record(draft: &mut Draft<'_, '_>, stack: &StackDraft<'_>) {
     let world = draft.world;
-    let own = draft.graph.steps.iter().filter(|step| step.stack == *stack.stack);
-    let needs: BTreeSet<StepId> = own.map(|step| step.id).collect();
-    let born = world.containers().filter(|it| it.live.identity.stack == *stack.stack);
-    let newest = born.map(|it| it.live.identity.generation).max();
-    let is_unrecorded = newest > world.released(stack.stack) && stack.target.is_some();
-    let has_record = |host: &HostName| {
-        world.hosts.get(host).is_some_and(|state| state.releases.contains_key(stack.stack))
-    };
-    let recorded = world.hosts.keys().filter(|host| has_record(host)).map(|host| (*host).clone());
-    let mut hosts: BTreeSet<HostName> = recorded.collect();
+    let needs: BTreeSet<StepId> = draft.graph.of_stack(stack.stack).collect();
+    let is_unrecorded =
+        world.born(stack.stack) > world.released(stack.stack) && stack.target.is_some();
+    let recorded =
+        world.hosts_of(stack.stack).filter(|(_, state)| state.releases.contains_key(stack.stack));
+    let mut hosts: BTreeSet<HostName> = recorded.map(|(host, _)| host.clone()).collect();
     if world.request.scope.is_partial()
         || (needs.is_empty() && !is_unrecorded && (stack.target.is_some() || hosts.is_empty()))
     {
@@ -424,7 +419,8 @@ fn record(draft: &mut Draft<'_, '_>, stack: &StackDraft<'_>) {
     hosts.extend(members.filter(|_| stack.target.is_some()).map(|it| it.host.clone()));
     let commits = match (stack.target, &world.request.commit) {
         (Some(_), Some(commit)) => {
-            let releases = world.hosts.values().filter_map(|state| state.releases.get(stack.stack));
+            let hosts = world.hosts_of(stack.stack);
+            let releases = hosts.filter_map(|(_, state)| state.releases.get(stack.stack));
             let last = releases.max_by_key(|release| release.generation);
             let before = last.into_iter().flat_map(|release| &release.commits);
             let before = before.filter(|it| *it != commit).cloned();

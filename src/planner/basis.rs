@@ -1,14 +1,15 @@
 //! The facts that a plan rests on. When one of them changes, the plan is not the same any more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::draft::Draft;
 use super::id::{canonical, hex};
 use super::reach::Reach;
 use super::world::World;
-use crate::model::{Fact, Health, HostName, LiveContainer};
+use crate::model::{Fact, Health, HostName, HostState, LiveContainer, StackName};
 
 pub(super) fn basis(
     world: &World<'_>,
@@ -16,15 +17,16 @@ pub(super) fn basis(
     draft: &Draft<'_, '_>,
 ) -> BTreeMap<Fact, String> {
     let mut basis = BTreeMap::new();
+    let mut configs = Configs::default();
     let mut add = |host: &HostName, what: String, value: String| {
         basis.insert(Fact { host: host.clone(), what }, value);
     };
     for sighting in world.containers() {
-        if reach.stacks.contains(&&sighting.live.identity.stack) {
+        if reach.has(&sighting.live.identity.stack) {
             add(
                 sighting.host,
                 format!("container {}", sighting.live.name),
-                container(sighting.live),
+                container(sighting.live, &mut configs),
             );
         }
     }
@@ -34,10 +36,17 @@ pub(super) fn basis(
         let value = format!("{file} serving {:?}", state.serving);
         add(&place.host, format!("file of proxy {}", place.proxy), value);
     }
-    let in_scope =
-        world.request.desired.stacks.iter().filter(|(name, _)| reach.stacks.contains(name));
+    let mut reached: BTreeMap<&StackName, BTreeSet<&HostName>> = BTreeMap::new();
+    for step in &draft.graph.steps {
+        reached.entry(&step.stack).or_default().insert(&step.host);
+    }
+    let in_scope = world.request.desired.stacks.iter().filter(|(name, _)| reach.has(name));
     for (stack, target) in in_scope {
-        for (host, state) in &world.hosts {
+        // What a stack neither has nor gets anything of is no matter to it.
+        let mut hosts: BTreeMap<&HostName, &HostState> = world.hosts_of(stack).collect();
+        let reached = reached.get(stack).into_iter().flatten();
+        hosts.extend(reached.filter_map(|host| Some((*host, *world.hosts.get(host)?))));
+        for (host, state) in hosts {
             for service in target.services.values() {
                 let reference = &service.container.image;
                 let Some(Ok(image)) = state.images.get(reference) else { continue };
@@ -67,12 +76,16 @@ pub(super) fn basis(
     basis
 }
 
-fn container(live: &LiveContainer) -> String {
+/// Digests of configurations by where they are: many containers share one.
+type Configs = BTreeMap<*const Value, String>;
+
+fn container(live: &LiveContainer, configs: &mut Configs) -> String {
     let health = match &live.state.health {
         Some(Health::Unhealthy(_)) => " unhealthy",
         Some(Health::Starting | Health::Healthy) | None => "",
     };
-    let config = digest(&canonical(&live.config));
+    let at: *const Value = &raw const *live.config;
+    let config = configs.entry(at).or_insert_with(|| digest(&canonical(&live.config)));
     format!("{} {:?}{health} {config}", live.id, live.state.status)
 }
 

@@ -102,10 +102,10 @@ fn member_changes(
     let mut olds: Vec<&Sighting<'_>> = decision.olds.iter().collect();
     // The one that serves is the one that is replaced.
     olds.sort_by_key(|old| {
-        let is_routed = !world.routed_by(&old.live.name).is_empty();
+        let is_routed = world.is_routed(&old.live.name);
         (!is_routed, !old.live.state.is_running(), old.live.name.clone())
     });
-    let is_routed = |old: &Sighting<'_>| !world.routed_by(&old.live.name).is_empty();
+    let is_routed = |old: &Sighting<'_>| world.is_routed(&old.live.name);
     let follows = match member.does {
         Does::Create | Does::Finish(_) => !olds.is_empty(),
         // It was made by a run that ended before it could take the place of the other one.

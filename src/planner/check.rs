@@ -3,13 +3,16 @@
 //!
 //! One function for each invariant. They look at a plan and at what was seen, and at nothing else.
 
+mod index;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use self::index::{Backends, Index};
 use super::world::bindings;
 use crate::model::{
-    Action, BackendKey, Health, HostName, HostState, LiveContainer, Observed, Op, Plan, ProxyPlace,
-    ResourceKind, RoutingTable, StackName, Step, StepId,
+    Action, Backend, BackendChange, BackendKey, Health, HostName, HostState, LiveContainer, Moved,
+    Observed, Op, Plan, ProxyPlace, ResourceKind, RoutingTable, StackName, Step, StepId,
 };
 
 /// Something that must be true of any plan, and is not true of this one.
@@ -21,11 +24,10 @@ pub struct Violation {
 
 /// Everything that is wrong with a plan. Empty for every plan that the planner makes.
 pub fn check(plan: &Plan, observed: &Observed) -> Vec<Violation> {
-    let mut look = Look { plan, observed, above: Vec::new(), found: Vec::new() };
+    let mut look = Look { plan, observed, index: Index::of(plan, observed), found: Vec::new() };
     if !look.order() {
         return look.found;
     }
-    look.ancestors();
     for step in &plan.steps {
         look.reachable(step);
         look.known(step);
@@ -48,8 +50,7 @@ type Levels<'a> = Vec<(usize, Option<&'a Step>)>;
 struct Look<'a> {
     plan: &'a Plan,
     observed: &'a Observed,
-    /// All steps that must have succeeded before each step.
-    above: Vec<BTreeSet<StepId>>,
+    index: Index<'a>,
     found: Vec<Violation>,
 }
 
@@ -72,18 +73,9 @@ impl<'a> Look<'a> {
         self.found.is_empty()
     }
 
-    fn ancestors(&mut self) {
-        for step in &self.plan.steps {
-            let mut above = step.needs.clone();
-            for need in &step.needs {
-                above.extend(&self.above[need.0]);
-            }
-            self.above.push(above);
-        }
-    }
-
-    fn ancestors_of(&self, step: &Step) -> impl Iterator<Item = &'a Step> + '_ {
-        self.above[step.id.0].iter().map(|id| &self.plan.steps[id.0])
+    /// Whether one of `candidates` must have succeeded before a step.
+    fn is_above(&self, step: &Step, candidates: &[StepId]) -> bool {
+        self.index.above.any(&self.plan.steps, step, candidates)
     }
 
     fn host(&self, host: &HostName) -> Option<&'a HostState> {
@@ -114,10 +106,7 @@ impl<'a> Look<'a> {
     /// I4: a container is touched only when it is ours, by its id, or made by this plan before.
     fn known(&mut self, step: &Step) {
         let Some((name, id)) = touched(&step.op) else { return };
-        let is_made = self.ancestors_of(step).any(|other| {
-            other.host == step.host
-                && matches!(&other.op, Op::Create { replica } if replica.name == name)
-        });
+        let is_made = || self.is_above(step, self.index.on(&self.index.made, step, name));
         match (self.seen(&step.host, name), id) {
             (Some(live), Some(id)) if live.id != *id => {
                 self.say(step, "the container of that name has another id");
@@ -126,7 +115,7 @@ impl<'a> Look<'a> {
                 self.say(step, "the container is not ours");
             }
             (Some(_), _) => {}
-            (None, None) if is_made => {}
+            (None, None) if is_made() => {}
             (None, _) => self.say(step, "nobody has seen that container"),
         }
     }
@@ -134,11 +123,7 @@ impl<'a> Look<'a> {
     fn stopped_before_removed(&mut self, step: &Step) {
         let Op::Remove { container, .. } = &step.op else { return };
         let runs = self.seen(&step.host, container).is_some_and(|live| live.state.is_running());
-        let is_stopped = self.ancestors_of(step).any(|other| {
-            other.host == step.host
-                && matches!(&other.op, Op::Stop { container: name, .. } if name == container)
-        });
-        if runs && !is_stopped {
+        if runs && !self.is_above(step, self.index.on(&self.index.stopped, step, container)) {
             self.say(step, "it runs, and nothing stops it before");
         }
     }
@@ -148,17 +133,17 @@ impl<'a> Look<'a> {
     fn let_go_before_ended(&mut self, step: &Step) {
         let (Op::Stop { container, .. } | Op::Remove { container, .. }) = &step.op else { return };
         let mut missing: Vec<String> = Vec::new();
-        for (place, table) in self.tables() {
-            for key in table.backends_of(container) {
-                let is_switched =
-                    self.ancestors_of(step).any(|other| leaves(&other.op, place, key, container));
-                let is_drained =
-                    self.ancestors_of(step).any(|other| drains(&other.op, place, key, container));
-                if !is_switched {
-                    missing.push(format!("{} on {} still sends to it", place.proxy, place.host));
-                } else if !is_drained {
-                    missing.push(format!("{} on {} has not let go of it", place.proxy, place.host));
-                }
+        for (place, key) in self.index.servers.get(container.as_str()).into_iter().flatten() {
+            let steps = |all: &Backends<'a>, is_it: &dyn Fn(&Op) -> bool| -> Vec<StepId> {
+                let steps = all.get(&(*place, *key)).into_iter().flatten().copied();
+                steps.filter(|id| is_it(&self.plan.steps[id.0].op)).collect()
+            };
+            let leaving = steps(&self.index.switches, &|op| leaves(op, place, key, container));
+            let draining = steps(&self.index.drains, &|op| drains(op, place, key, container));
+            if !self.is_above(step, &leaving) {
+                missing.push(format!("{} on {} still sends to it", place.proxy, place.host));
+            } else if !self.is_above(step, &draining) {
+                missing.push(format!("{} on {} has not let go of it", place.proxy, place.host));
             }
         }
         for what in missing {
@@ -175,10 +160,8 @@ impl<'a> Look<'a> {
             let from = change.from.iter().flat_map(|backend| backend.servers.keys());
             let had: BTreeSet<&String> = from.collect();
             for name in change.to.iter().flat_map(|backend| backend.servers.keys()) {
-                let is_proved = self.ancestors_of(step).any(
-                    |other| matches!(&other.op, Op::AwaitReady { container, .. } if container == name),
-                );
-                if !had.contains(name) && !is_proved && !self.serves_well(name) {
+                let proofs = self.index.proved.get(name.as_str()).map_or(&[][..], Vec::as_slice);
+                if !had.contains(name) && !self.is_above(step, proofs) && !self.serves_well(name) {
                     wrong.push(format!("nobody has proved that {name} is ready"));
                 }
             }
@@ -189,11 +172,10 @@ impl<'a> Look<'a> {
     }
 
     fn serves_well(&self, name: &str) -> bool {
-        let is_routed = self.tables().any(|(_, table)| table.backends_of(name).next().is_some());
-        let states = self.observed.hosts.values().filter_map(|state| state.as_ref().ok());
-        let mut live = states.filter_map(|state| state.containers.get(name));
+        let is_routed = self.index.servers.contains_key(name);
+        let live = self.index.live.get(name);
         is_routed
-            && live.any(|it| {
+            && live.into_iter().flatten().any(|it| {
                 it.state.is_running() && !matches!(it.state.health, Some(Health::Unhealthy(_)))
             })
     }
@@ -224,10 +206,8 @@ impl<'a> Look<'a> {
         if !matches!(step.op, Op::Record { .. }) {
             return;
         }
-        let is_other =
-            |other: &&Step| other.stack == step.stack && !matches!(other.op, Op::Record { .. });
-        let mut others = self.plan.steps.iter().filter(is_other);
-        if others.any(|other| !self.above[step.id.0].contains(&other.id)) {
+        let others = self.index.of_stack.get(&step.stack).map_or(&[][..], Vec::as_slice);
+        if !self.index.above.all(&self.plan.steps, step, others) {
             self.say(step, "a step of the stack may come after it");
         }
     }
@@ -271,21 +251,31 @@ impl<'a> Look<'a> {
 
     /// Each switch finds what the one before it has left, whatever order the steps run in.
     fn switches_follow_each_other(&mut self) {
-        let mut tables: BTreeMap<&ProxyPlace, RoutingTable> =
-            self.tables().map(|(place, table)| (place, table.clone())).collect();
+        let mut tables: BTreeMap<&ProxyPlace, BTreeMap<&BackendKey, &Backend>> =
+            self.tables().map(|(place, table)| (place, table.backends.iter().collect())).collect();
         let mut last: BTreeMap<(&ProxyPlace, &BackendKey), StepId> = BTreeMap::new();
         for step in &self.plan.steps {
             let Op::Switch { place, change } = &step.op else { continue };
             for key in change.set.keys() {
                 let before = last.insert((place, key), step.id);
-                if before.is_some_and(|before| !self.above[step.id.0].contains(&before)) {
+                if before.is_some_and(|before| !self.is_above(step, &[before])) {
                     self.say(step, &format!("another switch of {key} may come after it"));
                 }
             }
             let table = tables.entry(place).or_default();
-            match table.changed(change, 0) {
-                Ok(next) => *table = next,
-                Err(moved) => self.say(step, &moved.to_string()),
+            let moved = change.set.iter().find(|(key, BackendChange { from, to })| {
+                let now = table.get(key).copied();
+                now != to.as_ref() && now != from.as_ref()
+            });
+            if let Some((key, _)) = moved {
+                self.say(step, &Moved(key.clone()).to_string());
+                continue;
+            }
+            for (key, change) in &change.set {
+                match &change.to {
+                    Some(to) => drop(table.insert(key, to)),
+                    None => drop(table.remove(key)),
+                }
             }
         }
     }
@@ -332,10 +322,8 @@ impl<'a> Look<'a> {
 
     /// A container that nobody has seen may run where nobody could look.
     fn is_alive(&self, name: &str) -> bool {
-        let mut hosts = self.observed.hosts.values();
-        let seen = hosts.find_map(|state| state.as_ref().ok()?.containers.get(name));
-        let is_blind = self.observed.hosts.values().any(Result::is_err);
-        seen.map_or(is_blind, |live| live.state.is_running())
+        let seen = self.index.live.get(name).and_then(|all| all.first());
+        seen.map_or(self.index.is_blind, |live| live.state.is_running())
     }
 
     /// Whether the plan says that the service is replaced old before new.

@@ -1,9 +1,11 @@
 //! What becomes of each replica of a service: the one that stays, the ones that go for it, and
 //! the host of the one that comes. Slots, not counts: a replica keeps its number for life.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Problem;
+use super::alike::Alike;
 use super::judge::{Worth, worth};
 use super::place::{Eligible, Placer, limit};
 use super::wanted::Wanted;
@@ -97,17 +99,23 @@ pub(super) fn decide<'a>(
     placer: &mut Placer,
     before: &Before<'_>,
 ) -> Result<Decision<'a>, Vec<Problem>> {
-    let eligible = Eligible::new(world, &wanted);
+    let eligible = placer.eligible(world, &wanted);
     let allowed = placer.allowed(world, &wanted, &eligible).map_err(|problem| vec![problem])?;
     let sightings = world.of_service(wanted.stack, wanted.service);
     let seats = seats(&wanted, &eligible, &sightings);
-    let table = Table { world, wanted: &wanted, before, allowed: &allowed };
+    let alike = RefCell::default();
+    let table = Table { world, wanted: &wanted, before, allowed: &allowed, alike };
     let going = table.without_a_seat(&seats, &sightings);
     let mut taken: BTreeMap<HostName, u32> = BTreeMap::new();
     let mut filled = Vec::new();
     let mut problems = Vec::new();
+    let mut by_slot: BTreeMap<Slot, Vec<Sighting<'a>>> = BTreeMap::new();
+    for sighting in &sightings {
+        by_slot.entry(sighting.live.identity.slot).or_default().push(*sighting);
+    }
     for seat in &seats {
-        let here: Vec<_> = sightings.iter().copied().filter(|it| seat.has(it)).collect();
+        let here = by_slot.get(&seat.slot).into_iter().flatten().copied();
+        let here: Vec<_> = here.filter(|it| seat.has(it)).collect();
         match table.fill(seat, here, &taken) {
             Ok(Some(slot)) => {
                 if slot.does.current().is_some() {
@@ -184,9 +192,13 @@ fn seats(wanted: &Wanted<'_>, eligible: &Eligible, sightings: &[Sighting<'_>]) -
             let mut used = BTreeSet::new();
             let mut seats = Vec::new();
             let mut empty = Vec::new();
-            for host in &eligible.answered {
-                let here = sightings.iter().filter(|it| it.host == host);
-                let slots = here.map(|it| it.live.identity.slot).filter(|slot| *slot > 0);
+            let mut by_host: BTreeMap<&HostName, Vec<Slot>> = BTreeMap::new();
+            for it in sightings {
+                by_host.entry(it.host).or_default().push(it.live.identity.slot);
+            }
+            for host in eligible.answered.iter() {
+                let here = by_host.get(host).into_iter().flatten().copied();
+                let slots = here.filter(|slot| *slot > 0);
                 match slots.filter(|slot| !used.contains(slot)).min() {
                     Some(slot) => {
                         used.insert(slot);
@@ -215,13 +227,19 @@ struct Table<'t, 'a> {
     wanted: &'t Wanted<'a>,
     before: &'t Before<'t>,
     allowed: &'t BTreeSet<HostName>,
+    alike: RefCell<Alike<'a>>,
 }
 
 impl<'a> Table<'_, 'a> {
     /// Containers that no replica of the commit is meant by.
     fn without_a_seat(&self, seats: &[Seat], sightings: &[Sighting<'a>]) -> Vec<Going<'a>> {
         let mut going = Vec::new();
-        for sighting in sightings.iter().filter(|it| !seats.iter().any(|seat| seat.has(it))) {
+        let seats: BTreeSet<_> = seats.iter().map(|seat| (seat.slot, seat.host.as_ref())).collect();
+        let has_seat = |it: &Sighting<'_>| {
+            let slot = it.live.identity.slot;
+            seats.contains(&(slot, None)) || seats.contains(&(slot, Some(it.host)))
+        };
+        for sighting in sightings.iter().filter(|it| !has_seat(it)) {
             let slot = sighting.live.identity.slot;
             if slot == 0 {
                 going.push(Going { sighting: *sighting, cause: Cause::LeftOver });
@@ -362,19 +380,15 @@ impl<'a> Table<'_, 'a> {
     }
 
     fn highest(&self, others: &[Sighting<'_>]) -> Slot {
-        let routed = self.world.tables().flat_map(|(_, table)| &table.backends);
-        let own = |(key, _): &(&crate::model::BackendKey, &crate::model::Backend)| {
-            key.stack == *self.wanted.stack && key.service == *self.wanted.service
-        };
-        let known = routed.filter(own).map(|(_, backend)| backend.servers.len()).max();
+        let routed = self.world.backends_of(self.wanted.stack, self.wanted.service);
+        let known = routed.iter().map(|backend| backend.servers.len()).max();
         let known = Slot::try_from(known.unwrap_or_default()).unwrap_or(Slot::MAX);
         others.iter().map(|it| it.live.identity.slot).max().unwrap_or_default().max(known)
     }
 
     /// Whether proxies still know a service of which no container is left.
     fn was_there(&self, stack: &StackName, service: &ServiceName) -> bool {
-        let mut keys = self.world.tables().flat_map(|(_, table)| table.backends.keys());
-        keys.any(|key| key.stack == *stack && key.service == *service)
+        !self.world.backends_of(stack, service).is_empty()
     }
 
     fn worth(
@@ -392,7 +406,7 @@ impl<'a> Table<'_, 'a> {
         if self.world.request.scope.replaces(wanted.stack, wanted.service, slot) {
             return unfit(Cause::Asked);
         }
-        let worth = worth(self.world, wanted, sighting)?;
+        let worth = worth(self.world, wanted, sighting, &mut self.alike.borrow_mut())?;
         if matches!(worth, Worth::Unfit(..)) {
             return Ok(worth);
         }
@@ -423,7 +437,7 @@ impl<'a> Table<'_, 'a> {
     }
 
     fn is_routed(&self, sighting: Sighting<'_>) -> bool {
-        !self.world.routed_by(&sighting.live.name).is_empty()
+        self.world.is_routed(&sighting.live.name)
     }
 
     fn rank(&self, sighting: Sighting<'_>, worth: &Worth) -> u8 {

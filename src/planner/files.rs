@@ -7,7 +7,7 @@ use super::Problem;
 use super::draft::Draft;
 use super::graph::Lane;
 use super::reach::Reach;
-use super::world::{Binding, Sighting, World, bindings};
+use super::world::{World, bindings};
 use crate::model::{
     Cause, Endpoint, Op, ProxyFile, ProxyPlace, ProxyState, RoutingTable, ServiceName, StackName,
     Step,
@@ -24,16 +24,18 @@ pub(super) fn follow_again(
     let world = draft.world;
     let is_partial = world.request.scope.is_partial();
     let mut stale = BTreeMap::new();
+    let mut others: Option<Others<'_>> = None;
     for (place, state) in &world.proxies {
         let Some(table) = &state.table else { continue };
-        let Some(lane) = speaker(world, reach, place, table) else { continue };
         // A part of a plan leaves files as they are, but ends nothing that a proxy still sends to.
         let cause = match (is_behind(state, table), is_partial) {
             (true, _) => Some(Cause::Drifted),
             (false, true) => None,
             (false, false) => stale_for(world, place, state, table),
         };
-        if let Some(cause) = cause {
+        let Some(cause) = cause else { continue };
+        let others = others.get_or_insert_with(|| Others::of(world));
+        if let Some(lane) = speaker(reach, place, table, others) {
             draft.routes.again(world, &mut draft.graph, &lane, place);
             stale.insert((*place).clone(), cause);
         }
@@ -44,38 +46,58 @@ pub(super) fn follow_again(
 /// The lane of the first service in scope that has to do with a place: it is in its table, shall be,
 /// or was until lately.
 fn speaker(
-    world: &World<'_>,
     reach: &Reach<'_>,
     place: &ProxyPlace,
     table: &RoutingTable,
+    others: &Others<'_>,
 ) -> Option<Lane> {
     let mut found: BTreeSet<(&StackName, &ServiceName)> =
         table.backends.keys().map(|key| (&key.stack, &key.service)).collect();
-    for (stack, target) in &world.request.desired.stacks {
-        let routed = target.services.iter().filter(|(_, service)| {
-            service.routes.iter().any(|route| route.proxy == place.proxy.as_str())
-        });
-        found.extend(routed.map(|(service, _)| (stack, service)));
-    }
-    let left = world.containers().filter(|it| was_there(world, place, table, *it));
-    found.extend(left.map(|it| (&it.live.identity.stack, &it.live.identity.service)));
+    found.extend(others.routed.get(place.proxy.as_str()).into_iter().flatten());
+    found.extend(others.left.get(place).into_iter().flatten());
     let is_mine = |(stack, service): &(&StackName, &ServiceName)| {
-        reach.stacks.contains(stack) && reach.may_touch(stack, service)
+        reach.has(stack) && reach.may_touch(stack, service)
     };
     found.into_iter().find(is_mine).map(|(stack, service)| Lane::service(stack, service))
 }
 
-/// Whether a container has an address that was taken out of a table lately.
-fn was_there(
-    world: &World<'_>,
-    place: &ProxyPlace,
-    table: &RoutingTable,
-    it: Sighting<'_>,
-) -> bool {
-    let Ok(address) = world.address(place, it.host) else { return false };
-    let is_retired =
-        |binding: &Binding| binding.at.address == address && table.retired.contains(&binding.at);
-    bindings(it.live).iter().any(is_retired)
+/// A service of a stack.
+type Named<'a> = (&'a StackName, &'a ServiceName);
+
+/// Services that have to do with a place and may not be in its table.
+struct Others<'a> {
+    /// Those that the commit routes, by proxy.
+    routed: BTreeMap<&'a str, BTreeSet<Named<'a>>>,
+    /// Those of containers with an address that was taken out of a table lately.
+    left: BTreeMap<&'a ProxyPlace, BTreeSet<Named<'a>>>,
+}
+
+impl<'a> Others<'a> {
+    fn of(world: &World<'a>) -> Self {
+        let mut others = Self { routed: BTreeMap::new(), left: BTreeMap::new() };
+        for (stack, target) in &world.request.desired.stacks {
+            for (name, service) in &target.services {
+                for route in &service.routes {
+                    others.routed.entry(&route.proxy).or_default().insert((stack, name));
+                }
+            }
+        }
+        for it in world.containers() {
+            let identity = &it.live.identity;
+            for binding in bindings(it.live) {
+                for place in world.retired(&binding.at) {
+                    let is_reached = world
+                        .address(place, it.host)
+                        .is_ok_and(|address| address == binding.at.address);
+                    if is_reached {
+                        let left = others.left.entry(place).or_default();
+                        left.insert((&identity.stack, &identity.service));
+                    }
+                }
+            }
+        }
+        others
+    }
 }
 
 /// Why a place has a file that we would write otherwise.
@@ -130,8 +152,15 @@ pub(super) fn files(
 ) -> Result<Vec<ProxyFile>, Vec<Problem>> {
     let mut files = Vec::new();
     let mut problems = Vec::new();
+    let mut switches: BTreeMap<&ProxyPlace, Vec<&Step>> = BTreeMap::new();
+    for step in &draft.graph.steps {
+        if let Op::Switch { place, .. } = &step.op {
+            switches.entry(place).or_default().push(step);
+        }
+    }
     for place in draft.routes.switched() {
-        match file(draft, place, stale.get(place)) {
+        let switches = switches.get(place).map_or(&[][..], Vec::as_slice);
+        match file(draft.world, place, switches, stale.get(place)) {
             Ok(file) => files.push(file),
             Err(problem) => problems.push(problem),
         }
@@ -140,11 +169,11 @@ pub(super) fn files(
 }
 
 fn file(
-    draft: &Draft<'_, '_>,
+    world: &World<'_>,
     place: &ProxyPlace,
+    switches: &[&Step],
     stale: Option<&Cause>,
 ) -> Result<ProxyFile, Problem> {
-    let world = draft.world;
     let nowhere = || {
         Problem::invalid(format!("the proxy {} on {} was not looked at", place.proxy, place.host))
     };
@@ -153,11 +182,8 @@ fn file(
     let before = state.table.clone().unwrap_or_default();
     let mut after = before.clone();
     let mut cause = None;
-    for step in draft.graph.steps.iter() {
-        let Step { op: Op::Switch { place: there, change }, .. } = step else { continue };
-        if there != place {
-            continue;
-        }
+    for step in switches {
+        let Step { op: Op::Switch { change, .. }, .. } = step else { continue };
         // That a container drifted is no reason to say that the file did.
         if !change.set.is_empty() && step.cause != Cause::Drifted {
             cause.get_or_insert_with(|| step.cause.clone());

@@ -398,7 +398,7 @@ fn create(state: &mut HostState, replica: &Replica, id: String) {
             health: None,
         },
         image: image.expect("pulled"),
-        config: replica.body.clone(),
+        config: replica.body.clone().into(),
         addresses: BTreeMap::new(),
     };
     state.containers.insert(replica.name.clone(), live);

@@ -1,6 +1,6 @@
 //! Steps as they are laid down: ids are dense and in an order in which the steps could run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Cause, HostName, Op, Plan, ServiceName, Slot, StackName, Step, StepId};
 
@@ -16,6 +16,7 @@ pub(super) struct Lane {
 #[derive(Debug, Default)]
 pub(super) struct Graph {
     pub(super) steps: Vec<Step>,
+    of_stack: BTreeMap<StackName, Vec<StepId>>,
 }
 
 impl Lane {
@@ -43,6 +44,10 @@ impl Graph {
         cause: &Cause,
     ) -> StepId {
         let id = StepId(self.steps.len());
+        match self.of_stack.get_mut(&lane.stack) {
+            Some(steps) => steps.push(id),
+            None => drop(self.of_stack.insert(lane.stack.clone(), vec![id])),
+        }
         self.steps.push(Step {
             id,
             stack: lane.stack.clone(),
@@ -56,17 +61,32 @@ impl Graph {
         id
     }
 
+    /// The steps of a stack so far.
+    pub(super) fn of_stack(&self, stack: &StackName) -> impl Iterator<Item = StepId> + '_ {
+        self.of_stack.get(stack).into_iter().flatten().copied()
+    }
+
     /// Leaves only needs that no other need implies.
+    ///
+    /// From each need the walk goes up over what is reduced already, and never further than the
+    /// first of the needs: what all steps have above them would be too much to keep.
     pub(super) fn reduce(&mut self) {
-        let mut above: Vec<BTreeSet<StepId>> = Vec::with_capacity(self.steps.len());
-        for step in &mut self.steps {
-            let mut implied: BTreeSet<StepId> = BTreeSet::new();
-            for need in &step.needs {
-                implied.extend(&above[need.0]);
+        // The step that came by last, for each step.
+        let mut met_by: Vec<usize> = vec![usize::MAX; self.steps.len()];
+        let mut open: Vec<StepId> = Vec::new();
+        for position in 0..self.steps.len() {
+            let needs = &self.steps[position].needs;
+            let Some(first) = needs.first().filter(|_| needs.len() > 1).copied() else { continue };
+            open.extend(needs);
+            while let Some(step) = open.pop() {
+                for above in self.steps[step.0].needs.range(first..) {
+                    if met_by[above.0] != position {
+                        met_by[above.0] = position;
+                        open.push(*above);
+                    }
+                }
             }
-            step.needs.retain(|need| !implied.contains(need));
-            implied.extend(&step.needs);
-            above.push(implied);
+            self.steps[position].needs.retain(|need| met_by[need.0] != position);
         }
     }
 }

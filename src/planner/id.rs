@@ -1,11 +1,9 @@
 //! The fingerprint of a plan: one text for equal plans, whatever order their inputs came in.
 
-use std::sync::Arc;
-
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::model::{Op, Plan, PlanId, Step};
+use crate::model::{Op, Plan, PlanId, Replica, Step};
 
 /// How many digits of the hash name a plan.
 const DIGITS: usize = 16;
@@ -20,24 +18,30 @@ pub(super) fn plan_id(plan: &Plan) -> PlanId {
         hash.update(text);
     };
     feed(&format!("{owner:?} {commit:?}"));
-    feed(&format!("{stacks:?}"));
+    stacks.iter().for_each(|stack| feed(&format!("{stack:?}")));
     feed(&format!("{files:?}"));
     steps.iter().for_each(|step| feed(&encode(step)));
-    feed(&format!("{blind:?} {basis:?}"));
+    feed(&format!("{blind:?}"));
+    for (fact, value) in basis {
+        [fact.host.as_str(), &fact.what, value].into_iter().for_each(&mut feed);
+    }
     PlanId(hex(&hash.finalize())[..DIGITS].to_owned())
 }
 
 /// A step with the keys of its request in one order.
 fn encode(step: &Step) -> String {
-    let mut step = step.clone();
-    match &mut step.op {
+    let Step { id, stack, service, slot, host, op, needs, cause } = step;
+    let mut text = format!("{id:?} {stack} {service:?} {slot:?} {host} {needs:?} {cause:?} ");
+    let rest = match op {
         Op::Create { replica } => {
-            let mut plain = replica.as_ref().clone();
-            plain.body = Value::String(canonical(&plain.body));
-            *replica = Arc::new(plain);
+            let Replica { name, host, identity, image, digest, body, files, endpoints } =
+                replica.as_ref();
+            canonical_into(body, &mut text);
+            format!("{name} {host} {identity:?} {image:?} {digest:?} {files:?} {endpoints:?}")
         }
-        Op::CreateNetwork { body, .. } | Op::CreateVolume { body, .. } => {
-            *body = Value::String(canonical(body));
+        Op::CreateNetwork { name, body } | Op::CreateVolume { name, body } => {
+            canonical_into(body, &mut text);
+            name.clone()
         }
         Op::Pull { .. }
         | Op::Start { .. }
@@ -51,25 +55,44 @@ fn encode(step: &Step) -> String {
         | Op::RemoveNetwork { .. }
         | Op::RemoveVolume { .. }
         | Op::Pause { .. }
-        | Op::Record { .. } => {}
-    }
-    format!("{step:?}")
+        | Op::Record { .. } => format!("{op:?}"),
+    };
+    text + &op.words() + &rest
 }
 
 /// A value as text with the keys of every object in the order of their names.
 pub(super) fn canonical(value: &Value) -> String {
-    fn sorted(value: &Value) -> Value {
-        match value {
-            Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
-            Value::Object(fields) => {
-                let mut fields: Vec<_> = fields.iter().collect();
-                fields.sort_by_key(|(key, _)| key.as_str());
-                fields.into_iter().map(|(key, value)| (key.clone(), sorted(value))).collect()
+    let mut text = String::new();
+    canonical_into(value, &mut text);
+    text
+}
+
+fn canonical_into(value: &Value, text: &mut String) {
+    match value {
+        Value::Array(items) => {
+            text.push('[');
+            for (index, item) in items.iter().enumerate() {
+                text.push_str(if index > 0 { "," } else { "" });
+                canonical_into(item, text);
             }
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+            text.push(']');
+        }
+        Value::Object(fields) => {
+            let mut fields: Vec<_> = fields.iter().collect();
+            fields.sort_unstable_by_key(|(key, _)| key.as_str());
+            text.push('{');
+            for (index, (key, value)) in fields.into_iter().enumerate() {
+                text.push_str(if index > 0 { "," } else { "" });
+                text.push_str(&serde_json::to_string(key).expect("a text is JSON"));
+                text.push(':');
+                canonical_into(value, text);
+            }
+            text.push('}');
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            text.push_str(&serde_json::to_string(value).expect("a single value is JSON"));
         }
     }
-    sorted(value).to_string()
 }
 
 /// Bytes in hexadecimal.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::alike::{Alike, Case};
 use super::wanted::{Wanted, fixed_port};
 use super::world::{Binding, Sighting, World, bindings};
 use super::{Problem, readiness};
@@ -29,12 +30,13 @@ pub(super) enum Worth {
 }
 
 /// What one container is good for; or why that cannot be told.
-pub(super) fn worth(
-    world: &World<'_>,
+pub(super) fn worth<'a>(
+    world: &World<'a>,
     wanted: &Wanted<'_>,
-    sighting: Sighting<'_>,
+    sighting: Sighting<'a>,
+    alike: &mut Alike<'a>,
 ) -> Result<Worth, Problem> {
-    if let Some((cause, fields)) = misfit(world, wanted, sighting)? {
+    if let Some((cause, fields)) = misfit(world, wanted, sighting, alike)? {
         return Ok(Worth::Unfit(cause, fields));
     }
     let unfit = |cause: Cause| Worth::Unfit(cause, Vec::new());
@@ -58,18 +60,34 @@ fn is_done(wanted: &Wanted<'_>, live: &LiveContainer) -> bool {
 }
 
 /// Why a container is not what the commit wants; `None` when it is.
-fn misfit(
-    world: &World<'_>,
+fn misfit<'a>(
+    world: &World<'a>,
     wanted: &Wanted<'_>,
-    sighting: Sighting<'_>,
+    sighting: Sighting<'a>,
+    alike: &mut Alike<'a>,
 ) -> Result<Option<(Cause, Vec<FieldDifference>)>, Problem> {
     let Sighting { host, live } = sighting;
     let state = world.hosts[host];
     let extra = own_bindings(world, wanted, sighting);
-    if held_ports(world, wanted, sighting)?.is_none() {
+    if held(world, wanted, sighting, &extra)?.is_none() {
         return Ok(Some((Cause::RoutesChanged, Vec::new())));
     }
-    let mut fields = fields(world, wanted, state, live, &extra)?;
+    let own_image = state.images.get(&live.image).and_then(|image| image.as_ref().ok());
+    let own_image = own_image.or(image_of(wanted, state).ok());
+    let case = Case {
+        engine: &state.engine,
+        image: own_image.map_or(&Value::Null, |it| &it.config),
+        config: &live.config,
+        extra,
+    };
+    let mut fields = match alike.fields(&case) {
+        Some(fields) => fields,
+        None => {
+            let fields = fields(world, wanted, live, &case)?;
+            alike.keep(case, &fields);
+            fields
+        }
+    };
     let image = image_of(wanted, state)?;
     if !is_image(state, live, image) && !fields.iter().any(|field| field.path == "image") {
         fields.push(image_difference(wanted, state, live, image));
@@ -96,12 +114,11 @@ fn misfit(
 fn fields(
     world: &World<'_>,
     wanted: &Wanted<'_>,
-    state: &HostState,
     live: &LiveContainer,
-    extra: &BTreeSet<Binding>,
+    case: &Case<'_>,
 ) -> Result<Vec<FieldDifference>, Problem> {
     let mut published: BTreeMap<u16, Vec<Endpoint>> = BTreeMap::new();
-    for binding in extra {
+    for binding in &case.extra {
         published.entry(binding.container_port).or_default().push(binding.at.clone());
     }
     let published = published.into_iter();
@@ -112,13 +129,11 @@ fn fields(
         stack: wanted.stack,
         service: wanted.service,
         target: wanted.all,
-        engine: &state.engine,
+        engine: case.engine,
     };
     let want = spec::body(&surroundings, &wanted.target.container, &live.identity, &published)
         .map_err(|names| refused(wanted, &names))?;
-    let image = state.images.get(&live.image).and_then(|image| image.as_ref().ok());
-    let image = image.or(image_of(wanted, state).ok());
-    Ok(spec::differences(&want, &live.config, image.map_or(&Value::Null, |it| &it.config)))
+    Ok(spec::differences(&want, case.config, case.image))
 }
 
 /// Attributes that no engine can be asked for.
@@ -207,7 +222,18 @@ pub(super) fn held_ports(
     wanted: &Wanted<'_>,
     sighting: Sighting<'_>,
 ) -> Result<Option<BTreeMap<u16, u16>>, Problem> {
-    let found = own_bindings(world, wanted, sighting);
+    held(world, wanted, sighting, &own_bindings(world, wanted, sighting))
+}
+
+fn held(
+    world: &World<'_>,
+    wanted: &Wanted<'_>,
+    sighting: Sighting<'_>,
+    found: &BTreeSet<Binding>,
+) -> Result<Option<BTreeMap<u16, u16>>, Problem> {
+    if wanted.ports.is_empty() {
+        return Ok(Some(BTreeMap::new()));
+    }
     let addresses = wanted.addresses(world, sighting.host)?;
     let mut held = BTreeMap::new();
     for port in &wanted.ports {

@@ -263,7 +263,7 @@ proptest! {
         other.observed.at += 5000;
         for state in other.observed.hosts.values_mut().flatten() {
             for live in state.containers.values_mut() {
-                live.config = reversed(&live.config);
+                live.config = reversed(&live.config).into();
             }
         }
         let id = |fleet: &Fleet| fleet.plan().map(|plan| plan.id);

@@ -41,17 +41,13 @@ pub(super) struct Member<'a> {
 pub(super) struct Casting<'w, 'a> {
     world: &'w World<'a>,
     ports: Ports,
-    names: BTreeMap<HostName, BTreeSet<String>>,
+    /// Names that were given.
+    given: BTreeMap<HostName, BTreeSet<String>>,
 }
 
 impl<'w, 'a> Casting<'w, 'a> {
     pub(super) fn new(world: &'w World<'a>) -> Self {
-        let mut names: BTreeMap<HostName, BTreeSet<String>> = BTreeMap::new();
-        for (host, state) in &world.hosts {
-            let all = state.containers.keys().chain(&state.foreign.names);
-            names.insert((*host).clone(), all.cloned().collect());
-        }
-        Self { world, ports: Ports::new(world), names }
+        Self { world, ports: Ports::new(world), given: BTreeMap::new() }
     }
 
     /// Makes the members of a decision complete.
@@ -280,11 +276,10 @@ impl<'w, 'a> Casting<'w, 'a> {
         slot: &SlotDecision<'_>,
         replica: &Replica,
     ) -> Result<String, Problem> {
-        let taken = self.names.entry(slot.host.clone()).or_default();
         if let Some(name) = &wanted.target.container.container_name {
             let is_own =
                 slot.olds.iter().any(|old| old.host == &slot.host && old.live.name == *name);
-            if !is_own && !taken.insert(name.clone()) {
+            if !is_own && !self.give(&slot.host, name) {
                 return Err(Problem::invalid(format!(
                     "{}: the name {name} is taken by another container on {}",
                     wanted.path(),
@@ -298,15 +293,20 @@ impl<'w, 'a> Casting<'w, 'a> {
     }
 
     fn free_name(&mut self, wanted: &Wanted<'_>, slot: Slot, replica: &Replica) -> String {
-        let taken = self.names.entry(replica.host.clone()).or_default();
         let owner = &self.world.request.owner;
         let stem = format!("{}-{}-{}-{slot}", owner.project, wanted.stack, wanted.service);
         let mut names =
             (0_u64..).map(|incarnation| format!("{stem}-{}", digits(replica, incarnation)));
-        let name = names.find(|name| !taken.contains(name));
-        let name = name.expect("an unbounded number of names is not taken");
-        taken.insert(name.clone());
-        name
+        let name = names.find(|name| self.give(&replica.host, name));
+        name.expect("an unbounded number of names is not taken")
+    }
+
+    /// Gives a name away, unless somebody has it.
+    fn give(&mut self, host: &HostName, name: &str) -> bool {
+        let is_taken = self.world.hosts.get(host).is_some_and(|state| {
+            state.containers.contains_key(name) || state.foreign.names.contains(name)
+        });
+        !is_taken && self.given.entry(host.clone()).or_default().insert(name.to_owned())
     }
 }
 

@@ -6,6 +6,7 @@
 //! `place` for hosts), `member` chooses names and ports, `rollout` lays down the steps, and
 //! `assemble` puts the plan together. [`check()`] looks at a finished plan without any of this.
 
+mod alike;
 mod assemble;
 mod basis;
 mod changes;

@@ -2,6 +2,7 @@
 //! that have no host yet.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::Problem;
 use super::wanted::Wanted;
@@ -12,13 +13,15 @@ use crate::settings::{Constraint, Facts, Operator, Platform};
 /// The hosts that a service's constraints allow.
 pub(super) struct Eligible {
     /// Those that answered.
-    pub(super) answered: BTreeSet<HostName>,
+    pub(super) answered: Rc<BTreeSet<HostName>>,
     /// Those that did not.
     pub(super) silent: BTreeSet<HostName>,
 }
 
 /// What has been placed so far.
 pub(super) struct Placer {
+    /// What constraints allow: most services of a fleet have the same.
+    eligible: BTreeMap<Vec<String>, Rc<Eligible>>,
     /// Where each named volume is, or will be.
     homes: BTreeMap<String, BTreeSet<HostName>>,
     /// Replicas of ours on each host.
@@ -28,27 +31,45 @@ pub(super) struct Placer {
 }
 
 impl Eligible {
-    pub(super) fn new(world: &World<'_>, wanted: &Wanted<'_>) -> Self {
-        let mut eligible = Self { answered: BTreeSet::new(), silent: BTreeSet::new() };
+    fn new(world: &World<'_>, wanted: &Wanted<'_>) -> Self {
+        let constraints = constraints(wanted);
+        let (mut answered, mut silent) = (BTreeSet::new(), BTreeSet::new());
         for (name, settings) in &world.request.inventory.hosts {
             let host = HostName::from(name.clone());
-            let engine = world.hosts.get(&host).map(|state| state.engine.platform.as_str());
-            let constraints = &wanted.target.placement.constraints;
-            let holds = constraints.iter().all(|text| {
-                let Ok(constraint) = Constraint::parse(text) else { return false };
-                holds(&constraint, settings, engine)
-            });
-            if !holds {
+            if !allow(world, &constraints, &host, settings) {
                 continue;
             }
             if world.hosts.contains_key(&host) {
-                eligible.answered.insert(host);
+                answered.insert(host);
             } else {
-                eligible.silent.insert(host);
+                silent.insert(host);
             }
         }
-        eligible
+        Self { answered: Rc::new(answered), silent }
     }
+}
+
+/// Whether a host that does not answer may have a service.
+pub(super) fn may_be_on(world: &World<'_>, wanted: &Wanted<'_>, host: &HostName) -> bool {
+    let settings = world.settings(host).filter(|_| !world.hosts.contains_key(host));
+    settings.is_some_and(|settings| allow(world, &constraints(wanted), host, settings))
+}
+
+/// A service's constraints; one that cannot be read holds nowhere.
+fn constraints(wanted: &Wanted<'_>) -> Vec<Option<Constraint>> {
+    let texts = wanted.target.placement.constraints.iter();
+    texts.map(|text| Constraint::parse(text).ok()).collect()
+}
+
+fn allow(
+    world: &World<'_>,
+    constraints: &[Option<Constraint>],
+    host: &HostName,
+    settings: &crate::settings::Host,
+) -> bool {
+    let engine = world.hosts.get(host).map(|state| state.engine.platform.as_str());
+    let holds = |it: &Option<Constraint>| it.as_ref().is_some_and(|it| holds(it, settings, engine));
+    constraints.iter().all(holds)
 }
 
 /// What only a silent engine could tell counts as true: the host may be one that is allowed.
@@ -89,7 +110,18 @@ impl Placer {
                 homes.entry(volume.clone()).or_default().insert((*host).clone());
             }
         }
-        Self { homes, load, reserved: BTreeMap::new() }
+        Self { eligible: BTreeMap::new(), homes, load, reserved: BTreeMap::new() }
+    }
+
+    /// The hosts that a service's constraints allow.
+    pub(super) fn eligible(&mut self, world: &World<'_>, wanted: &Wanted<'_>) -> Rc<Eligible> {
+        let constraints = &wanted.target.placement.constraints;
+        if let Some(known) = self.eligible.get(constraints) {
+            return Rc::clone(known);
+        }
+        let eligible = Rc::new(Eligible::new(world, wanted));
+        self.eligible.insert(constraints.clone(), Rc::clone(&eligible));
+        eligible
     }
 
     /// The hosts that a service's volumes leave of `eligible`.
@@ -98,8 +130,8 @@ impl Placer {
         world: &World<'_>,
         wanted: &Wanted<'_>,
         eligible: &Eligible,
-    ) -> Result<BTreeSet<HostName>, Problem> {
-        let mut allowed = eligible.answered.clone();
+    ) -> Result<Rc<BTreeSet<HostName>>, Problem> {
+        let mut allowed = Rc::clone(&eligible.answered);
         if allowed.is_empty() && eligible.silent.is_empty() {
             let message = format!("{}: no host fulfils its constraints", wanted.path());
             return Err(
@@ -111,7 +143,8 @@ impl Placer {
         }
         for volume in wanted.volumes(world) {
             let Some(homes) = self.homes.get(&volume.name) else { continue };
-            allowed.retain(|host| homes.contains(host));
+            let left = homes.iter().filter(|host| allowed.contains(*host)).cloned();
+            allowed = Rc::new(left.collect());
             if allowed.is_empty() && eligible.silent.is_empty() {
                 let names: Vec<&str> = homes.iter().map(HostName::as_str).collect();
                 return Err(Problem::invalid(format!(
@@ -129,10 +162,16 @@ impl Placer {
     /// Notes that a replica is on a host.
     pub(super) fn settle(&mut self, world: &World<'_>, wanted: &Wanted<'_>, host: &HostName) {
         for volume in wanted.volumes(world) {
-            self.homes.entry(volume.name).or_default().insert(host.clone());
+            let homes = self.homes.entry(volume.name).or_default();
+            if !homes.contains(host) {
+                homes.insert(host.clone());
+            }
+        }
+        let (cpus, memory) = needs(&wanted.target.reservations);
+        if (cpus, memory) == (0, 0) {
+            return;
         }
         let reserved = self.reserved.entry(host.clone()).or_default();
-        let (cpus, memory) = needs(&wanted.target.reservations);
         reserved.0 = reserved.0.saturating_add(cpus);
         reserved.1 = reserved.1.saturating_add(memory);
     }
@@ -159,7 +198,7 @@ impl Placer {
                 .map(|label| shared(world, label, host, taken))
                 .collect();
             let own = taken.get(*host).copied().unwrap_or_default();
-            (spread, own, self.load.get(*host).copied().unwrap_or_default(), (*host).clone())
+            (spread, own, self.load.get(*host).copied().unwrap_or_default(), *host)
         });
         let Some(best) = best.cloned() else { return Err(self.no_room(wanted, allowed)) };
         *self.load.entry(best.clone()).or_default() += 1;

@@ -7,7 +7,7 @@ use super::wanted::fixed_port;
 use super::world::{World, bindings};
 use crate::model::HostName;
 
-/// What is taken on each host.
+/// What is taken on each host; looked up when a host is first asked for one.
 pub(super) struct Ports {
     taken: BTreeMap<HostName, BTreeSet<u16>>,
     /// Taken on every host: what tables name, whose addresses may be any host's, and what the
@@ -17,12 +17,6 @@ pub(super) struct Ports {
 
 impl Ports {
     pub(super) fn new(world: &World<'_>) -> Self {
-        let mut taken: BTreeMap<HostName, BTreeSet<u16>> = BTreeMap::new();
-        for (host, state) in &world.hosts {
-            let own = state.containers.values().flat_map(bindings).map(|it| it.at.port);
-            let all = state.foreign.ports.keys().copied().chain(own).collect();
-            taken.insert((*host).clone(), all);
-        }
         let mut everywhere = BTreeSet::new();
         for (_, table) in world.tables() {
             everywhere.extend(table.endpoints().into_iter().map(|it| it.port));
@@ -30,16 +24,22 @@ impl Ports {
         }
         let services = world.request.desired.stacks.values().flat_map(|it| it.services.values());
         everywhere.extend(services.flat_map(|it| &it.container.ports).filter_map(fixed_port));
-        Self { taken, everywhere }
+        Self { taken: BTreeMap::new(), everywhere }
     }
 
     /// The next free port of a host, which is taken from then on; `None` when there is none left.
     pub(super) fn take(&mut self, world: &World<'_>, host: &HostName) -> Option<u16> {
         let range = world.settings(host)?.ports;
-        let taken = self.taken.entry(host.clone()).or_default();
+        let taken = self.taken.entry(host.clone()).or_insert_with(|| of_host(world, host));
         let is_free = |port: &u16| !taken.contains(port) && !self.everywhere.contains(port);
         let port = (range.first..=range.last).find(is_free)?;
         taken.insert(port);
         Some(port)
     }
+}
+
+fn of_host(world: &World<'_>, host: &HostName) -> BTreeSet<u16> {
+    let Some(state) = world.hosts.get(host) else { return BTreeSet::new() };
+    let own = state.containers.values().flat_map(bindings).map(|it| it.at.port);
+    state.foreign.ports.keys().copied().chain(own).collect()
 }

@@ -32,7 +32,7 @@ impl Remade {
         let mut remade = Self::default();
         let mut problems = Vec::new();
         for spec in target.networks.values().filter(|spec| spec.external != Some(true)) {
-            for (host, state) in &world.hosts {
+            for (host, state) in world.hosts_of(stack) {
                 let Some(live) = state.networks.get(&spec.name) else { continue };
                 let is_kept = overlay::is_kept_at(world, &live.driver, host, &spec.name);
                 if live.stack.as_ref() != Some(stack) || !is_kept {
@@ -55,9 +55,9 @@ impl Remade {
                     );
                 }
                 // All containers that are in an overlay must leave it, wherever they are.
-                let everywhere = world.hosts.keys().filter(|_| live.driver == "overlay");
+                let everywhere = world.hosts.keys().copied().filter(|_| live.driver == "overlay");
                 for host in everywhere.chain([host]) {
-                    remade.by_host.entry((*host).clone()).or_default().insert(spec.name.clone());
+                    remade.by_host.entry(host.clone()).or_default().insert(spec.name.clone());
                 }
                 remade.fields.insert(spec.name.clone(), fields);
             }
@@ -232,7 +232,7 @@ pub(super) fn check_volumes(
 ) -> Vec<Problem> {
     let mut problems = Vec::new();
     for spec in target.volumes.values().filter(|spec| spec.external != Some(true)) {
-        for (host, state) in &world.hosts {
+        for (host, state) in world.hosts_of(stack) {
             let Some(live) = state.volumes.get(&spec.name) else { continue };
             if live.stack.as_ref() != Some(stack) {
                 continue;
@@ -261,18 +261,20 @@ pub(super) fn clear(
     draft: &mut Draft<'_, '_>,
     stack: &StackName,
     target: Option<&StackTarget>,
-    used: &BTreeMap<HostName, BTreeSet<String>>,
+    used: &BTreeMap<&HostName, BTreeSet<&str>>,
 ) -> Vec<Change> {
     let world = draft.world;
     let lane = Lane::stack(stack);
     let mut gone: BTreeMap<(ResourceKind, String), ()> = BTreeMap::new();
-    for (host, state) in &world.hosts {
-        let users =
-            draft.removed.get(&(stack.clone(), (*host).clone())).cloned().unwrap_or_default();
+    for (host, state) in world.hosts_of(stack) {
+        let users = draft.removed.get(&(stack.clone(), host.clone())).cloned().unwrap_or_default();
         for (name, live) in &state.networks {
             let is_overlay = live.driver == "overlay";
-            let is_used =
-                used.iter().any(|(on, names)| (on == *host || is_overlay) && names.contains(name));
+            let uses = |names: &BTreeSet<&str>| names.contains(name.as_str());
+            let is_used = match is_overlay {
+                true => used.values().any(uses),
+                false => used.get(host).is_some_and(uses),
+            };
             let is_unused = live.stack.as_ref() == Some(stack)
                 && live.others.is_empty()
                 && !is_used

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::Problem;
-use super::place::Eligible;
+use super::place::may_be_on;
 use super::wanted::Wanted;
 use super::world::{World, bindings};
 use crate::model::{Blind, HostName, ProxyPlace, ServiceName, StackName, StackTarget};
@@ -49,10 +49,15 @@ impl<'a> Reach<'a> {
         if problems.is_empty() { Ok(reach) } else { Err(problems) }
     }
 
+    /// Whether a stack is in scope.
+    pub(super) fn has(&self, stack: &StackName) -> bool {
+        self.stacks.binary_search(&stack).is_ok()
+    }
+
     /// Whether anything of a service may be touched.
     pub(super) fn may_touch(&self, stack: &StackName, service: &ServiceName) -> bool {
         self.scope.reaches(stack, service)
-            && !self.frozen.contains(&(stack.clone(), service.clone()))
+            && (self.frozen.is_empty() || !self.frozen.contains(&(stack.clone(), service.clone())))
     }
 
     /// Finds the services that a silent proxy may send to: nobody can say that it has let go.
@@ -99,9 +104,10 @@ impl<'a> Reach<'a> {
                 self.blind.push(Blind { what, message: (*why).to_owned() });
                 continue;
             }
-            let asked = self.frozen.iter().find(|(stack, service)| {
-                self.stacks.contains(&stack) && self.scope.reaches(stack, service)
-            });
+            let asked = self
+                .frozen
+                .iter()
+                .find(|(stack, service)| self.has(stack) && self.scope.reaches(stack, service));
             if let Some((stack, service)) = asked {
                 let message = format!(
                     "the proxy {what} did not answer, and it may send to {stack}/{service}: {why}"
@@ -140,8 +146,7 @@ fn unknown(world: &World<'_>) -> Vec<Problem> {
     let is_stack = |stack: &StackName| desired.contains_key(stack) || seen.contains(stack);
     let is_service = |stack: &StackName, service: &ServiceName| {
         let is_wanted = desired.get(stack).is_some_and(|it| it.services.contains_key(service));
-        let mut live = world.containers().map(|sighting| &sighting.live.identity);
-        is_wanted || live.any(|it| it.stack == *stack && it.service == *service)
+        is_wanted || !world.of_service(stack, service).is_empty()
     };
     let missing = |what: String| {
         Problem::invalid(format!("there is no {what}, neither in the commit nor on the hosts"))
@@ -170,5 +175,5 @@ fn may_run<'a>(
     host: &HostName,
 ) -> bool {
     let Ok(wanted) = Wanted::new(world, stack, target, service) else { return true };
-    Eligible::new(world, &wanted).silent.contains(host)
+    may_be_on(world, &wanted, host)
 }

@@ -20,6 +20,8 @@ pub(super) type Servers = BTreeMap<BackendKey, BTreeMap<String, Endpoint>>;
 /// The tables while a plan is made.
 pub(super) struct Routes {
     now: BTreeMap<ProxyPlace, Backends>,
+    /// The places that have backends of a stack, or had some.
+    of_stack: BTreeMap<StackName, BTreeSet<ProxyPlace>>,
     /// The last switch that changed a backend: the next one comes after it.
     last: BTreeMap<(ProxyPlace, BackendKey), StepId>,
     /// The switch after which a place does not send to a container any more.
@@ -45,10 +47,17 @@ pub(super) struct Turn<'t> {
 
 impl Routes {
     pub(super) fn new(world: &World<'_>, scope: BTreeSet<StackName>) -> Self {
+        let mut of_stack: BTreeMap<StackName, BTreeSet<ProxyPlace>> = BTreeMap::new();
+        for (place, table) in world.tables() {
+            for key in table.backends.keys() {
+                of_stack.entry(key.stack.clone()).or_default().insert(place.clone());
+            }
+        }
         let tables = world.tables();
         let now = tables.map(|(place, table)| (place.clone(), table.backends.clone())).collect();
         Self {
             now,
+            of_stack,
             last: BTreeMap::new(),
             let_go: BTreeMap::new(),
             again: BTreeMap::new(),
@@ -59,13 +68,14 @@ impl Routes {
     }
 
     /// The backends of a place, as they are after the steps so far.
-    pub(super) fn at(&self, place: &ProxyPlace) -> Backends {
-        self.now.get(place).cloned().unwrap_or_default()
+    pub(super) fn at(&self, place: &ProxyPlace) -> &Backends {
+        static NONE: Backends = BTreeMap::new();
+        self.now.get(place).unwrap_or(&NONE)
     }
 
-    /// The places that have backends, or had some.
-    pub(super) fn places(&self) -> impl Iterator<Item = &ProxyPlace> {
-        self.now.keys()
+    /// The places that have backends of a stack, or had some.
+    pub(super) fn places_of(&self, stack: &StackName) -> BTreeSet<ProxyPlace> {
+        self.of_stack.get(stack).cloned().unwrap_or_default()
     }
 
     /// Lays down the switch that a change needs; `None` when it changes nothing.
@@ -76,12 +86,13 @@ impl Routes {
         turn: Turn<'_>,
     ) -> Option<StepId> {
         let Turn { lane, place, mut set, mut needs, cause } = turn;
+        self.take_over(place, &mut set);
         let now = self.at(place);
-        self.take_over(place, &now, &mut set);
         let mut change = RouteChange::default();
         for (key, to) in set {
-            let from = now.get(&key).cloned();
-            if from != to {
+            let from = now.get(&key);
+            if from != to.as_ref() {
+                let from = from.cloned();
                 change.set.insert(key, BackendChange { from, to });
             }
         }
@@ -116,14 +127,10 @@ impl Routes {
 
     /// A name and path belong to one backend: who gets them takes them from who has them, in one
     /// change, so that no request falls between.
-    fn take_over(
-        &mut self,
-        place: &ProxyPlace,
-        now: &Backends,
-        set: &mut BTreeMap<BackendKey, Option<Backend>>,
-    ) {
+    fn take_over(&mut self, place: &ProxyPlace, set: &mut BTreeMap<BackendKey, Option<Backend>>) {
         let rules: BTreeSet<Rule> =
             set.values().flatten().flat_map(|backend| backend.rules.iter().cloned()).collect();
+        let Some(now) = self.now.get(place).filter(|_| !rules.is_empty()) else { return };
         for (key, backend) in
             now.iter().filter(|(key, _)| !set.contains_key(*key)).collect::<Vec<_>>()
         {
@@ -178,6 +185,7 @@ impl Routes {
         let mut gone = BTreeSet::new();
         for (key, BackendChange { from, to }) in &change.set {
             self.last.insert((place.clone(), key.clone()), step);
+            self.of_stack.entry(key.stack.clone()).or_default().insert(place.clone());
             gone.extend(from.iter().flat_map(|backend| backend.servers.keys().cloned()));
             match to {
                 Some(backend) => drop(now.insert(key.clone(), backend.clone())),
@@ -241,29 +249,27 @@ pub(super) struct Drain<'d> {
 fn busy<'a>(world: &World<'a>, old: Sighting<'a>) -> BTreeMap<&'a ProxyPlace, Servers> {
     let mut found: BTreeMap<&ProxyPlace, Servers> = BTreeMap::new();
     let name = &old.live.name;
-    for (place, table) in world.tables() {
-        for (key, backend) in &table.backends {
-            if let Some(endpoint) = backend.servers.get(name) {
-                let named = BTreeMap::from([(name.clone(), endpoint.clone())]);
-                found.entry(place).or_default().insert(key.clone(), named);
-            }
-        }
-        if found.contains_key(place) || !old.live.state.is_running() {
-            continue;
-        }
-        let Ok(address) = world.address(place, old.host) else { continue };
-        for binding in bindings(old.live) {
-            let at = Endpoint { address, port: binding.at.port };
-            if binding.at != at || !table.retired.contains(&at) {
-                continue;
-            }
+    for server in world.servers(name) {
+        let named = BTreeMap::from([(name.clone(), server.at.clone())]);
+        found.entry(server.place).or_default().insert(server.key.clone(), named);
+    }
+    if !old.live.state.is_running() {
+        return found;
+    }
+    let sending: BTreeSet<&ProxyPlace> = found.keys().copied().collect();
+    for binding in bindings(old.live) {
+        let left = world.retired(&binding.at).iter().filter(|place| !sending.contains(*place));
+        let left = left.filter(|place| {
+            world.address(place, old.host).is_ok_and(|address| address == binding.at.address)
+        });
+        for place in left {
             let identity = &old.live.identity;
             let key = BackendKey {
                 stack: identity.stack.clone(),
                 service: identity.service.clone(),
                 port: binding.container_port,
             };
-            let named = BTreeMap::from([(name.clone(), at)]);
+            let named = BTreeMap::from([(name.clone(), binding.at.clone())]);
             found.entry(place).or_default().insert(key, named);
         }
     }

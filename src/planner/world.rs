@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::Request;
 use crate::model::{
-    Endpoint, Generation, HostName, HostState, LiveContainer, ProxyPlace, ProxyState, RoutingTable,
-    ServiceName, StackName,
+    Backend, BackendKey, Endpoint, Generation, HostName, HostState, LiveContainer, ProxyPlace,
+    ProxyState, RoutingTable, ServiceName, StackName,
 };
 use crate::settings::{self, Address, Runs};
 
@@ -38,6 +38,7 @@ pub(super) struct World<'a> {
     pub(super) proxies: BTreeMap<&'a ProxyPlace, &'a ProxyState>,
     /// Proxies that did not, with why.
     pub(super) silent_proxies: BTreeMap<&'a ProxyPlace, &'a str>,
+    seen: Seen<'a>,
 }
 
 impl<'a> World<'a> {
@@ -49,6 +50,7 @@ impl<'a> World<'a> {
             silent: BTreeMap::new(),
             proxies: BTreeMap::new(),
             silent_proxies: BTreeMap::new(),
+            seen: Seen::default(),
         };
         for (name, seen) in &observed.hosts {
             match seen {
@@ -62,6 +64,7 @@ impl<'a> World<'a> {
                 Err(fault) => drop(world.silent_proxies.insert(place, &fault.message)),
             }
         }
+        world.seen = Seen::of(&world);
         world
     }
 
@@ -74,21 +77,28 @@ impl<'a> World<'a> {
 
     /// The containers of one service, helpers included.
     pub(super) fn of_service(&self, stack: &StackName, service: &ServiceName) -> Vec<Sighting<'a>> {
-        let is_its = |it: &Sighting<'_>| {
-            it.live.identity.stack == *stack && it.live.identity.service == *service
-        };
-        self.containers().filter(is_its).collect()
+        let services = self.seen.containers.get(stack);
+        services.and_then(|services| services.get(service)).cloned().unwrap_or_default()
     }
 
     /// The services of a stack that have containers.
     pub(super) fn services(&self, stack: &StackName) -> BTreeSet<&'a ServiceName> {
-        let mine = self.containers().filter(|it| it.live.identity.stack == *stack);
-        mine.map(|it| &it.live.identity.service).collect()
+        let services = self.seen.containers.get(stack);
+        services.into_iter().flat_map(BTreeMap::keys).copied().collect()
+    }
+
+    /// The hosts on which anything of a stack is.
+    pub(super) fn hosts_of(
+        &self,
+        stack: &StackName,
+    ) -> impl Iterator<Item = (&'a HostName, &'a HostState)> + '_ {
+        let hosts = self.seen.hosts.get(stack).into_iter().flatten();
+        hosts.map(|host| (*host, self.hosts[host]))
     }
 
     /// Every stack of which something is there.
     pub(super) fn stacks(&self) -> BTreeSet<&'a StackName> {
-        let mut stacks: BTreeSet<_> = self.containers().map(|it| &it.live.identity.stack).collect();
+        let mut stacks: BTreeSet<_> = self.seen.containers.keys().copied().collect();
         for state in self.hosts.values() {
             stacks.extend(state.networks.values().filter_map(|it| it.stack.as_ref()));
             stacks.extend(state.releases.keys());
@@ -104,10 +114,30 @@ impl<'a> World<'a> {
         self.proxies.iter().filter_map(|(place, state)| Some((*place, state.table.as_ref()?)))
     }
 
-    /// The places that send to a container.
-    pub(super) fn routed_by(&self, container: &str) -> BTreeSet<&'a ProxyPlace> {
-        let has = |table: &RoutingTable| table.backends_of(container).next().is_some();
-        self.tables().filter(|(_, table)| has(table)).map(|(place, _)| place).collect()
+    /// Whether some place sends to a container.
+    pub(super) fn is_routed(&self, container: &str) -> bool {
+        self.seen.servers.contains_key(container)
+    }
+
+    /// The backends that a container is a server of, with the address it has there.
+    pub(super) fn servers(&self, container: &str) -> &[Server<'a>] {
+        self.seen.servers.get(container).map_or(&[], Vec::as_slice)
+    }
+
+    /// The places that an address was taken out of lately.
+    pub(super) fn retired(&self, at: &Endpoint) -> &[&'a ProxyPlace] {
+        self.seen.retired.get(at).map_or(&[], Vec::as_slice)
+    }
+
+    /// The backends of a service, over all places.
+    pub(super) fn backends_of(&self, stack: &StackName, service: &ServiceName) -> &[&'a Backend] {
+        let services = self.seen.backends.get(stack);
+        services.and_then(|services| services.get(service)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a container of that name was seen anywhere.
+    pub(super) fn has_seen(&self, name: &str) -> bool {
+        self.hosts.values().any(|state| state.containers.contains_key(name))
     }
 
     /// The settings of a host.
@@ -157,15 +187,70 @@ impl<'a> World<'a> {
 
     /// The generation that the next change of a stack has.
     pub(super) fn next_generation(&self, stack: &StackName) -> Generation {
-        let born = self.containers().filter(|it| it.live.identity.stack == *stack);
-        let born = born.map(|it| it.live.identity.generation);
-        born.chain(self.released(stack)).max().unwrap_or_default() + 1
+        self.born(stack).max(self.released(stack)).unwrap_or_default() + 1
+    }
+
+    /// The generation of the youngest container of a stack.
+    pub(super) fn born(&self, stack: &StackName) -> Option<Generation> {
+        let services = self.seen.containers.get(stack)?.values().flatten();
+        services.map(|it| it.live.identity.generation).max()
     }
 
     /// The generation of the last release of a stack.
     pub(super) fn released(&self, stack: &StackName) -> Option<Generation> {
-        let releases = self.hosts.values().filter_map(|state| state.releases.get(stack));
+        let releases = self.hosts_of(stack).filter_map(|(_, state)| state.releases.get(stack));
         releases.map(|release| release.generation).max()
+    }
+}
+
+/// A backend that a container is a server of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Server<'a> {
+    pub(super) place: &'a ProxyPlace,
+    pub(super) key: &'a BackendKey,
+    pub(super) at: &'a Endpoint,
+}
+
+/// What was seen by whose it is: a fleet is asked for each of its services, and nobody can look
+/// through all hosts for each of them.
+#[derive(Default)]
+struct Seen<'a> {
+    containers: BTreeMap<&'a StackName, BTreeMap<&'a ServiceName, Vec<Sighting<'a>>>>,
+    hosts: BTreeMap<&'a StackName, BTreeSet<&'a HostName>>,
+    servers: BTreeMap<&'a str, Vec<Server<'a>>>,
+    retired: BTreeMap<&'a Endpoint, Vec<&'a ProxyPlace>>,
+    backends: BTreeMap<&'a StackName, BTreeMap<&'a ServiceName, Vec<&'a Backend>>>,
+}
+
+impl<'a> Seen<'a> {
+    fn of(world: &World<'a>) -> Self {
+        let mut seen = Self::default();
+        for it in world.containers() {
+            let identity = &it.live.identity;
+            let services = seen.containers.entry(&identity.stack).or_default();
+            services.entry(&identity.service).or_default().push(it);
+            seen.hosts.entry(&identity.stack).or_default().insert(it.host);
+        }
+        for (host, state) in &world.hosts {
+            let networks = state.networks.values().filter_map(|it| it.stack.as_ref());
+            let volumes = state.volumes.values().filter_map(|it| it.stack.as_ref());
+            for stack in networks.chain(volumes).chain(state.releases.keys()) {
+                seen.hosts.entry(stack).or_default().insert(host);
+            }
+        }
+        for (place, table) in world.tables() {
+            for (key, backend) in &table.backends {
+                let services = seen.backends.entry(&key.stack).or_default();
+                services.entry(&key.service).or_default().push(backend);
+                for (name, at) in &backend.servers {
+                    seen.servers.entry(name).or_default().push(Server { place, key, at });
+                }
+            }
+            for at in &table.retired {
+                seen.retired.entry(at).or_default().push(place);
+            }
+        }
+        seen
     }
 }
 

@@ -376,9 +376,17 @@ fn live(name: &str, container: &SimContainer, now: Millis) -> LiveContainer {
             health: has_check.then(health),
         },
         image: container.image.clone(),
-        config: container.config.clone(),
+        config: without_identity(container.config.clone()).into(),
         addresses: BTreeMap::from([("default".to_owned(), container.address)]),
     }
+}
+
+/// Labels that say whose a container is are no part of its configuration.
+fn without_identity(mut config: Value) -> Value {
+    if let Some(labels) = config.get_mut("Labels").and_then(Value::as_object_mut) {
+        labels.retain(|key, _| !is_reserved(key));
+    }
+    config
 }
 
 fn found<'a>(host: &'a mut SimHost, name: &str) -> Result<&'a mut SimContainer, PortError> {

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use serde_json::{Map, Value, json};
 
 use super::moment::millis;
-use crate::model::{ContainerState, Health, Identity, LiveContainer, Status};
+use crate::model::{ContainerState, Health, Identity, LiveContainer, RESERVED_LABELS, Status};
 
 /// What can be asked for of a container's place in a network, beside its aliases and MAC address.
 const ASKED_FOR: [&str; 3] = ["IPAMConfig", "DriverOpts", "Links"];
@@ -28,7 +28,7 @@ pub(super) fn live_container(seen: &Value) -> Option<LiveContainer> {
         identity: Identity::read(&labels(seen.pointer("/Config/Labels")))?,
         state: state(seen),
         image: text(seen, "/Image").to_owned(),
-        config: request(seen, networks, id),
+        config: request(seen, networks, id).into(),
         addresses: networks
             .iter()
             .filter_map(|(name, place)| Some((name.clone(), address(place)?)))
@@ -95,6 +95,9 @@ fn request(seen: &Value, networks: &Map<String, Value>, id: &str) -> Value {
     let mut request = seen.pointer("/Config").cloned().unwrap_or_else(|| json!({}));
     let places: Map<String, Value> =
         networks.iter().map(|(name, place)| (name.clone(), asked_for(place, id))).collect();
+    if let Some(labels) = request.get_mut("Labels").and_then(Value::as_object_mut) {
+        labels.retain(|key, _| !RESERVED_LABELS.contains(&key.as_str()));
+    }
     if let Some(keys) = request.as_object_mut() {
         if keys.get("Hostname").and_then(Value::as_str) == Some(short(id)) {
             keys.remove("Hostname");

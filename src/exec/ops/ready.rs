@@ -199,7 +199,7 @@ async fn with_output(task: &Task<'_>, name: &str, why: &str) -> String {
     // Without its output the failure is still told.
     drop::<Result<(), PortError>>(read);
     let masks = match engine.inspect(name).await {
-        Ok(Some(live)) => Masks::of(task.context.work, name, Some(&live.config)),
+        Ok(Some(live)) => Masks::of(task.context.work, name, Some(&*live.config)),
         Ok(None) | Err(_) => Masks::of(task.context.work, name, None),
     };
     let from = lines.len().saturating_sub(LINES);

@@ -65,12 +65,12 @@ fn unseen(draft: &Draft<'_, '_>, service: &Service<'_>) -> BTreeSet<String> {
     if draft.world.silent.is_empty() {
         return BTreeSet::new();
     }
-    let seen: BTreeSet<&String> = draft.world.containers().map(|it| &it.live.name).collect();
-    let wanted = &service.wanted;
-    let own = draft.world.tables().flat_map(|(_, table)| &table.backends);
-    let own = own.filter(|(key, _)| key.stack == *wanted.stack && key.service == *wanted.service);
-    let names = own.flat_map(|(_, backend)| backend.servers.keys());
-    names.filter(|name| !seen.contains(name)).cloned().collect()
+    let own = draft.world.backends_of(service.wanted.stack, service.wanted.service);
+    let names = own.iter().flat_map(|backend| backend.servers.keys());
+    let mine = draft.world.of_service(service.wanted.stack, service.wanted.service);
+    let mine: BTreeSet<&String> = mine.iter().map(|it| &it.live.name).collect();
+    let is_seen = |name: &String| mine.contains(name) || draft.world.has_seen(name);
+    names.filter(|name| !is_seen(name)).cloned().collect()
 }
 
 /// The time between two batches; what the next one waits for.

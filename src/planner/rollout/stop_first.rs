@@ -45,7 +45,7 @@ pub(in crate::planner) fn stop_first<'a>(draft: &mut Draft<'_, 'a>, service: &Se
         let end =
             End { lane: &lane, wanted: Some(&service.wanted), cause: &cause, after: after.clone() };
         if !has_left {
-            if olds.iter().any(|old| !draft.world.routed_by(&old.live.name).is_empty()) {
+            if olds.iter().any(|old| draft.world.is_routed(&old.live.name)) {
                 draft.turn(service, &serving, &left, &after, &cause);
             }
             for (old, needs) in draft.stop(&olds, &end) {
@@ -93,7 +93,7 @@ pub(in crate::planner) fn leave_all<'a>(draft: &mut Draft<'_, 'a>, service: &Ser
     let serving: Vec<&Member<'a>> = service.members.iter().filter(kept).collect();
     let cause = Cause::Changed;
     let left = remaining(draft, service, &[], true);
-    let is_routed = olds.iter().any(|old| !draft.world.routed_by(&old.live.name).is_empty());
+    let is_routed = olds.iter().any(|old| draft.world.is_routed(&old.live.name));
     let switches = match is_routed {
         true => draft.turn(service, &serving, &left, &BTreeSet::new(), &cause),
         false => BTreeSet::new(),

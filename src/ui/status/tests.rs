@@ -16,7 +16,8 @@ fn container(service: &str, slot: u32, status: ContainerStatus) -> LiveContainer
         identity: identity(service, slot),
         state: ContainerState { status, started_at: 0, exit_code: 137, restarts: 0, health: None },
         image: "sha256:aa".into(),
-        config: value!({"Image": "registry/shop:1.4.1", "Env": [format!("PASSWORD={SECRET}")]}),
+        config: value!({"Image": "registry/shop:1.4.1", "Env": [format!("PASSWORD={SECRET}")]})
+            .into(),
         addresses: BTreeMap::new(),
     }
 }

@@ -1,0 +1,118 @@
+//! Equal configurations kept once: the replicas of a service differ in little but their identity,
+//! and a fleet has hundreds of thousands of them.
+//!
+//! Nothing that anybody sees depends on it, only memory and the time to compare.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher};
+
+use serde_json::Value;
+
+use crate::model::{Config, HostState};
+
+/// The configurations there are so far.
+#[derive(Default)]
+pub struct Sharing {
+    /// By their hash, which says only where to look.
+    known: BTreeMap<u64, Vec<Config>>,
+}
+
+impl Sharing {
+    /// Lets the containers of a host share what is equal among them, and with hosts before.
+    pub fn host(&mut self, state: &mut HostState) {
+        for container in state.containers.values_mut() {
+            let mut hasher = DefaultHasher::new();
+            hash(&container.config, &mut hasher);
+            let known = self.known.entry(hasher.finish()).or_default();
+            match known.iter().find(|it| **it == container.config) {
+                Some(equal) => container.config = equal.clone(),
+                None => known.push(container.config.clone()),
+            }
+        }
+    }
+}
+
+/// Equal values in an equal order have equal hashes.
+fn hash(value: &Value, hasher: &mut DefaultHasher) {
+    match value {
+        Value::Null => hasher.write_u8(0),
+        Value::Bool(flag) => flag.hash(hasher),
+        Value::Number(number) => number.hash(hasher),
+        Value::String(text) => text.hash(hasher),
+        Value::Array(items) => {
+            hasher.write_usize(items.len());
+            items.iter().for_each(|item| hash(item, hasher));
+        }
+        Value::Object(fields) => {
+            hasher.write_usize(fields.len());
+            for (key, value) in fields {
+                key.hash(hasher);
+                hash(value, hasher);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::{
+        CommitId, ContainerState, Identity, LiveContainer, Name, Owner, ServiceName, SpecHash,
+        Status,
+    };
+
+    fn container(name: &str, image: &str) -> (String, LiveContainer) {
+        let word = |text| Name::parse(text).expect("a name");
+        let owner = Owner { project: word("acme").into(), environment: word("test").into() };
+        let identity = Identity {
+            owner,
+            stack: word("shop").into(),
+            service: ServiceName::new("web"),
+            slot: 1,
+            spec: SpecHash::new("1"),
+            inputs: String::new(),
+            generation: 1,
+            commit: CommitId::new("1"),
+        };
+        let state = ContainerState {
+            status: Status::Running,
+            started_at: 1,
+            exit_code: 0,
+            restarts: 0,
+            health: None,
+        };
+        let config = json!({"Image": image, "Env": ["A=1"], "HostConfig": {"Memory": 1}}).into();
+        let live = LiveContainer {
+            id: name.to_owned(),
+            name: name.to_owned(),
+            identity,
+            state,
+            image: image.to_owned(),
+            config,
+            addresses: BTreeMap::new(),
+        };
+        (name.to_owned(), live)
+    }
+
+    #[test]
+    fn equal_configurations_of_two_hosts_are_kept_once_and_no_others() {
+        let host = |containers: [(String, LiveContainer); 2]| HostState {
+            containers: BTreeMap::from(containers),
+            ..HostState::default()
+        };
+        let before = [
+            host([container("a", "1"), container("b", "2")]),
+            host([container("c", "1"), container("d", "1")]),
+        ];
+        let mut after = before.clone();
+        let mut sharing = Sharing::default();
+        after.iter_mut().for_each(|state| sharing.host(state));
+        let config = |host: usize, name: &str| &after[host].containers[name].config;
+        assert!(config(0, "a").is_shared_with(config(1, "d")));
+        assert!(config(1, "c").is_shared_with(config(1, "d")));
+        assert!(!config(0, "a").is_shared_with(config(0, "b")));
+        assert_eq!(before[1].containers, after[1].containers);
+    }
+}

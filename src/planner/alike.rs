@@ -1,0 +1,182 @@
+//! Containers of one service that are compared once: in a fleet most are alike, and what differs
+//! between two that are alike is only which ports of their hosts we have given them.
+//!
+//! An answer is used again only where it would come out the same; what is remembered never decides.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use super::world::Binding;
+use crate::model::{Config, Endpoint, EngineInfo, FieldDifference};
+
+/// How many kinds of containers a service is remembered by: two releases, each twice.
+const KINDS_MAX: usize = 4;
+
+/// Everything of one container that a comparison with its service depends on.
+pub(super) struct Case<'a> {
+    pub(super) engine: &'a EngineInfo,
+    /// `Config` of its image.
+    pub(super) image: &'a Value,
+    pub(super) config: &'a Config,
+    /// Ports that we gave it.
+    pub(super) extra: BTreeSet<Binding>,
+}
+
+/// The comparisons made for one service.
+#[derive(Default)]
+pub(super) struct Alike<'a> {
+    kinds: Vec<(Case<'a>, Vec<FieldDifference>)>,
+}
+
+impl<'a> Alike<'a> {
+    /// What differs between a container and its service, if one like it was compared.
+    pub(super) fn fields(&self, case: &Case<'a>) -> Option<Vec<FieldDifference>> {
+        let known = self.kinds.iter().find(|(known, fields)| {
+            // Where ports differ, their numbers are part of the answer.
+            let is_about_ports = fields.iter().any(|field| field.path.starts_with("ports."));
+            known.is_like(case, is_about_ports)
+        });
+        known.map(|(_, fields)| fields.clone())
+    }
+
+    /// Remembers a comparison.
+    pub(super) fn keep(&mut self, case: Case<'a>, fields: &[FieldDifference]) {
+        if self.kinds.len() < KINDS_MAX {
+            self.kinds.push((case, fields.to_vec()));
+        }
+    }
+}
+
+impl Case<'_> {
+    fn is_like(&self, other: &Self, with_ports: bool) -> bool {
+        // Of an engine, only what it can do is asked.
+        self.engine.version == other.engine.version
+            && (std::ptr::eq(self.image, other.image) || self.image == other.image)
+            && (self.config.is_shared_with(other.config) && self.extra == other.extra
+                || !with_ports && self.is_like_but_for_ports(other))
+    }
+
+    fn is_like_but_for_ports(&self, other: &Self) -> bool {
+        let (Some(own), Some(others)) = (self.config.as_object(), other.config.as_object()) else {
+            return false;
+        };
+        let hosts = (object(own, "HostConfig"), object(others, "HostConfig"));
+        let (Some(own_host), Some(other_host)) = hosts else { return false };
+        equal_without(own, others, "HostConfig")
+            && equal_without(own_host, other_host, "PortBindings")
+            && self.publishes_like(other)
+            && match (object(own_host, "PortBindings"), object(other_host, "PortBindings")) {
+                (Some(own), Some(others)) => self.binds_like(own, other, others),
+                (None, None) => true,
+                (Some(_), None) | (None, Some(_)) => false,
+            }
+    }
+
+    /// Whether both were given ports for the same ports of the container, at the same addresses.
+    fn publishes_like(&self, other: &Self) -> bool {
+        let place = |it: &Binding| (it.container_port, it.at.address);
+        self.extra.iter().map(place).eq(other.extra.iter().map(place))
+    }
+
+    fn binds_like(
+        &self,
+        own: &Map<String, Value>,
+        other: &Self,
+        others: &Map<String, Value>,
+    ) -> bool {
+        own.len() == others.len()
+            && own.iter().all(|(port, places)| {
+                let (Some(own), Some(others)) =
+                    (places.as_array(), others.get(port).and_then(Value::as_array))
+                else {
+                    return false;
+                };
+                own.len() == others.len()
+                    && own.iter().zip(others).all(|(a, b)| {
+                        a == b
+                            || a.get("HostIp") == b.get("HostIp")
+                                && self.gave(port, a)
+                                && other.gave(port, b)
+                    })
+            })
+    }
+
+    /// Whether a place is one that we chose.
+    fn gave(&self, port: &str, place: &Value) -> bool {
+        let text = |key: &str| place.get(key).and_then(Value::as_str);
+        let container_port = port.split('/').next().and_then(|port| port.parse().ok());
+        let address = text("HostIp").and_then(|it| it.parse().ok());
+        let host_port = text("HostPort").and_then(|it| it.parse().ok());
+        let (Some(container_port), Some(address), Some(port)) =
+            (container_port, address, host_port)
+        else {
+            return false;
+        };
+        self.extra.contains(&Binding { container_port, at: Endpoint { address, port } })
+    }
+}
+
+fn object<'v>(value: &'v Map<String, Value>, key: &str) -> Option<&'v Map<String, Value>> {
+    value.get(key).and_then(Value::as_object)
+}
+
+fn equal_without(a: &Map<String, Value>, b: &Map<String, Value>, key: &str) -> bool {
+    a.len() == b.len()
+        && a.iter()
+            .all(|(name, value)| name == key && b.contains_key(key) || b.get(name) == Some(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn extra(port: u16) -> BTreeSet<Binding> {
+        let at = Endpoint { address: IpAddr::from([127, 0, 0, 1]), port };
+        BTreeSet::from([Binding { container_port: 80, at }])
+    }
+
+    fn config(image: &str, port: u16, other: u16) -> Config {
+        let place = |port: u16| json!({"HostIp": "127.0.0.1", "HostPort": port.to_string()});
+        let bindings = json!({"80/tcp": [place(port)], "90/tcp": [place(other)]});
+        json!({"Image": image, "HostConfig": {"PortBindings": bindings}}).into()
+    }
+
+    fn is_known(first: (&Config, u16), field: &str, second: (&Config, u16)) -> bool {
+        let engine = EngineInfo::default();
+        let case = |(config, port)| Case {
+            engine: &engine,
+            image: &Value::Null,
+            config,
+            extra: extra(port),
+        };
+        let mut alike = Alike::default();
+        let field = FieldDifference { path: field.into(), old: None, new: None };
+        alike.keep(case(first), &[field]);
+        alike.fields(&case(second)).is_some()
+    }
+
+    #[test]
+    fn a_port_that_we_chose_makes_no_difference() {
+        let (one, two) = (config("a", 20_000, 9), config("a", 20_001, 9));
+        assert!(is_known((&one, 20_000), "env.A", (&two, 20_001)));
+    }
+
+    #[test]
+    fn what_is_told_of_ports_is_told_of_one_container() {
+        let (one, two) = (config("a", 20_000, 9), config("a", 20_001, 9));
+        assert!(!is_known((&one, 20_000), "ports.90/tcp", (&two, 20_001)));
+    }
+
+    #[test]
+    fn any_other_port_and_any_other_field_is_compared() {
+        let one = config("a", 20_000, 9);
+        for other in [config("a", 20_001, 10), config("b", 20_001, 9), config("a", 20_002, 9)] {
+            assert!(!is_known((&one, 20_000), "env.A", (&other, 20_001)), "{other:?}");
+        }
+    }
+}

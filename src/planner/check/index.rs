@@ -1,0 +1,183 @@
+//! A plan and what was seen, by what the linter looks for: a fleet has more steps and containers than
+//! could be looked through for each of its steps.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use crate::model::{
+    BackendKey, HostName, LiveContainer, Observed, Op, Plan, ProxyPlace, StackName, Step, StepId,
+};
+
+/// Steps that have to do with a container, by its host and name.
+type OnHosts<'a> = BTreeMap<(&'a HostName, &'a str), Vec<StepId>>;
+
+/// Steps that have to do with a backend.
+pub(super) type Backends<'a> = BTreeMap<(&'a ProxyPlace, &'a BackendKey), Vec<StepId>>;
+
+pub(super) struct Index<'a> {
+    /// The steps that make a container.
+    pub(super) made: OnHosts<'a>,
+    /// The steps that stop a container.
+    pub(super) stopped: OnHosts<'a>,
+    /// The steps that prove a container, by its name.
+    pub(super) proved: BTreeMap<&'a str, Vec<StepId>>,
+    /// The switches of a backend.
+    pub(super) switches: Backends<'a>,
+    /// The steps that wait until a backend's servers are let go.
+    pub(super) drains: Backends<'a>,
+    /// The steps of a stack, but the record of its release.
+    pub(super) of_stack: BTreeMap<&'a StackName, Vec<StepId>>,
+    /// The backends that a container was seen in, by its name.
+    pub(super) servers: BTreeMap<&'a str, Vec<(&'a ProxyPlace, &'a BackendKey)>>,
+    /// Containers of the names that the plan or a proxy speaks of, in the order of their hosts.
+    pub(super) live: BTreeMap<&'a str, Vec<&'a LiveContainer>>,
+    /// Whether some host did not answer.
+    pub(super) is_blind: bool,
+    pub(super) above: Above,
+}
+
+impl<'a> Index<'a> {
+    pub(super) fn of(plan: &'a Plan, observed: &'a Observed) -> Self {
+        let mut index = Self {
+            made: BTreeMap::new(),
+            stopped: BTreeMap::new(),
+            proved: BTreeMap::new(),
+            switches: BTreeMap::new(),
+            drains: BTreeMap::new(),
+            of_stack: BTreeMap::new(),
+            servers: BTreeMap::new(),
+            live: BTreeMap::new(),
+            is_blind: observed.hosts.values().any(Result::is_err),
+            above: Above(RefCell::new(Marks::default())),
+        };
+        plan.steps.iter().for_each(|step| index.step(step));
+        index.look(observed);
+        index
+    }
+
+    /// The steps of `all` that have to do with a container on the host of `step`.
+    pub(super) fn on<'i>(
+        &self,
+        all: &'i OnHosts<'_>,
+        step: &'i Step,
+        container: &'i str,
+    ) -> &'i [StepId] {
+        all.get(&(&step.host, container)).map_or(&[], Vec::as_slice)
+    }
+
+    fn step(&mut self, step: &'a Step) {
+        if !matches!(step.op, Op::Record { .. }) {
+            self.of_stack.entry(&step.stack).or_default().push(step.id);
+        }
+        match &step.op {
+            Op::Create { replica } => {
+                self.made.entry((&step.host, &replica.name)).or_default().push(step.id);
+            }
+            Op::Stop { container, .. } => {
+                self.stopped.entry((&step.host, container)).or_default().push(step.id);
+            }
+            Op::AwaitReady { container, .. } => {
+                self.proved.entry(container).or_default().push(step.id);
+            }
+            Op::Switch { place, change } => {
+                for (key, change) in &change.set {
+                    self.switches.entry((place, key)).or_default().push(step.id);
+                    let servers = change.to.iter().flat_map(|backend| backend.servers.keys());
+                    self.live.extend(servers.map(|name| (name.as_str(), Vec::new())));
+                }
+            }
+            Op::AwaitDrained { place, servers, .. } => {
+                for key in servers.keys() {
+                    self.drains.entry((place, key)).or_default().push(step.id);
+                }
+            }
+            Op::Pull { .. }
+            | Op::CreateNetwork { .. }
+            | Op::CreateVolume { .. }
+            | Op::Start { .. }
+            | Op::RunHook { .. }
+            | Op::AwaitCompleted { .. }
+            | Op::Remove { .. }
+            | Op::RemoveNetwork { .. }
+            | Op::RemoveVolume { .. }
+            | Op::Pause { .. }
+            | Op::Record { .. } => {}
+        }
+    }
+
+    fn look(&mut self, observed: &'a Observed) {
+        let proxies = observed.proxies.iter();
+        let tables =
+            proxies.filter_map(|(at, state)| Some((at, state.as_ref().ok()?.table.as_ref()?)));
+        for (place, table) in tables {
+            for (key, backend) in &table.backends {
+                for name in backend.servers.keys() {
+                    self.servers.entry(name).or_default().push((place, key));
+                    self.live.entry(name).or_default();
+                }
+            }
+        }
+        if self.live.is_empty() {
+            return;
+        }
+        for state in observed.hosts.values().filter_map(|state| state.as_ref().ok()) {
+            for (name, live) in &state.containers {
+                if let Some(all) = self.live.get_mut(name.as_str()) {
+                    all.push(live);
+                }
+            }
+        }
+    }
+}
+
+/// What must have succeeded before a step, found by walking up from it each time: to keep it for
+/// all steps would be too much.
+pub(super) struct Above(RefCell<Marks>);
+
+/// The walk that came by each step last.
+#[derive(Default)]
+struct Marks {
+    met_by: Vec<usize>,
+    walks: usize,
+    open: Vec<StepId>,
+}
+
+impl Above {
+    /// Whether one of `candidates` is above a step.
+    pub(super) fn any(&self, steps: &[Step], step: &Step, candidates: &[StepId]) -> bool {
+        let Some(first) = candidates.iter().min() else { return false };
+        if candidates.iter().any(|id| step.needs.contains(id)) {
+            return true;
+        }
+        let mut marks = self.0.borrow_mut();
+        marks.walk(steps, step, *first);
+        candidates.iter().any(|id| marks.has_met(*id))
+    }
+
+    /// Whether all of `candidates` are above a step.
+    pub(super) fn all(&self, steps: &[Step], step: &Step, candidates: &[StepId]) -> bool {
+        let Some(first) = candidates.iter().min() else { return true };
+        let mut marks = self.0.borrow_mut();
+        marks.walk(steps, step, *first);
+        candidates.iter().all(|id| marks.has_met(*id))
+    }
+}
+
+impl Marks {
+    /// Meets all that is above a step, and not before `first`.
+    fn walk(&mut self, steps: &[Step], step: &Step, first: StepId) {
+        self.met_by.resize(steps.len(), 0);
+        self.walks += 1;
+        self.open.extend(step.needs.range(first..));
+        while let Some(step) = self.open.pop() {
+            if self.met_by[step.0] != self.walks {
+                self.met_by[step.0] = self.walks;
+                self.open.extend(steps[step.0].needs.range(first..));
+            }
+        }
+    }
+
+    fn has_met(&self, id: StepId) -> bool {
+        self.met_by[id.0] == self.walks
+    }
+}
