@@ -30,8 +30,8 @@ pub use extension::{
 };
 pub use formats::{parse_duration, parse_size};
 pub use inventory::{
-    Capacity, Endpoint, Host, Inventory, Jump, Listen, ListenTls, Location, PortRange, Proxy,
-    ProxyKind, Runs, SshSettings, Tls, Unreachable,
+    Capacity, Endpoint, Host, Inventory, Jump, Listen, ListenTls, Location, PasswordSource,
+    PortRange, Proxy, ProxyKind, Registry, Runs, SshSettings, Tls, Unreachable,
 };
 pub use placed::Placed;
 pub use repository::{Environment, Protect, Settings};

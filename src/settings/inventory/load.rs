@@ -6,6 +6,7 @@ use super::endpoint::{Endpoint, Location};
 use super::host::{Host, Jump, SshSettings};
 use super::network;
 use super::proxy::Proxy;
+use super::registry::Registry;
 use super::shape::INVENTORY;
 use crate::diag::{Diagnostic, Sources};
 use crate::files::Files;
@@ -26,6 +27,8 @@ pub struct Inventory {
     pub hosts: BTreeMap<Name, Host>,
     /// The proxies by name.
     pub proxies: BTreeMap<Name, Proxy>,
+    /// Logins for registries, by the name that images begin with.
+    pub registries: BTreeMap<String, Registry>,
     /// What a plan does about a host that does not answer.
     pub unreachable: Unreachable,
 }
@@ -48,6 +51,7 @@ impl Inventory {
             file: None,
             hosts: BTreeMap::from([(local.name.clone(), local)]),
             proxies: BTreeMap::new(),
+            registries: BTreeMap::new(),
             unreachable: Unreachable::Fail,
         }
     }
@@ -105,7 +109,9 @@ impl Reader<'_> {
             Some(word) if word.value == "skip" => Unreachable::Skip,
             _ => Unreachable::Fail,
         };
-        Inventory { file: Some(self.path.to_owned()), hosts, proxies, unreachable }
+        let registries = self.registries();
+        let file = Some(self.path.to_owned());
+        Inventory { file, hosts, proxies, registries, unreachable }
     }
 
     fn hosts(&mut self) -> BTreeMap<Name, Host> {
@@ -128,6 +134,16 @@ impl Reader<'_> {
         self.check_locations(&hosts);
         self.lay_defaults(&mut hosts);
         hosts
+    }
+
+    fn registries(&mut self) -> BTreeMap<String, Registry> {
+        let mut registries = BTreeMap::new();
+        for (server, item) in entries(self.root, "registries") {
+            if let Some(registry) = Registry::read(server, item, self.path, self.problems) {
+                registries.insert(server.to_owned(), registry);
+            }
+        }
+        registries
     }
 
     fn lay_defaults(&mut self, hosts: &mut BTreeMap<Name, Host>) {

@@ -10,6 +10,7 @@ mod host;
 mod load;
 mod network;
 mod proxy;
+mod registry;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -18,4 +19,5 @@ pub use endpoint::{Endpoint, Location, Tls};
 pub use host::{Capacity, Host, Jump, PortRange, SshSettings};
 pub use load::{Inventory, Unreachable};
 pub use proxy::{Listen, ListenTls, Proxy, ProxyKind, Runs};
+pub use registry::{PasswordSource, Registry};
 pub use shape::INVENTORY;

@@ -3,6 +3,7 @@
 use super::endpoint::{ENDPOINT, LOCATION, SECRET_LOCATION};
 use super::host::{JUMP, PORTS};
 use super::proxy::{CONTAINER_OR_HOST, LISTEN_TEXT, TEMPLATE};
+use super::registry::{PASSWORD_FILE, SERVER, VARIABLE};
 use crate::settings::address::ADDRESS;
 use crate::settings::formats::{ABSOLUTE_PATH, PORT, SIZE};
 use crate::settings::names::NAME;
@@ -37,6 +38,16 @@ pub static INVENTORY: Record = Record {
                 extensions: false,
             }),
             "The proxies that routes go through, by name.",
+        ),
+        Field::optional(
+            "registries",
+            Shape::Map(&MapOf {
+                key: Some(&SERVER),
+                value: Shape::Record(&REGISTRY),
+                extensions: false,
+            }),
+            "Logins for registries, by the name that images begin with; `docker.io` for those that \
+             name none. Default: those of `docker login`, on the machine that runs gitdeploy.",
         ),
         Field::defaulting(
             "unreachable",
@@ -204,6 +215,25 @@ static PROXY: Record = Record {
             "template",
             Shape::Text(&TEMPLATE),
             "A template for `config`, seen from this file. Default: the built-in one.",
+        ),
+    ],
+    extensions: false,
+};
+
+static REGISTRY: Record = Record {
+    name: "registry",
+    fields: &[
+        Field::required("username", Shape::Str, "The user."),
+        Field::optional(
+            "password_env",
+            Shape::Text(&VARIABLE),
+            "The variable with the password or token, where gitdeploy runs.",
+        ),
+        Field::optional(
+            "password_file",
+            Shape::Text(&PASSWORD_FILE),
+            "The file whose first line is the password, where gitdeploy runs and outside the \
+             repository.",
         ),
     ],
     extensions: false,
