@@ -52,6 +52,9 @@ pub(super) fn assemble(world: &World<'_>, reach: &Reach<'_>) -> Result<Plan, Vec
     }
     let scope = reach.stacks.iter().map(|stack| (*stack).clone()).collect();
     let mut draft = Draft::new(world, Routes::new(world, scope));
+    for stack in &stacks {
+        problems.extend(prereqs::bring(&mut draft, &stack.services));
+    }
     let stale = files::follow_again(&mut draft, reach);
     let wanted_ports = wanted_ports(&stacks);
     for stack in &mut stacks {
@@ -65,6 +68,7 @@ pub(super) fn assemble(world: &World<'_>, reach: &Reach<'_>) -> Result<Plan, Vec
         return Err(problems);
     }
     let proxy_files = files::files(&draft, &stale)?;
+    prereqs::bring_first(&mut draft);
     draft.graph.reduce();
     let request = world.request;
     let mut plan = Plan {

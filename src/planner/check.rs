@@ -36,6 +36,7 @@ pub fn check(plan: &Plan, observed: &Observed) -> Vec<Violation> {
         look.ready_before_routed(step);
         look.own_things_only(step);
         look.recorded_last(step);
+        look.images_first(step);
     }
     look.ports_differ();
     look.names_differ();
@@ -117,6 +118,22 @@ impl<'a> Look<'a> {
             (Some(_), _) => {}
             (None, None) if is_made() => {}
             (None, _) => self.say(step, "nobody has seen that container"),
+        }
+    }
+
+    /// I8: a stack is not touched before all its images are on all its hosts.
+    fn images_first(&mut self, step: &Step) {
+        if matches!(step.op, Op::Pull { .. }) {
+            return;
+        }
+        let above = &self.above[step.id.0];
+        let is_late = |other: &&Step| {
+            other.stack == step.stack
+                && matches!(other.op, Op::Pull { .. })
+                && !above.contains(&other.id)
+        };
+        if let Some(late) = self.plan.steps.iter().find(is_late) {
+            self.say(step, &format!("#{} brings an image of its stack later", late.id.0));
         }
     }
 

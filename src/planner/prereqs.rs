@@ -66,7 +66,38 @@ impl Remade {
     }
 }
 
-/// Lays down what makes a stack's networks, volumes and images ready where its replicas come.
+/// Lays down what brings a stack's images to the hosts where its replicas come.
+pub(super) fn bring(draft: &mut Draft<'_, '_>, services: &[Service<'_>]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for service in services {
+        for member in service.members.iter().filter(|it| it.does.is_fresh()) {
+            let own = member.replica.iter().map(|_| &service.wanted.target.container.image);
+            let hooks = service.wanted.target.pre_start.iter().filter_map(|it| it.image.as_ref());
+            for image in own.chain(hooks.filter(|_| !member.helpers.is_empty())) {
+                problems.extend(pull(draft, service, &member.host, image).err());
+            }
+        }
+    }
+    problems
+}
+
+/// Lets everything else of a stack wait until all its images are everywhere: a registry that is
+/// away or a disk that is full then finds everything as it was.
+pub(super) fn bring_first(draft: &mut Draft<'_, '_>) {
+    let mut pulls: BTreeMap<StackName, BTreeSet<StepId>> = BTreeMap::new();
+    for step in &draft.graph.steps {
+        if matches!(step.op, Op::Pull { .. }) {
+            pulls.entry(step.stack.clone()).or_default().insert(step.id);
+        }
+    }
+    for step in &mut draft.graph.steps {
+        if !matches!(step.op, Op::Pull { .. }) {
+            step.needs.extend(pulls.get(&step.stack).into_iter().flatten());
+        }
+    }
+}
+
+/// Lays down what makes a stack's networks and volumes ready where its replicas come.
 pub(super) fn prepare<'a>(
     draft: &mut Draft<'_, 'a>,
     stack: &StackName,
@@ -84,11 +115,6 @@ pub(super) fn prepare<'a>(
             networks.extend(names.map(|name| (host.clone(), name.to_owned())));
             let used = service.wanted.volumes(draft.world).into_iter();
             volumes.extend(used.map(|it| (host.clone(), it.name, it.key)));
-            let own = member.replica.iter().map(|_| &service.wanted.target.container.image);
-            let hooks = service.wanted.target.pre_start.iter().filter_map(|it| it.image.as_ref());
-            for image in own.chain(hooks.filter(|_| !member.helpers.is_empty())) {
-                problems.extend(pull(draft, service, host, image).err());
-            }
         }
     }
     let lane = Lane::stack(stack);

@@ -155,6 +155,19 @@ fn a_port_that_is_somebody_elses_is_found() {
 }
 
 #[test]
+fn an_image_that_comes_too_late_is_found() {
+    let mut fleet = Fleet::one();
+    fleet.want("shop", "services: {a: {image: i}, b: {image: j}}");
+    let image = fleet.host("local").images.get_mut("j").expect("it").as_mut().expect("an image");
+    (image.id, image.needs_pull, image.digest) = (None, true, Some("sha256:d1".into()));
+    let mut plan = fleet.plan().expect("a plan");
+    assert_eq!(check(&plan, &fleet.observed), []);
+    needs_nothing(&mut plan, |op| matches!(op, Op::CreateNetwork { .. }));
+    let found = check(&plan, &fleet.observed);
+    assert!(found[0].to_string().ends_with("#0 brings an image of its stack later"), "{found:?}");
+}
+
+#[test]
 fn a_record_before_the_end_is_found() {
     let text = tampered(|_, plan| needs_nothing(plan, |op| matches!(op, Op::Record { .. })));
     assert!(text.contains("a step of the stack may come after it"), "{text}");

@@ -477,21 +477,21 @@ fn an_image_that_is_not_there_is_pulled_once_a_host() {
         let image = fleet.host(host).images.get_mut("i").expect("it").as_mut().expect("an image");
         (image.id, image.needs_pull, image.digest) = (None, true, Some("sha256:d1".into()));
     }
-    assert_snapshot!(fleet.text(), @"
+    assert_snapshot!(fleet.text(), @r"
     [] -> #0 a@a pull i (new in the commit)
     [] -> #1 a@b pull i (new in the commit)
-    [] -> #2 shop@a create network shop_default (new in the commit)
-    [] -> #3 shop@b create network shop_default (new in the commit)
-    [0, 2] -> #4 a.1@a create shop-a-1.g1 (new in the commit)
-    [1, 3] -> #5 a.2@b create shop-a-2.g1 (new in the commit)
-    [0, 2] -> #6 a.3@a create shop-a-3.g1 (new in the commit)
+    [0, 1] -> #2 shop@a create network shop_default (new in the commit)
+    [0, 1] -> #3 shop@b create network shop_default (new in the commit)
+    [2] -> #4 a.1@a create shop-a-1.g1 (new in the commit)
+    [3] -> #5 a.2@b create shop-a-2.g1 (new in the commit)
+    [2] -> #6 a.3@a create shop-a-3.g1 (new in the commit)
     [4] -> #7 a.1@a start shop-a-1.g1 (new in the commit)
     [7] -> #8 a.1@a wait until shop-a-1.g1 is ready (new in the commit)
     [5] -> #9 a.2@b start shop-a-2.g1 (new in the commit)
     [9] -> #10 a.2@b wait until shop-a-2.g1 is ready (new in the commit)
     [6] -> #11 a.3@a start shop-a-3.g1 (new in the commit)
     [11] -> #12 a.3@a wait until shop-a-3.g1 is ready (new in the commit)
-    [1, 3] -> #13 b.1@b create shop-b-1.g1 (new in the commit)
+    [3] -> #13 b.1@b create shop-b-1.g1 (new in the commit)
     [13] -> #14 b.1@b start shop-b-1.g1 (new in the commit)
     [14] -> #15 b.1@b wait until shop-b-1.g1 is ready (new in the commit)
     [8, 10, 12, 15] -> #16 shop@a record 0000001 (changed in the commit)
