@@ -126,15 +126,16 @@ impl<'a> Look<'a> {
         if matches!(step.op, Op::Pull { .. }) {
             return;
         }
-        let above = &self.above[step.id.0];
-        let is_late = |other: &&Step| {
-            other.stack == step.stack
-                && matches!(other.op, Op::Pull { .. })
-                && !above.contains(&other.id)
+        let Some(pulls) = self.index.pulls.get(&step.stack) else { return };
+        let is_touch = |need: &StepId| {
+            let need = &self.plan.steps[need.0];
+            need.stack == step.stack && !matches!(need.op, Op::Pull { .. })
         };
-        if let Some(late) = self.plan.steps.iter().find(is_late) {
-            self.say(step, &format!("#{} brings an image of its stack later", late.id.0));
+        // What follows a touch that was looked at follows what that one follows.
+        if step.needs.iter().any(is_touch) || self.index.above.all(&self.plan.steps, step, pulls) {
+            return;
         }
+        self.say(step, "an image of its stack is brought later");
     }
 
     fn stopped_before_removed(&mut self, step: &Step) {

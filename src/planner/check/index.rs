@@ -17,6 +17,8 @@ pub(super) type Backends<'a> = BTreeMap<(&'a ProxyPlace, &'a BackendKey), Vec<St
 pub(super) struct Index<'a> {
     /// The steps that make a container.
     pub(super) made: OnHosts<'a>,
+    /// The steps that bring a stack's images.
+    pub(super) pulls: BTreeMap<&'a StackName, Vec<StepId>>,
     /// The steps that stop a container.
     pub(super) stopped: OnHosts<'a>,
     /// The steps that prove a container, by its name.
@@ -40,6 +42,7 @@ impl<'a> Index<'a> {
     pub(super) fn of(plan: &'a Plan, observed: &'a Observed) -> Self {
         let mut index = Self {
             made: BTreeMap::new(),
+            pulls: BTreeMap::new(),
             stopped: BTreeMap::new(),
             proved: BTreeMap::new(),
             switches: BTreeMap::new(),
@@ -91,8 +94,8 @@ impl<'a> Index<'a> {
                     self.drains.entry((place, key)).or_default().push(step.id);
                 }
             }
-            Op::Pull { .. }
-            | Op::CreateNetwork { .. }
+            Op::Pull { .. } => self.pulls.entry(&step.stack).or_default().push(step.id),
+            Op::CreateNetwork { .. }
             | Op::CreateVolume { .. }
             | Op::Start { .. }
             | Op::RunHook { .. }

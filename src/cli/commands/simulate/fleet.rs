@@ -132,7 +132,7 @@ fn live(container: &LiveContainer, app: App, long_ago: Millis) -> SimContainer {
         image: image.clone(),
         app,
         published: SimContainer::bindings(config),
-        config: config.clone(),
+        config: (**config).clone(),
         address: addresses.values().next().copied().unwrap_or(nowhere),
     }
 }
