@@ -221,9 +221,9 @@ fn empty_host() -> HostState {
         let id = format!("sha256:{index:064x}");
         let image = Image {
             id: Some(id.clone()),
-            digest: Some(format!("sha256:{:064x}", index + 100)),
-            needs_pull: false,
+            digests: [format!("sha256:{:064x}", index + 100)].into(),
             config: json!({"Cmd": ["run"], "Env": ["PATH=/usr/bin:/bin"], "WorkingDir": "/srv"}),
+            ..Image::default()
         };
         state.images.insert(format!("registry.example.com/{reference}"), Ok(image.clone()));
         state.images.insert(id, Ok(image));

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use super::ssh::Machines;
 use super::{Failure, Screen, World};
-use crate::adapters::docker::{Docker, TlsFiles};
+use crate::adapters::docker::{Docker, GivenLogin, Logins, Password, TlsFiles};
 use crate::adapters::{System, proxy};
 use crate::files::Files;
 use crate::model::{HostName, ProxyName, ProxyPlace};
 use crate::ports::{Engine, Leases, Ports, Proxy};
-use crate::settings::{Endpoint, Host, Inventory, Location, Tls};
+use crate::settings::{Endpoint, Host, Inventory, Location, PasswordSource, Tls};
 
 /// Connects to every host and proxy of the inventory. Nothing is asked yet: a host that is away is
 /// found when it is looked at.
@@ -25,8 +25,10 @@ pub(super) fn connect(
     let mut engines = BTreeMap::<HostName, Arc<dyn Engine>>::new();
     let mut leases = BTreeMap::<HostName, Arc<dyn Leases>>::new();
     let mut dockers = BTreeMap::new();
+    let logins = Arc::new(logins(inventory, world));
     for (name, host) in &inventory.hosts {
-        let docker = Arc::new(engine(host, &mut machines, files, world)?);
+        let docker = engine(host, &mut machines, files, world)?;
+        let docker = Arc::new(docker.with_logins(Arc::clone(&logins)));
         let name = HostName::from(name.clone());
         engines.insert(name.clone(), Arc::<Docker>::clone(&docker));
         leases.insert(name.clone(), Arc::<Docker>::clone(&docker));
@@ -76,6 +78,29 @@ fn engine(
             Docker::ssh(machine, socket).map_err(|error| failed(&error))
         }
     }
+}
+
+/// Who we are to registries: what the inventory names, then what `docker login` left here.
+fn logins(inventory: &Inventory, world: &World) -> Logins {
+    let home = world.home().unwrap_or("/");
+    let password = |source: &PasswordSource| match source {
+        PasswordSource::File(location) => {
+            Password::File(PathBuf::from(location.on_disk(home).unwrap_or_default()))
+        }
+        PasswordSource::Variable(name) => match world.variable(name) {
+            Some(text) => Password::Text(text.to_owned()),
+            None => Password::Missing(format!("the variable {name} is not set")),
+        },
+    };
+    let given = inventory.registries.iter().map(|(server, registry)| {
+        let user = registry.username.clone();
+        (server.clone(), GivenLogin { user, password: password(&registry.password) })
+    });
+    let folder = match world.variable("DOCKER_CONFIG") {
+        Some(folder) => Some(PathBuf::from(folder)),
+        None => world.home().map(|home| PathBuf::from(home).join(".docker")),
+    };
+    Logins::new(given.collect(), folder.map(|folder| folder.join("config.json")))
 }
 
 fn tls_files(tls: &Tls, files: &dyn Files, world: &World) -> Result<TlsFiles, String> {

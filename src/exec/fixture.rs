@@ -399,6 +399,10 @@ impl Engine for Fake {
         self.call("inspect", |state, _| Ok(state.containers.get(name).cloned())).await
     }
 
+    async fn registry_image(&self, _: &str) -> Result<RegistryImage, PortError> {
+        unreachable!("the executor asks no registry")
+    }
+
     async fn pull(&self, it: &str, _: Option<&str>, _: Option<&str>) -> Result<Applied, PortError> {
         self.call("pull", |state, _| Ok(applied(state.things.insert(it.to_owned())))).await
     }

@@ -7,6 +7,7 @@ mod container;
 mod desired;
 mod event;
 mod ids;
+mod image_name;
 mod inspection;
 pub mod labels;
 mod name;
@@ -29,13 +30,14 @@ pub use ids::{
     CommitId, EnvironmentName, Generation, HostName, Millis, ProjectName, ProxyName, ServiceName,
     Slot, SpecHash, StackName,
 };
+pub use image_name::ImageName;
 pub use inspection::{HostInspection, Inspection, Joining, ProxyInspection};
 pub use labels::{Identity, Owner, RESERVED as RESERVED_LABELS};
 pub use name::Name;
 pub use observed::{
-    Config, ContainerState, EngineInfo, Fault, Foreign, Health, HostState, Image, LiveContainer,
-    LiveNetwork, LiveVolume, Observed, ProxyPlace, ProxyState, Release, RuntimeServer, Status,
-    Swarm,
+    Config, ContainerState, EngineInfo, Fault, Foreign, Health, HostState, Image, ImageFault,
+    LiveContainer, LiveNetwork, LiveVolume, Observed, ProxyPlace, ProxyState, RegistryImage,
+    Release, RuntimeServer, Status, Swarm,
 };
 pub use plan::{
     Action, Blind, Cause, Change, ContentKey, Downtime, Fact, FieldDifference, HookMoment, Note,

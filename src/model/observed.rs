@@ -52,7 +52,7 @@ pub struct HostState {
     /// Volumes by name: ours, and those of others that stacks use.
     pub volumes: BTreeMap<String, LiveVolume>,
     /// Images by the reference that was asked for, and by the id of each container's image.
-    pub images: BTreeMap<String, Result<Image, Fault>>,
+    pub images: BTreeMap<String, Result<Image, ImageFault>>,
     /// What others occupy, which is never touched but planned around.
     pub foreign: Foreign,
     /// The last release of each stack that ended well.
@@ -232,16 +232,42 @@ pub struct LiveVolume {
 }
 
 /// An image, and what it gives to a container that says nothing else.
+///
+/// An engine says what it has; which digest a reference stands for is found for all hosts at once.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Image {
-    /// The id on this engine; `None` when it is not there yet.
+    /// The id on this engine; `None` when it is not there.
     pub id: Option<String>,
-    /// The digest in its registry (`sha256:…`): what a pull will bring, or what was pulled.
+    /// Every digest that registries know it by (`sha256:…`); none for one that was built here.
+    pub digests: BTreeSet<String>,
+    /// When the engine was last told to call it so; `None` when it does not say.
+    pub tagged_at: Option<Millis>,
+    /// The digest that the reference stands for on every host, as far as it is known.
     pub digest: Option<String>,
-    /// Whether the registry has a newer one than the engine, or the engine has none.
+    /// Whether the engine lacks what the reference stands for.
     pub needs_pull: bool,
+    /// Why the registry could not say whether the reference still stands for this one.
+    pub unchecked: Option<String>,
     /// Its `Config` in the engine's words; `Null` when it is not there yet.
     pub config: Value,
+}
+
+/// Why there is no image to be had for a reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageFault {
+    /// In words for people: "the registry has no such image".
+    pub message: String,
+    /// What can be done about it.
+    pub hint: String,
+}
+
+/// What a registry says about a reference.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RegistryImage {
+    /// The digest; of the index, when there is one image for each of several platforms.
+    pub digest: String,
+    /// The platforms it is for: `linux/arm64`. Empty when the registry does not say.
+    pub platforms: BTreeSet<String>,
 }
 
 /// What others occupy on a host.

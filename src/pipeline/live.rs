@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
-use super::{Contents, Snapshot, observe, wanted};
+use super::{Contents, Snapshot, observe, settle_images, wanted};
 use crate::exec::{self, Guard, Options, Stop};
 use crate::model::{
     CommitId, ContentKey, Course, Desired, Event, Fact, FailureAction, FileSource, Health,
@@ -136,7 +136,9 @@ impl Wish {
 impl Fleet<'_> {
     /// Looks at everything.
     pub async fn look(&self, wish: &Wish) -> Observed {
-        observe(&self.ports, &self.owner, &wanted(&wish.desired)).await
+        let mut observed = observe(&self.ports, &self.owner, &wanted(&wish.desired)).await;
+        settle_images(&self.ports, self.inventory, &wish.desired, &mut observed).await;
+        observed
     }
 
     /// Looks and plans.

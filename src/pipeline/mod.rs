@@ -9,6 +9,7 @@
 mod cache;
 mod contents;
 mod hosts;
+mod images;
 mod live;
 mod observe;
 mod saved;
@@ -22,6 +23,7 @@ pub use crate::resolve::Clashes;
 pub use cache::Cache;
 pub use contents::Contents;
 pub use hosts::inspect;
+pub use images::settle_images;
 pub use live::{
     ApplyError, Fleet, Moved, Orders, Past, PlanError, Planned, Wish, moved, release_of, words,
 };

@@ -98,19 +98,12 @@ pub fn wanted(desired: &Desired) -> Wanted {
     for stack in desired.stacks.values() {
         for service in stack.services.values() {
             let container = &service.container;
-            // Compose's words for "look again although it is there".
-            let asks = service.pull_policy.as_deref().is_some_and(|policy| {
-                policy == "always"
-                    || policy == "daily"
-                    || policy == "weekly"
-                    || policy.starts_with("every")
-            });
-            wanted.images.insert((container.image.clone(), container.platform.clone(), asks));
+            wanted.images.insert((container.image.clone(), container.platform.clone()));
             let hooks = service.pre_start.iter().filter_map(|hook| hook.image.clone());
-            wanted.images.extend(hooks.map(|image| (image, None, false)));
+            wanted.images.extend(hooks.map(|image| (image, None)));
             for mount in &container.volumes {
                 if let MountKind::Image { source } = &mount.kind {
-                    wanted.images.insert((source.clone(), None, false));
+                    wanted.images.insert((source.clone(), None));
                 }
             }
         }

@@ -193,6 +193,12 @@ pub(super) fn stack_notes(world: &World<'_>, services: &[Service<'_>]) -> Vec<No
         let mut add = |message: String| {
             notes.push(Note { service: wanted.service.to_string(), message });
         };
+        for registry in unchecked(world, service) {
+            add(format!(
+                "{registry} did not say whether its image is still the same: hosts that have it go \
+                 on with what they have"
+            ));
+        }
         if let Some(seconds) = runs_for(world, service) {
             add(format!(
                 "it has neither a health check nor `x-gitdeploy.health`: a replica counts as ready \
@@ -205,6 +211,14 @@ pub(super) fn stack_notes(world: &World<'_>, services: &[Service<'_>]) -> Vec<No
     }
     notes.extend(apart(services));
     notes
+}
+
+/// Registries that left it open what the service's image is.
+fn unchecked<'a>(world: &World<'a>, service: &Service<'_>) -> BTreeSet<&'a str> {
+    let image = &service.wanted.target.container.image;
+    let hosts = service.members.iter().filter_map(|member| world.hosts.get(&member.host));
+    let images = hosts.filter_map(|state| state.images.get(image)?.as_ref().ok());
+    images.filter_map(|image| image.unchecked.as_deref()).collect()
 }
 
 /// How long a replica must run, where that alone tells that it is ready.

@@ -325,6 +325,7 @@ impl Fleet {
                 let mut new = image(reference);
                 new.id = Some(format!("sha256:pulled-{}", digest.clone().unwrap_or_default()));
                 new.digest.clone_from(digest);
+                new.digests.extend(digest.clone());
                 state.images.insert(new.id.clone().unwrap_or_default(), Ok(new.clone()));
                 state.images.insert(reference.clone(), Ok(new));
             }
@@ -407,9 +408,8 @@ fn create(state: &mut HostState, replica: &Replica, id: String) {
 fn image(reference: &str) -> Image {
     Image {
         id: Some(format!("sha256:{reference}")),
-        digest: None,
-        needs_pull: false,
         config: json!({"Cmd": ["run"]}),
+        ..Image::default()
     }
 }
 

@@ -10,7 +10,8 @@ use super::wanted::{Wanted, fixed_port};
 use super::world::{Binding, Sighting, World, bindings};
 use super::{Problem, readiness};
 use crate::model::{
-    Cause, Endpoint, FieldDifference, Health, HostState, Image, LiveContainer, Seen, Status,
+    Cause, Endpoint, FieldDifference, Health, HostState, Image, ImageFault, LiveContainer, Seen,
+    Status,
 };
 use crate::spec::{self, Published, Surroundings};
 
@@ -155,13 +156,17 @@ pub(super) fn image_named<'a>(
     state: &'a HostState,
     reference: &str,
 ) -> Result<&'a Image, Problem> {
-    let why = match state.images.get(reference) {
-        Some(Ok(image)) => return Ok(image),
-        Some(Err(fault)) => fault.message.as_str(),
-        None => "nobody has looked for it",
-    };
-    Err(Problem::invalid(format!("{}: the image {reference} was not found: {why}", wanted.path()))
-        .hint("check the name and the registry's login; nothing was changed"))
+    match state.images.get(reference) {
+        Some(Ok(image)) => Ok(image),
+        Some(Err(ImageFault { message, hint })) => {
+            let message = format!("{}: image {reference}: {message}", wanted.path());
+            Err(Problem::invalid(message).hint(hint.clone()))
+        }
+        None => {
+            let message = format!("{}: nobody has looked for image {reference}", wanted.path());
+            Err(Problem::invalid(message))
+        }
+    }
 }
 
 /// Whether a container runs the image that its reference stands for now.
@@ -171,7 +176,7 @@ fn is_image(state: &HostState, live: &LiveContainer, image: &Image) -> bool {
     }
     let Some(digest) = &image.digest else { return true };
     let own = state.images.get(&live.image).and_then(|image| image.as_ref().ok());
-    own.is_some_and(|own| own.digest.as_ref() == Some(digest))
+    own.is_some_and(|own| own.digests.contains(digest))
 }
 
 fn image_difference(
@@ -181,7 +186,7 @@ fn image_difference(
     image: &Image,
 ) -> FieldDifference {
     let own = state.images.get(&live.image).and_then(|image| image.as_ref().ok());
-    let old = own.and_then(|own| own.digest.as_deref()).unwrap_or(&live.image);
+    let old = own.and_then(|own| own.digests.first()).unwrap_or(&live.image).as_str();
     let new = image.digest.as_deref().or(image.id.as_deref()).unwrap_or_default();
     let (old, new) = if old == new {
         (live.image.as_str(), image.id.as_deref().unwrap_or_default())

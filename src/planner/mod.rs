@@ -43,6 +43,7 @@ use crate::model::{Action, Cause, Plan, ResourceKind};
 
 pub use check::{Violation, check};
 pub use graph::without;
+pub use place::is_allowed;
 pub use request::{Problem, ProblemKind, Request, Scope, Selector};
 pub use swarm::joinings;
 

@@ -8,7 +8,7 @@ use super::Problem;
 use super::wanted::Wanted;
 use super::world::World;
 use crate::model::{Count, HostName, Reservations};
-use crate::settings::{Constraint, Facts, Operator, Platform};
+use crate::settings::{Constraint, Facts, Host, Operator, Platform};
 
 /// The hosts that a service's constraints allow.
 pub(super) struct Eligible {
@@ -72,8 +72,16 @@ fn allow(
     constraints.iter().all(holds)
 }
 
+/// Whether placement constraints allow a host; `platform` is what its engine says, if it does.
+pub fn is_allowed(constraints: &[String], host: &Host, platform: Option<&str>) -> bool {
+    constraints.iter().all(|text| {
+        let Ok(constraint) = Constraint::parse(text) else { return false };
+        holds(&constraint, host, platform)
+    })
+}
+
 /// What only a silent engine could tell counts as true: the host may be one that is allowed.
-fn holds(constraint: &Constraint, host: &crate::settings::Host, platform: Option<&str>) -> bool {
+fn holds(constraint: &Constraint, host: &Host, platform: Option<&str>) -> bool {
     let ask = |platform: Option<&Platform>| {
         constraint.holds(Facts { name: &host.name, labels: &host.labels, platform })
     };

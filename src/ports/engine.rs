@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::PortError;
 use crate::model::{
-    Endpoint, Hook, HostState, LiveContainer, Millis, Nanos, Owner, Probe, Release, Replica,
-    StackName,
+    Endpoint, Hook, HostState, LiveContainer, Millis, Nanos, Owner, Probe, RegistryImage, Release,
+    Replica, StackName,
 };
 
 /// Whether a call changed anything.
@@ -26,9 +26,8 @@ pub enum Applied {
 /// What a survey must look at beside what is ours.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// Image references that the desired state names, with the platform and whether the registry
-    /// must be asked even when the engine has the image.
-    pub images: BTreeSet<(String, Option<String>, bool)>,
+    /// Image references that the desired state names, with the platform.
+    pub images: BTreeSet<(String, Option<String>)>,
     /// Names of networks that are somebody else's.
     pub networks: BTreeSet<String>,
     /// Names of volumes that are somebody else's.
@@ -97,11 +96,16 @@ pub struct LogLine {
 #[async_trait]
 pub trait Engine: Send + Sync {
     /// Everything of this owner on the host, and what stands around it. One look, as concurrent as
-    /// the engine allows.
+    /// the engine allows. No registry is asked: an image that is not there has no id.
     async fn survey(&self, owner: &Owner, wanted: &Wanted) -> Result<HostState, PortError>;
 
     /// One container; `None` when there is none of that name. `Refused` when it is not ours.
     async fn inspect(&self, name: &str) -> Result<Option<LiveContainer>, PortError>;
+
+    /// What a reference stands for in its registry, asked through this engine. `NotFound` when the
+    /// registry has no such image, `Refused` when it does not take our login; anything else means
+    /// that the registry did not answer.
+    async fn registry_image(&self, reference: &str) -> Result<RegistryImage, PortError>;
 
     /// Brings an image. `digest`, when given, is what must come.
     async fn pull(

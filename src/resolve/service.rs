@@ -94,6 +94,14 @@ fn refuse_unsupported(place: &Place<'_>, service: Fields<'_>, problems: &mut Vec
         let message = format!("service `{name}`: `build:` is not run; `image:` is deployed");
         problems.push(place.at(Diagnostic::warning("resolve/build", message), "build"));
     }
+    if service.text("pull_policy").as_deref() == Some("build") {
+        let message = format!("service `{name}` is built before each start, which is not done");
+        problems.push(
+            place
+                .at(Diagnostic::error("resolve/build", message), "pull_policy")
+                .help("build and push the image in CI, and leave `pull_policy` out"),
+        );
+    }
     if service.get("models").is_some() {
         let message = format!("service `{name}` has `models:`, which is not supported");
         problems.push(place.at(Diagnostic::error("resolve/models", message), "models"));

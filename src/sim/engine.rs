@@ -11,7 +11,7 @@ use super::Run;
 use super::state::{App, SimContainer, SimHost, SimImage, State};
 use crate::model::{
     ContainerState, EngineInfo, Health, Hook, HostName, HostState, Image, LiveContainer,
-    LiveNetwork, LiveVolume, Millis, Owner, Release, Replica, StackName, Status,
+    LiveNetwork, LiveVolume, Millis, Owner, RegistryImage, Release, Replica, StackName, Status,
 };
 use crate::ports::{Applied, Engine, HookEnd, LogLine, LogOptions, PortError, Question, Wanted};
 
@@ -59,6 +59,22 @@ impl Engine for SimEngine {
     async fn inspect(&self, name: &str) -> Result<Option<LiveContainer>, PortError> {
         self.call(&format!("inspect {name}"), |host, _, now| {
             Ok(host.containers.get(name).map(|container| live(name, container, now)))
+        })
+        .await
+    }
+
+    async fn registry_image(&self, reference: &str) -> Result<RegistryImage, PortError> {
+        self.call(&format!("ask for {reference}"), |_, registry, _| {
+            let found = match reference.split_once('@') {
+                Some((_, pinned)) => {
+                    registry.values().find(|image| image.digest.as_deref() == Some(pinned))
+                }
+                None => registry.get(reference),
+            };
+            let digest = found.and_then(|image| image.digest.clone());
+            let digest =
+                digest.ok_or_else(|| PortError::NotFound(format!("no image {reference}")))?;
+            Ok(RegistryImage { digest, ..RegistryImage::default() })
         })
         .await
     }
@@ -300,20 +316,9 @@ fn survey(
         .map(|(name, container)| (name.clone(), live(name, container, now)))
         .collect();
     let mut images = BTreeMap::new();
-    for (reference, _, asks) in &wanted.images {
-        let here = host.images.get(reference);
-        let there = registry.get(reference);
-        let seen = match (here, there) {
-            (Some(here), Some(there)) if *asks && here.digest != there.digest => {
-                Ok(Image { needs_pull: true, digest: there.digest.clone(), ..image(here) })
-            }
-            (Some(here), _) => Ok(image(here)),
-            (None, Some(there)) => {
-                Ok(Image { id: None, needs_pull: true, config: Value::Null, ..image(there) })
-            }
-            (None, None) => Err(crate::model::Fault { message: format!("no image {reference}") }),
-        };
-        images.insert(reference.clone(), seen);
+    for (reference, _) in &wanted.images {
+        let here = host.images.get(reference).map(image);
+        images.insert(reference.clone(), Ok(here.unwrap_or_default()));
     }
     for container in host.containers.values() {
         let known = host.images.values().chain(registry.values());
@@ -348,9 +353,9 @@ fn engine() -> EngineInfo {
 fn image(image: &SimImage) -> Image {
     Image {
         id: Some(image.id.clone()),
-        digest: image.digest.clone(),
-        needs_pull: false,
+        digests: image.digest.iter().cloned().collect(),
         config: image.config.clone(),
+        ..Image::default()
     }
 }
 

@@ -16,6 +16,7 @@ mod fleet;
 mod locks;
 mod protection;
 mod proxies;
+mod registry;
 mod rig;
 mod rollout;
 mod routing;

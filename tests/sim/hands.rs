@@ -99,8 +99,9 @@ async fn two_runs_at_once_come_one_after_the_other() {
         round(&one, &inventory, &second, &no_earlier),
         round(&other, &inventory, &third, &no_earlier),
     );
-    assert!(matches!(first, Round::Ended(Verdict::Done)), "{first:?}");
-    assert!(matches!(last, Round::NotBegun(_)), "it was planned on what is gone: {last:?}");
+    // The second commit needs an image that nobody has, so its plan takes longer.
+    assert!(matches!(last, Round::Ended(Verdict::Done)), "{last:?}");
+    assert!(matches!(first, Round::NotBegun(_)), "it was planned on what is gone: {first:?}");
     settle(&world, &inventory, &third, 1).await;
     assert_eq!(world.violations(), []);
 }

@@ -11,6 +11,7 @@ use bollard::errors::Error;
 use tokio::sync::OnceCell;
 
 use super::fault::port_error;
+use super::logins::Logins;
 use super::wire::{Line, TlsFiles};
 use crate::adapters::ssh;
 use crate::ports::PortError;
@@ -27,6 +28,8 @@ pub struct Docker {
     offered: bollard::Docker,
     agreed: OnceCell<bollard::Docker>,
     way: Way,
+    /// Who we are to registries.
+    pub(super) logins: Option<Arc<Logins>>,
 }
 
 /// How the host of an engine is reached.
@@ -60,7 +63,14 @@ impl Docker {
 
     fn over(line: Line, way: Way) -> Result<Self, PortError> {
         let offered = line.client().map_err(|error| port_error("speak to the engine", &error))?;
-        Ok(Self { offered, agreed: OnceCell::new(), way })
+        Ok(Self { offered, agreed: OnceCell::new(), way, logins: None })
+    }
+
+    /// With these logins for registries; each goes along with a request for an image and stays
+    /// nowhere.
+    #[must_use]
+    pub fn with_logins(self, logins: Arc<Logins>) -> Self {
+        Self { logins: Some(logins), ..self }
     }
 
     /// How the engine's host is reached, for what its API does not tell.

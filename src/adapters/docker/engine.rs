@@ -10,7 +10,9 @@ use serde_json::Value;
 use super::asking;
 use super::client::Docker;
 use super::live::{live_container, text};
-use crate::model::{Hook, HostState, LiveContainer, Owner, Release, Replica, StackName};
+use crate::model::{
+    Hook, HostState, LiveContainer, Owner, RegistryImage, Release, Replica, StackName,
+};
 use crate::ports::{
     Applied, Engine, HookEnd, Invitation, LogLine, LogOptions, PortError, Question, Wanted,
 };
@@ -32,6 +34,10 @@ impl Engine for Docker {
         let incomplete =
             || PortError::Refused(format!("container {name} lacks labels that gitdeploy writes"));
         live_container(&seen).map(Some).ok_or_else(incomplete)
+    }
+
+    async fn registry_image(&self, reference: &str) -> Result<RegistryImage, PortError> {
+        self.ask_registry(reference).await
     }
 
     async fn pull(

@@ -55,7 +55,7 @@ pub(super) fn status(error: &Error) -> Option<u16> {
 }
 
 /// The reason in words: the engine's own, or the last source that says more than the one above it.
-fn reason(error: &Error) -> String {
+pub(super) fn reason(error: &Error) -> String {
     if let Error::DockerResponseServerError { message, .. } = error {
         return message.trim().to_owned();
     }

@@ -18,7 +18,7 @@ use super::moment::millis;
 use super::releases;
 use super::resources::{owned, sorted};
 use crate::model::{
-    EngineInfo, Fault, HostState, Image, LiveContainer, LiveNetwork, LiveVolume, Owner,
+    EngineInfo, HostState, Image, ImageFault, LiveContainer, LiveNetwork, LiveVolume, Owner,
     RESERVED_LABELS, Release, StackName, Swarm,
 };
 use crate::ports::{PortError, Wanted};
@@ -77,16 +77,16 @@ impl Docker {
         &self,
         wanted: &Wanted,
         containers: &BTreeMap<String, LiveContainer>,
-    ) -> Result<BTreeMap<String, Result<Image, Fault>>, PortError> {
+    ) -> Result<BTreeMap<String, Result<Image, ImageFault>>, PortError> {
         let ids: BTreeSet<&String> = containers.values().map(|it| &it.image).collect();
-        let of_containers = ids.into_iter().map(|id| (id.clone(), None, false));
-        let questions: Vec<(String, Option<String>, bool)> =
+        let of_containers = ids.into_iter().map(|id| (id.clone(), None));
+        let questions: Vec<(String, Option<String>)> =
             of_containers.chain(wanted.images.iter().cloned()).collect();
-        let looks = questions.into_iter().map(|(reference, platform, asks)| async move {
-            let image = self.resolve(&reference, platform.as_deref(), asks).await;
-            (reference, image)
+        let looks = questions.into_iter().map(|(reference, platform)| async move {
+            let image = self.image_here(&reference, platform.as_deref()).await?;
+            Ok((reference, Ok(image)))
         });
-        Ok(stream::iter(looks).buffered(AT_A_TIME).collect().await)
+        stream::iter(looks).buffered(AT_A_TIME).try_collect().await
     }
 }
 

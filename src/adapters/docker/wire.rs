@@ -96,6 +96,17 @@ impl TlsFiles {
     }
 }
 
+/// Engines read a login in the alphabet of URLs and take one in the usual alphabet for none at all;
+/// the library writes the usual one.
+fn make_url_safe(request: &mut BollardRequest) {
+    let Some(login) = request.headers_mut().get_mut("X-Registry-Auth") else { return };
+    let text = String::from_utf8_lossy(login.as_bytes()).replace('+', "-").replace('/', "_");
+    if let Ok(mut safe) = hyper::header::HeaderValue::from_str(&text) {
+        safe.set_sensitive(true);
+        *login = safe;
+    }
+}
+
 impl Line {
     /// A client that speaks over this line; it connects when it is first asked something.
     pub(super) fn client(self) -> Result<bollard::Docker, Error> {
@@ -108,8 +119,9 @@ impl Line {
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(idle)
             .build(self);
-        let transport = move |request: BollardRequest| {
+        let transport = move |mut request: BollardRequest| {
             let client = client.clone();
+            make_url_safe(&mut request);
             async move { client.request(request).await.map_err(Error::from) }
         };
         let version = bollard::API_DEFAULT_VERSION;

@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 
 use super::{WEB, WORKER};
-use crate::model::{Fault, LiveNetwork, LiveVolume};
+use crate::model::{ImageFault, LiveNetwork, LiveVolume};
 use crate::planner::fixture::Fleet;
 
 fn wanting(text: &str) -> Fleet {
@@ -23,9 +23,9 @@ fn an_empty_repository_never_removes_everything() {
 #[test]
 fn an_image_that_nobody_has_is_named() {
     let mut fleet = wanting(WORKER);
-    let fault = Fault { message: "manifest unknown".into() };
+    let fault = ImageFault { message: "manifest unknown".into(), hint: String::new() };
     fleet.host("local").images.insert("worker:1".into(), Err(fault));
-    assert_snapshot!(fleet.text(), @"Invalid: shop/worker: the image worker:1 was not found: manifest unknown");
+    assert_snapshot!(fleet.text(), @"Invalid: shop/worker: image worker:1: manifest unknown");
 }
 
 #[test]

@@ -90,7 +90,8 @@ fn copy_host(world: &World, name: &HostName, state: &HostState, app: App) {
         for (reference, image) in images {
             let Ok(image) = image else { continue };
             if let Some(id) = &image.id {
-                host.images.insert(reference.clone(), copied(image, id, app));
+                let digest = image.digests.first().cloned();
+                host.images.insert(reference.clone(), copied(image, id, digest, app));
             } else {
                 host.images.remove(reference);
             }
@@ -104,18 +105,21 @@ fn copy_host(world: &World, name: &HostName, state: &HostState, app: App) {
     });
     world.with_registry(|registry| {
         for (reference, image) in images {
-            if let Ok(image @ Image { needs_pull: true, .. }) = image {
-                let id = format!("sha256:pulled {reference}");
-                registry.insert(reference.clone(), copied(image, &id, app));
+            let Ok(image) = image else { continue };
+            let id = match &image.id {
+                Some(id) if !image.needs_pull => id.clone(),
+                _ => format!("sha256:pulled {reference}"),
+            };
+            if image.digest.is_some() {
+                registry.insert(reference.clone(), copied(image, &id, image.digest.clone(), app));
             }
         }
     });
 }
 
-fn copied(image: &Image, id: &str, app: App) -> SimImage {
-    let Image { digest, config, .. } = image;
-    let config = if config.is_null() { json!({}) } else { config.clone() };
-    SimImage { id: id.to_owned(), digest: digest.clone(), config, app }
+fn copied(image: &Image, id: &str, digest: Option<String>, app: App) -> SimImage {
+    let config = if image.config.is_null() { json!({}) } else { image.config.clone() };
+    SimImage { id: id.to_owned(), digest, config, app }
 }
 
 fn live(container: &LiveContainer, app: App, long_ago: Millis) -> SimContainer {
@@ -155,7 +159,7 @@ async fn copy_proxy(world: &World, place: &ProxyPlace, state: &ProxyState) {
 /// Images, things that are somebody else's, and who does his work and ends.
 fn provide(world: &World, inventory: &Inventory, wish: &Wish, app: App) {
     let wanted = wanted(&wish.desired);
-    for (reference, _, _) in &wanted.images {
+    for (reference, _) in &wanted.images {
         world.image(reference, image(reference, app));
     }
     let stacks = || wish.desired.stacks.values();
