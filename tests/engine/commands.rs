@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::rig::{Kind, Load, Runs, Variant, World, alone, app_image, docker, get, try_docker};
+use super::rig::{
+    Background, Kind, Load, Runs, Variant, World, alone, app_image, docker, get, try_docker,
+};
 use super::rollout::stack;
 
 const HOST: &str = "shop.example.com";
@@ -125,6 +127,42 @@ fn logs_come_from_all_replicas_and_end_with_them() {
     let follow = world.run_with(&["logs", "-f", "shop/web"], &[], Duration::from_secs(30));
     remove.join().expect("removed");
     assert_eq!(follow.succeeded().stdout.matches("line 3").count(), 2, "{}", follow.stdout);
+}
+
+#[test]
+fn logs_come_in_the_order_of_time_and_go_on_with_the_successor() {
+    let world = World::new("order");
+    let image = app_image(Variant::V1);
+    let text = |word: &str| {
+        format!(
+            "services:\n  web:\n    image: {image}\n    command: [sh, -c, 'for n in 1 2 3; do echo \
+             {word} $$n; sleep 1; done; exec /app']\n    scale: 2\n    stop_grace_period: 1s\n    \
+             x-gitdeploy: {{{HEALTH}}}\n"
+        )
+    };
+    world.write("stacks/shop/compose.yaml", text("old"));
+    world.commit("first");
+    world.run(&["apply", "-y"]).succeeded();
+    let all = world.run(&["logs", "shop", "--timestamps"]);
+    let moments: Vec<&str> =
+        all.succeeded().stdout.lines().filter_map(|it| it.split(' ').nth(2)).collect();
+    assert!(moments.len() >= 6 && moments.is_sorted(), "{}", all.stdout);
+    let log = world.path().with_file_name("followed");
+    let mut command = world.command(&["logs", "-f", "shop/web/1"]);
+    let mut follow = Background::start(&mut command, &log);
+    world.write("stacks/shop/compose.yaml", text("new"));
+    world.commit("second");
+    world.run(&["apply", "-y"]).succeeded();
+    let read = || std::fs::read_to_string(&log).expect("a file");
+    let since = std::time::Instant::now();
+    while !read().contains("new 3") && since.elapsed() < Duration::from_secs(30) {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    follow.signal("INT");
+    assert_eq!(follow.wait(Duration::from_secs(10)), Some(130));
+    for word in ["old 1", "new 1", "new 3"] {
+        assert_eq!(read().matches(word).count(), 1, "{word}: {}", read());
+    }
 }
 
 #[test]

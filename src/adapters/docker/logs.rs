@@ -56,7 +56,7 @@ impl Docker {
                 Ok(Err(error)) => return Err(port_error(&what, &error)),
                 Ok(Ok(None)) => break,
                 Ok(Ok(Some(piece))) => {
-                    if !lines.take(&piece, line) {
+                    if !lines.take(&piece, options.timestamps, line) {
                         return Ok(());
                     }
                 }
@@ -69,13 +69,23 @@ impl Docker {
 
 impl Lines {
     /// Hands out the lines that `piece` ends; `false` when no more are wanted.
-    fn take(&mut self, piece: &LogOutput, line: &mut dyn FnMut(LogLine) -> bool) -> bool {
+    fn take(
+        &mut self,
+        piece: &LogOutput,
+        has_moments: bool,
+        line: &mut dyn FnMut(LogLine) -> bool,
+    ) -> bool {
         let (begun, is_error, bytes) = match piece {
             LogOutput::StdErr { message } => (&mut self.error, true, message),
             LogOutput::StdOut { message }
             | LogOutput::Console { message }
             | LogOutput::StdIn { message } => (&mut self.output, false, message),
         };
+        // The engine cuts long lines, and says its moment at each piece.
+        let goes_on =
+            has_moments && !begun.is_empty() && !matches!(piece, LogOutput::Console { .. });
+        let skipped = if goes_on { bytes.iter().position(|byte| *byte == b' ') } else { None };
+        let bytes = &bytes[skipped.map_or(0, |space| space + 1)..];
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             begun.extend_from_slice(part);
             let is_whole = begun.last() == Some(&b'\n') || begun.len() > LINE_MAX;
@@ -116,11 +126,26 @@ mod tests {
         };
         let mut lines = Lines::default();
         for piece in [out("a"), err("x\n"), out("b\r\nc\nd"), err("y")] {
-            assert!(lines.take(&piece, &mut keep));
+            assert!(lines.take(&piece, false, &mut keep));
         }
         lines.finish(&mut keep);
         let texts: Vec<(bool, &str)> = seen.iter().map(|(is, text)| (*is, text.as_str())).collect();
         assert_eq!(texts, [(true, "x"), (false, "ab"), (false, "c"), (false, "d"), (true, "y")]);
+    }
+
+    #[test]
+    fn a_line_that_the_engine_cut_has_one_moment() {
+        let out = |text: &'static str| LogOutput::StdOut { message: text.into() };
+        let mut seen = Vec::new();
+        let mut keep = |line: LogLine| {
+            seen.push(line.text);
+            true
+        };
+        let mut lines = Lines::default();
+        for piece in [out("1Z begin "), out("2Z and end\n"), out("3Z next\n")] {
+            assert!(lines.take(&piece, true, &mut keep));
+        }
+        assert_eq!(seen, ["1Z begin and end", "3Z next"]);
     }
 
     #[test]
@@ -131,7 +156,7 @@ mod tests {
             false
         };
         let piece = LogOutput::StdOut { message: "a\nb\n".into() };
-        assert!(!Lines::default().take(&piece, &mut refuse));
+        assert!(!Lines::default().take(&piece, false, &mut refuse));
         assert_eq!(count, 1);
     }
 }

@@ -181,14 +181,14 @@ pub struct LogsArgs {
     /// Whose output: a stack, one of its services, or one replica.
     #[arg(value_name = "STACK[/SERVICE[/SLOT]]", required = true)]
     pub of: Vec<String>,
-    /// Go on as new lines come.
+    /// Go on as new lines come, also from replicas that take the place of others.
     #[arg(short, long)]
     pub follow: bool,
     /// Only the last lines of each replica.
     #[arg(long, value_name = "NUMBER")]
     pub tail: Option<usize>,
-    /// Only lines of the last minutes or hours: `10m`, `1h30m`.
-    #[arg(long, value_name = "DURATION")]
+    /// Only lines since then: `10m`, `1h30m`, `2026-01-31T12:00:00Z`.
+    #[arg(long, value_name = "DURATION|MOMENT")]
     pub since: Option<String>,
     /// Say when each line was written.
     #[arg(short, long)]

@@ -1,113 +1,180 @@
-//! `logs`: the output of all replicas of a service, wherever they run.
+//! `logs`: the output of all replicas of a service, wherever they run, as one.
+//!
+//! What is there already comes in the order of time. What follows comes as it is written, and from
+//! replicas that take the place of others too.
 
-use std::io::IsTerminal as _;
+mod follow;
+mod printer;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::future::join_all;
 
+use self::printer::Printer;
 use super::Run;
 use super::plan::choice;
 use crate::cli::args::{Inputs, LogsArgs};
 use crate::cli::live::{Session, Source, block_on};
-use crate::cli::{Exit, Failure, Screen};
-use crate::diag::printable;
-use crate::model::{LiveContainer, Observed};
-use crate::pipeline::Wish;
+use crate::cli::{Exit, Failure};
+use crate::model::{HostName, LiveContainer, Observed, Owner};
+use crate::pipeline::observe;
 use crate::planner::Selector;
-use crate::ports::{Engine, LogOptions, PortError};
-
-/// Colours that tell replicas apart: cyan, yellow, green, magenta, blue and their bright ones.
-const COLORS: [u8; 10] = [36, 33, 32, 35, 34, 96, 93, 92, 95, 94];
+use crate::ports::{Engine, LogLine, LogOptions, PortError, Ports, Wanted};
 
 pub(super) fn run(run: &Run<'_>, args: &LogsArgs) -> Result<Exit, Failure> {
     let inputs = Inputs { env_files: Vec::new(), profiles: Vec::new() };
     let session = Session::open(run, Source::Options, choice(run, &inputs))?;
     let selectors = selectors(&args.of)?;
     let fleet = session.fleet()?;
-    let observed = block_on(fleet.look(&Wish::nothing(&session.owner)))?;
-    let found = chosen(&observed, &selectors);
-    if found.is_empty() {
-        return Err(Failure::new(format!(
-            "could not show logs: nothing runs of {}",
-            args.of.join(", ")
-        ))
-        .hint(run.cli.global.next_command("status")));
-    }
     let options = LogOptions {
         tail: args.tail,
-        since: since(args, fleet.ports.clock.now())?,
+        since: since(args.since.as_deref(), fleet.ports.clock.now())?,
         follow: args.follow,
-        timestamps: args.timestamps,
+        // They order the lines of several hosts, and say where to go on.
+        timestamps: true,
     };
-    let width = found.iter().map(|(_, container)| label(container).len()).max().unwrap_or(0);
-    let has_color = run.screen.color() && std::io::stdout().is_terminal();
-    let streams = found.iter().enumerate().filter_map(|(index, (host, container))| {
-        let engine = Arc::clone(fleet.ports.engines.get(*host)?);
-        let color = has_color.then(|| COLORS[index % COLORS.len()]);
-        let prefix = prefix(&label(container), width, color);
-        Some(stream(engine, container.name.clone(), &options, prefix))
+    let found = Found::new(&session.owner, &fleet.ports, selectors);
+    let mut printer = Printer::new(run.screen.color(), args.timestamps);
+    block_on(async {
+        let seen = found.look().await;
+        for (host, why) in found.silent(&seen) {
+            run.screen.note(&format!("{host} did not answer, its replicas are not shown: {why}"));
+        }
+        let replicas = found.chosen(&seen);
+        if replicas.is_empty() {
+            return Err(nothing(run, args));
+        }
+        printer.expect(replicas.iter().map(|(_, container)| container));
+        match args.follow {
+            true => follow::follow(&found, &seen, &options, &mut printer).await,
+            false => at_once(&found, &replicas, &options, &mut printer).await,
+        }
+    })?
+}
+
+fn nothing(run: &Run<'_>, args: &LogsArgs) -> Failure {
+    Failure::new(format!("could not show logs: nothing runs of {}", args.of.join(", ")))
+        .hint(run.cli.global.next_command("status"))
+}
+
+/// All that is there, in the order of time.
+async fn at_once(
+    found: &Found<'_>,
+    replicas: &[(HostName, LiveContainer)],
+    options: &LogOptions,
+    printer: &mut Printer,
+) -> Result<Exit, Failure> {
+    let reads = replicas.iter().map(|(host, container)| async {
+        let mut lines = Vec::new();
+        let mut keep = |line: LogLine| {
+            lines.push(line.text);
+            true
+        };
+        let end = match found.ports.engines.get(host) {
+            Some(engine) => engine.logs(&container.name, options, &mut keep).await,
+            None => Ok(()),
+        };
+        (lines, end)
     });
-    let ends = block_on(join_all(streams))?;
-    let failed: Vec<String> = ends.into_iter().filter_map(Result::err).collect();
+    let read = join_all(reads).await;
+    let mut lines: Vec<(&str, &LiveContainer)> = Vec::new();
+    let mut failed = Vec::new();
+    for ((texts, end), (_, container)) in read.iter().zip(replicas) {
+        lines.extend(texts.iter().map(|text| (text.as_str(), container)));
+        match end {
+            Ok(()) | Err(PortError::NotFound(_)) => {}
+            Err(error) => failed.push(format!("{}: {error}", container.name)),
+        }
+    }
+    // Lines of one moment stay in the order of their replica.
+    lines.sort_by_key(|(text, _)| printer::moment(text));
+    for (text, container) in lines {
+        if !printer.print(container, text) {
+            return Ok(Exit::Done);
+        }
+    }
     match failed.is_empty() {
         true => Ok(Exit::Done),
         false => Err(Failure::new(format!("could not show all logs: {}", failed.join("; ")))),
     }
 }
 
-fn selectors(texts: &[String]) -> Result<Vec<Selector>, Failure> {
+/// Where the replicas are that were asked for.
+struct Found<'a> {
+    owner: &'a Owner,
+    /// The engines alone: proxies have no replicas.
+    ports: Ports,
+    selectors: Vec<Selector>,
+}
+
+impl<'a> Found<'a> {
+    fn new(owner: &'a Owner, ports: &Ports, selectors: Vec<Selector>) -> Self {
+        let ports = Ports { proxies: BTreeMap::new(), ..ports.clone() };
+        Self { owner, ports, selectors }
+    }
+
+    async fn look(&self) -> Observed {
+        observe(&self.ports, self.owner, &Wanted::default()).await
+    }
+
+    fn engine(&self, host: &HostName) -> Option<Arc<dyn Engine>> {
+        self.ports.engines.get(host).map(Arc::clone)
+    }
+
+    /// The replicas that were asked for, in the order of their labels.
+    fn chosen(&self, seen: &Observed) -> Vec<(HostName, LiveContainer)> {
+        let hosts = seen.hosts.iter().filter_map(|(name, host)| Some((name, host.as_ref().ok()?)));
+        let all = hosts.flat_map(|(name, host)| host.containers.values().map(move |it| (name, it)));
+        let is_chosen = |container: &LiveContainer| {
+            let it = &container.identity;
+            self.selectors.iter().any(|selector| selector.covers(&it.stack, &it.service, it.slot))
+        };
+        let chosen = all.filter(|(_, container)| is_chosen(container));
+        let mut chosen: Vec<(HostName, LiveContainer)> =
+            chosen.map(|(host, container)| (host.clone(), container.clone())).collect();
+        chosen.sort_by_key(|(_, container)| printer::label(container));
+        chosen
+    }
+
+    fn silent<'s>(&self, seen: &'s Observed) -> BTreeSet<(&'s HostName, &'s str)> {
+        let silent = seen.hosts.iter().filter_map(|(host, state)| {
+            let fault = state.as_ref().err()?;
+            Some((host, fault.message.as_str()))
+        });
+        silent.collect()
+    }
+}
+
+pub(super) fn selectors(texts: &[String]) -> Result<Vec<Selector>, Failure> {
     let parse = |text: &String| {
         text.parse().map_err(|why| Failure::new(format!("could not use `{text}`: {why}")))
     };
     texts.iter().map(parse).collect()
 }
 
-fn chosen<'a>(
-    observed: &'a Observed,
-    selectors: &[Selector],
-) -> Vec<(&'a crate::model::HostName, &'a LiveContainer)> {
-    let hosts = observed.hosts.iter().filter_map(|(name, host)| Some((name, host.as_ref().ok()?)));
-    let all = hosts.flat_map(|(name, host)| host.containers.values().map(move |it| (name, it)));
-    let is_chosen = |container: &LiveContainer| {
-        let identity = &container.identity;
-        selectors.iter().any(|it| it.covers(&identity.stack, &identity.service, identity.slot))
-    };
-    all.filter(|(_, container)| is_chosen(container)).collect()
-}
-
-fn since(args: &LogsArgs, now: u64) -> Result<Option<u64>, Failure> {
-    let Some(text) = &args.since else { return Ok(None) };
-    let ago = crate::settings::parse_duration(text)
-        .map_err(|why| Failure::new(format!("could not use `--since {text}`: {why}")))?;
+/// A moment, or how long ago.
+fn since(text: Option<&str>, now: u64) -> Result<Option<u64>, Failure> {
+    let Some(text) = text else { return Ok(None) };
+    if let Ok(moment) = text.parse::<jiff::Timestamp>() {
+        return Ok(Some(u64::try_from(moment.as_millisecond()).unwrap_or(0)));
+    }
+    let ago = crate::settings::parse_duration(text).map_err(|why| {
+        Failure::new(format!("could not use `--since {text}`: {why}"))
+            .hint("a duration, as in `10m`, or a moment, as in `2026-01-31T12:00:00Z`")
+    })?;
     Ok(Some(now.saturating_sub(u64::try_from(ago.as_millis()).unwrap_or(u64::MAX))))
 }
 
-fn label(container: &LiveContainer) -> String {
-    let identity = &container.identity;
-    format!("{}/{}.{}", identity.stack, identity.service, identity.slot)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn prefix(label: &str, width: usize, color: Option<u8>) -> String {
-    match color {
-        Some(color) => format!("\u{1b}[{color}m{label:width$} |\u{1b}[0m "),
-        None => format!("{label:width$} | "),
-    }
-}
-
-async fn stream(
-    engine: Arc<dyn Engine>,
-    name: String,
-    options: &LogOptions,
-    prefix: String,
-) -> Result<(), String> {
-    // A reader that went away ends it, as `head` does.
-    let mut print = |line: crate::ports::LogLine| {
-        // What a program writes may hold anything, but a tab does no harm.
-        let text = printable(&line.text).replace("\\u{9}", "\t");
-        Screen::write(&format!("{prefix}{text}\n")).is_ok()
-    };
-    match engine.logs(&name, options, &mut print).await {
-        Ok(()) | Err(PortError::NotFound(_)) => Ok(()),
-        Err(error) => Err(format!("{name}: {error}")),
+    #[test]
+    fn since_is_a_moment_or_a_time_ago() {
+        let read = |text| since(Some(text), 1_000_000).map_err(|failure| failure.message);
+        assert_eq!(read("10m"), Ok(Some(400_000)));
+        assert_eq!(read("1970-01-01T00:01:00Z"), Ok(Some(60_000)));
+        assert!(read("yesterday").is_err());
     }
 }

@@ -25,7 +25,7 @@ pub(crate) use executions::Executions;
 pub(crate) use fleet::{Fleet, SMALL, TestHost};
 pub(crate) use images::{Variant, app_image};
 pub(crate) use load::{Class, Load, Report, Running, get};
-pub(crate) use process::{Ended, docker, finish, signal, try_docker};
+pub(crate) use process::{Background, Ended, docker, finish, signal, try_docker};
 pub(crate) use proxies::{FOREIGN_PAGE, Kind, Runs};
 pub(crate) use registry::{PASSWORD, Registry};
 pub(crate) use relay::Relay;
