@@ -1,10 +1,13 @@
 //! What is refused, and that nothing has changed then.
 
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
-use super::rig::{Kind, Variant, World, docker};
+use super::rig::{FOREIGN_PAGE, Kind, Variant, World, docker};
 use super::rollout::stack;
-use super::shop::{FILE, Shop, containers, printed};
+use super::shop::{FILE, Shop, containers, printed, until};
 
 /// The value of a variable that no file may hold.
 const SECRET: &str = "hunter2-and-more";
@@ -181,4 +184,36 @@ fn a_host_that_does_not_answer_is_told_by_the_exit_code() {
         ended.ended_with(15);
         assert!(ended.stderr.contains("local"), "{}", ended.stderr);
     }
+}
+
+/// A request that somebody else's client never ends keeps an old process after anybody's reload.
+#[test]
+fn a_strangers_client_of_an_old_haproxy_is_neither_waited_for_nor_cut() {
+    let mut shop = Shop::open("stranger", Kind::Haproxy);
+    let image = shop.world.tag("two", Variant::V2);
+    let proxy = &shop.world.proxies[0];
+    let process = || {
+        let info = proxy.command("show info");
+        info.lines().find(|it| it.starts_with("Pid: ")).map(str::to_owned)
+    };
+    let reload = || {
+        let before = process();
+        proxy.reload();
+        until("a new process", || process() != before);
+    };
+    // A process that has sent nothing to the replicas keeps no idle connections to them.
+    reload();
+    let mut stranger = TcpStream::connect(proxy.foreign).expect("the owner's page");
+    stranger.write_all(b"GET / HTTP/1.1\r\nHost: owner\r\n").expect("half a request");
+    // HAProxy has taken it before it is told to read its files again.
+    std::thread::sleep(Duration::from_millis(200));
+    reload();
+    shop.release(&image, "");
+    let ended = shop.world.run(&["apply", "-y"]);
+    ended.succeeded();
+    let said = printed(&ended);
+    assert!(!said.contains("old process"), "{said}");
+    stranger.write_all(b"Connection: close\r\n\r\n").expect("its other half");
+    let answer = std::io::read_to_string(stranger).expect("an answer");
+    assert!(answer.ends_with(FOREIGN_PAGE), "{answer}");
 }

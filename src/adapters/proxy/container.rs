@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use bollard::models::ExecConfig;
 use serde_json::Value;
 
-use super::kernel::{self, Process, Socket};
+use super::kernel::{self, Connection, Process, Socket};
 use super::shell::{Machine, Ran, Shell, Stream, Surroundings, words};
 use crate::adapters::docker::Docker;
 use crate::ports::PortError;
@@ -132,6 +132,10 @@ impl Shell for InContainer {
 
     async fn listening(&self) -> Result<Vec<Socket>, PortError> {
         self.machine.listening(Some(self.first().await?)).await
+    }
+
+    async fn connected(&self) -> Result<Option<Vec<Connection>>, PortError> {
+        self.machine.connected(Some(self.first().await?)).await
     }
 
     async fn sockets_of(&self, pid: u32) -> Result<Option<Vec<u64>>, PortError> {

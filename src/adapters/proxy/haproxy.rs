@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use self::runtime::{Runtime, Servers, Stat};
 use super::bind;
 use super::front::Front;
+use super::holding::holding;
 use super::kernel::Process;
 use super::managed;
 use super::shell::{COMMAND_LIMIT, Ran, Shell, words};
@@ -118,19 +119,21 @@ impl Haproxy {
     }
 
     /// The workers that still serve an older configuration.
-    async fn old_workers(&self) -> Result<usize, PortError> {
-        let workers = self.workers().await?;
+    async fn old_workers(&self) -> Result<Vec<Process>, PortError> {
+        let mut workers = self.workers().await?;
         let current = match &self.runtime {
             Some(runtime) => runtime.pid().await.ok().flatten(),
             None => None,
         };
         if let Some(current) = current {
-            return Ok(workers.iter().filter(|worker| worker.number != current).count());
+            workers.retain(|worker| worker.number != current);
+            return Ok(workers);
         }
         let alive: BTreeSet<u32> = workers.iter().map(|worker| worker.pid).collect();
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         noted.retain(|pid| alive.contains(pid));
-        Ok(noted.len())
+        workers.retain(|worker| noted.contains(&worker.pid));
+        Ok(workers)
     }
 
     /// The checking command with another file in the place of the managed one. A folder is spelled
@@ -371,7 +374,8 @@ impl Proxy for Haproxy {
         &self,
         servers: &BTreeMap<BackendKey, BTreeMap<String, Endpoint>>,
     ) -> Result<Draining, PortError> {
-        let old_processes = u32::try_from(self.old_workers().await?).unwrap_or(u32::MAX);
+        let old = holding(&self.front, &self.old_workers().await?, servers).await?;
+        let old_processes = u32::try_from(old).unwrap_or(u32::MAX);
         let Some(runtime) = &self.runtime else {
             return Ok(Draining { in_flight: 0, old_processes });
         };

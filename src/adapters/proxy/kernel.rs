@@ -4,6 +4,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::model::Endpoint;
+
 /// A process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Process {
@@ -24,6 +26,17 @@ pub(super) struct Socket {
     pub(super) address: IpAddr,
     /// The port.
     pub(super) port: u16,
+    /// Names it among the open files of a process.
+    pub(super) inode: u64,
+}
+
+/// A TCP connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Connection {
+    /// Our side's port.
+    pub(super) port: u16,
+    /// The other side.
+    pub(super) peer: Endpoint,
     /// Names it among the open files of a process.
     pub(super) inode: u64,
 }
@@ -49,13 +62,33 @@ pub(super) fn process(pid: u32, status: &str, cmdline: &[u8]) -> Option<Process>
     Some(Process { pid, number, parent, title: words.join(" ").trim_end().to_owned() })
 }
 
+/// The state of a socket that listens.
+const LISTEN: &str = "0A";
+
 /// Reads `/proc/<pid>/net/tcp` or `tcp6`.
 pub(super) fn listening(table: &str) -> Vec<Socket> {
     table.lines().skip(1).filter_map(socket).collect()
 }
 
+/// Reads the same for what is connected, in any way that a process still has open.
+pub(super) fn connected(table: &str) -> Vec<Connection> {
+    table.lines().skip(1).filter_map(connection).collect()
+}
+
+fn connection(line: &str) -> Option<Connection> {
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let side = |at: usize| {
+        let (address, port) = fields.get(at)?.split_once(':')?;
+        Some((address_of(address)?, u16::from_str_radix(port, 16).ok()?))
+    };
+    (*fields.get(3)? != LISTEN).then_some(())?;
+    let inode = fields.get(9)?.parse().ok().filter(|inode| *inode != 0)?;
+    let (_, port) = side(1)?;
+    let (address, peer) = side(2)?;
+    Some(Connection { port, peer: Endpoint { address, port: peer }, inode })
+}
+
 fn socket(line: &str) -> Option<Socket> {
-    const LISTEN: &str = "0A";
     let fields: Vec<&str> = line.split_whitespace().collect();
     let (address, port) = fields.get(1)?.split_once(':')?;
     (*fields.get(3)? == LISTEN).then_some(())?;
@@ -149,6 +182,16 @@ mod tests {
             1: 0100007F:1F90 0100007F:9999 01 00000000:00000000 00:00000000 00000000 0 0 78 1\n";
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
         assert_eq!(listening(table), [Socket { address, port: 8080, inode: 77 }]);
+    }
+
+    #[test]
+    fn connections_are_read_with_their_other_side() {
+        let table = "  sl  local_address rem_address st\n\
+            0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 77 1\n\
+            1: 0100007F:1F90 0100007F:0050 01 00000000:00000000 00:00000000 00000000 0 0 78 1\n\
+            2: 0100007F:1F90 0100007F:0051 06 00000000:00000000 00:00000000 00000000 0 0 0 1\n";
+        let peer = Endpoint { address: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 80 };
+        assert_eq!(connected(table), [Connection { port: 8080, peer, inode: 78 }]);
     }
 
     #[test]

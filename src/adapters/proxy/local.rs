@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::net::{TcpStream, UnixStream};
 
-use super::kernel::{self, Process, Socket};
+use super::kernel::{self, Connection, Process, Socket};
 use super::shell::{
     COMMAND_LIMIT, DIAL_LIMIT, Machine, Ran, Shell, Stream, Surroundings, within, words,
 };
@@ -81,6 +81,10 @@ impl Shell for Local {
         Ok(listening("self"))
     }
 
+    async fn connected(&self) -> Result<Option<Vec<Connection>>, PortError> {
+        Ok(connected("self"))
+    }
+
     async fn sockets_of(&self, pid: u32) -> Result<Option<Vec<u64>>, PortError> {
         Ok(sockets_of(pid))
     }
@@ -113,6 +117,10 @@ impl Machine for Local {
 
     async fn listening(&self, of: Option<u32>) -> Result<Vec<Socket>, PortError> {
         Ok(listening(&of.map_or_else(|| "self".to_owned(), |pid| pid.to_string())))
+    }
+
+    async fn connected(&self, of: Option<u32>) -> Result<Option<Vec<Connection>>, PortError> {
+        Ok(connected(&of.map_or_else(|| "self".to_owned(), |pid| pid.to_string())))
     }
 
     async fn sockets_of(&self, pid: u32) -> Result<Option<Vec<u64>>, PortError> {
@@ -195,6 +203,15 @@ fn processes() -> Vec<Process> {
 fn listening(pid: &str) -> Vec<Socket> {
     let tables = ["tcp", "tcp6"].map(|table| text(&format!("/proc/{pid}/net/{table}")));
     tables.iter().flatten().flat_map(|table| kernel::listening(table)).collect()
+}
+
+/// The connections of the network that a process is in; `None` when that must not be seen.
+fn connected(pid: &str) -> Option<Vec<Connection>> {
+    let mut found = kernel::connected(&text(&format!("/proc/{pid}/net/tcp"))?);
+    // A kernel without IPv6 has no such table.
+    let more = text(&format!("/proc/{pid}/net/tcp6")).unwrap_or_default();
+    found.extend(kernel::connected(&more));
+    Some(found)
 }
 
 /// The sockets among a process's open files.

@@ -5,6 +5,7 @@ mod connect;
 mod container;
 mod front;
 mod haproxy;
+mod holding;
 mod kernel;
 mod local;
 mod managed;

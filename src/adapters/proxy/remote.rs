@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::kernel::{self, Process, Socket};
+use super::kernel::{self, Connection, Process, Socket};
 use super::local::reachable;
 use super::shell::{COMMAND_LIMIT, Machine, Ran, Shell, Stream, Surroundings};
 use crate::adapters::ssh::{Ended, Host, Place};
@@ -24,8 +24,8 @@ const PROCESSES: &str = "cd /proc; grep -s -e ^PPid: -e ^NSpid: [0-9]*/status; \
     for f in $(grep -ls -e nginx -e haproxy [0-9]*/cmdline); do \
     printf '#%s ' ${f%/*}; tr '\\000\\012' '  ' <$f 2>/dev/null; echo; done";
 
-/// Sockets that take connections, of this process's network.
-const LISTENING: &str = "cat /proc/\"$1\"/net/tcp; cat /proc/\"$1\"/net/tcp6 2>/dev/null; exit 0";
+/// The sockets of a process's network, those that take connections and those that are connected.
+const SOCKETS: &str = "cat /proc/\"$1\"/net/tcp; cat /proc/\"$1\"/net/tcp6 2>/dev/null; exit 0";
 
 /// The open files of a process, as links.
 const OPEN_FILES: &str = "exec ls -l /proc/\"$1\"/fd/";
@@ -83,6 +83,10 @@ impl Shell for Remote {
         Machine::listening(self, None).await
     }
 
+    async fn connected(&self) -> Result<Option<Vec<Connection>>, PortError> {
+        Machine::connected(self, None).await
+    }
+
     async fn sockets_of(&self, pid: u32) -> Result<Option<Vec<u64>>, PortError> {
         Machine::sockets_of(self, pid).await
     }
@@ -120,8 +124,16 @@ impl Machine for Remote {
 
     async fn listening(&self, of: Option<u32>) -> Result<Vec<Socket>, PortError> {
         let whose = of.map_or_else(|| "self".to_owned(), |pid| pid.to_string());
-        let ended = self.ask(LISTENING, &[&whose]).await?;
+        let ended = self.ask(SOCKETS, &[&whose]).await?;
         Ok(kernel::listening(&text(&ended.stdout)))
+    }
+
+    async fn connected(&self, of: Option<u32>) -> Result<Option<Vec<Connection>>, PortError> {
+        let whose = of.map_or_else(|| "self".to_owned(), |pid| pid.to_string());
+        let ended = self.ask(SOCKETS, &[&whose]).await?;
+        let said = text(&ended.stdout);
+        // Without its first line the table was not there to be read.
+        Ok(said.contains("local_address").then(|| kernel::connected(&said)))
     }
 
     async fn sockets_of(&self, pid: u32) -> Result<Option<Vec<u64>>, PortError> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::kernel::{Process, Socket};
+use super::kernel::{Connection, Process, Socket};
 use crate::ports::PortError;
 
 /// The longest that a command of a proxy may take: a check of a large configuration takes seconds.
@@ -62,6 +62,11 @@ pub(super) trait Shell: Send + Sync {
     /// Every TCP socket of the place that listens.
     async fn listening(&self) -> Result<Vec<Socket>, PortError>;
 
+    /// Every TCP connection of the place; `None` when that cannot be seen.
+    async fn connected(&self) -> Result<Option<Vec<Connection>>, PortError> {
+        Ok(None)
+    }
+
     /// The inodes of the sockets that a process has open; `None` when that must not be seen.
     async fn sockets_of(&self, pid: u32) -> Result<Option<Vec<u64>>, PortError>;
 
@@ -84,6 +89,9 @@ pub(super) trait Machine: Send + Sync {
 
     /// The TCP sockets that listen in the network of a process; its own when `None`.
     async fn listening(&self, of: Option<u32>) -> Result<Vec<Socket>, PortError>;
+
+    /// The TCP connections there; `None` when they cannot be seen.
+    async fn connected(&self, of: Option<u32>) -> Result<Option<Vec<Connection>>, PortError>;
 
     /// As [`Shell::sockets_of`].
     async fn sockets_of(&self, pid: u32) -> Result<Option<Vec<u64>>, PortError>;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
-use crate::adapters::proxy::kernel::Socket;
+use crate::adapters::proxy::kernel::{Connection, Socket};
 use crate::adapters::proxy::shell::{Stream, Surroundings};
 use crate::diag::Sources;
 use crate::files::Memory;
@@ -98,6 +98,10 @@ fn a_variable_is_read_where_the_file_sets_it() {
 struct Deaf {
     reloads: AtomicU32,
     hears: bool,
+    connected: Option<Vec<Connection>>,
+    listening: Vec<Socket>,
+    /// By number of the process.
+    opened: BTreeMap<u32, Vec<u64>>,
 }
 
 #[async_trait]
@@ -145,11 +149,15 @@ impl Shell for Deaf {
     }
 
     async fn listening(&self) -> Result<Vec<Socket>, PortError> {
-        Ok(Vec::new())
+        Ok(self.listening.clone())
     }
 
-    async fn sockets_of(&self, _: u32) -> Result<Option<Vec<u64>>, PortError> {
-        Ok(None)
+    async fn connected(&self) -> Result<Option<Vec<Connection>>, PortError> {
+        Ok(self.connected.clone())
+    }
+
+    async fn sockets_of(&self, pid: u32) -> Result<Option<Vec<u64>>, PortError> {
+        Ok(self.opened.get(&pid).cloned())
     }
 
     async fn surroundings(&self, _: &str) -> Result<Surroundings, PortError> {
@@ -163,8 +171,7 @@ impl Deaf {
     }
 }
 
-async fn reloaded(hears: bool) -> (bool, u32) {
-    let shell = Arc::new(Deaf { hears, ..Deaf::default() });
+fn haproxy(shell: &Arc<Deaf>) -> Haproxy {
     let inventory = "hosts: {here: {docker: 'unix:///run/docker.sock'}}\n\
         proxies: {edge: {kind: haproxy, hosts: [here], runs: host, listen: [80], \
         config: /etc/haproxy/conf.d/ours.cfg}}\n";
@@ -173,7 +180,12 @@ async fn reloaded(hears: bool) -> (bool, u32) {
     let inventory = Inventory::load(&files, &Sources::default(), None, &mut problems);
     assert!(problems.is_empty(), "{problems:?}");
     let settings = inventory.proxies.values().next().expect("a proxy");
-    let haproxy = Haproxy::new(settings, Arc::clone(&shell) as Arc<dyn Shell>);
+    Haproxy::new(settings, Arc::clone(shell) as Arc<dyn Shell>)
+}
+
+async fn reloaded(hears: bool) -> (bool, u32) {
+    let shell = Arc::new(Deaf { hears, ..Deaf::default() });
+    let haproxy = haproxy(&shell);
     let done = haproxy.reload(&RoutingTable { generation: 1, ..RoutingTable::default() }).await;
     (done.is_ok(), shell.reloads.load(Ordering::SeqCst))
 }
@@ -186,4 +198,40 @@ async fn a_reload_that_was_not_heard_is_asked_for_again() {
 #[tokio::test(start_paused = true)]
 async fn a_reload_is_asked_for_a_few_times_only() {
     assert_eq!(reloaded(false).await, (false, RELOADS));
+}
+
+/// How many of two old processes are waited for, of which one has this socket open and the other
+/// one none.
+async fn waited_for(connected: Option<&[(u16, u16)]>, listening: &[u16]) -> usize {
+    let connection =
+        |(port, peer): &(u16, u16)| Connection { port: *port, peer: endpoint(*peer), inode: 7 };
+    let socket = |port: &u16| Socket { address: endpoint(0).address, port: *port, inode: 7 };
+    let shell = Arc::new(Deaf {
+        connected: connected.map(|all| all.iter().map(connection).collect()),
+        listening: listening.iter().map(socket).collect(),
+        opened: [(2, vec![7]), (3, vec![8])].into(),
+        ..Deaf::default()
+    });
+    let process = |pid| Process { pid, number: pid, parent: 1, title: String::new() };
+    let named = [("old".to_owned(), endpoint(2000))].into();
+    let servers = [(KEY.parse().expect("a key"), named)].into();
+    let haproxy = haproxy(&shell);
+    holding(&haproxy.front, &[process(2), process(3)], &servers).await.expect("an answer")
+}
+
+#[tokio::test]
+async fn an_old_process_is_waited_for_while_it_can_send_to_our_servers() {
+    assert_eq!(waited_for(Some(&[(5, 2000)]), &[]).await, 1, "it has a connection to one");
+    assert_eq!(waited_for(Some(&[(80, 9)]), &[]).await, 1, "it has a client of ours");
+    assert_eq!(waited_for(Some(&[]), &[80]).await, 1, "it may get one");
+}
+
+#[tokio::test]
+async fn an_old_process_that_serves_strangers_alone_is_not_waited_for() {
+    assert_eq!(waited_for(Some(&[(443, 9), (5, 3000)]), &[443]).await, 0);
+}
+
+#[tokio::test]
+async fn an_old_process_that_nobody_can_see_into_is_waited_for() {
+    assert_eq!(waited_for(None, &[]).await, 2);
 }
