@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use crate::diag::is_sensitive_name;
 use crate::model::{ContentKey, PlacedFile, Plan, Replica};
 
 use super::Work;
@@ -11,8 +12,20 @@ use super::Work;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Masks(Vec<String>);
 
-/// Shorter values are words like `true` and `8080`: no secret, and hiding them would hide the rest.
+/// Values of this length are hidden wherever they stand. Most shorter ones are words like `true` and
+/// `8080`: no secret, and hiding them would hide the rest.
 const LENGTH_MIN: usize = 6;
+
+/// The shortest secret that is hidden, as a word of its own. A PIN of three digits is one that
+/// somebody chose; below that nothing is told from `0` and `no`, and little is kept by hiding it.
+const WORD_MIN: usize = 3;
+
+/// Something that a container was given.
+struct Given {
+    text: String,
+    /// Whether it is a secret for sure or by its name, so that a short one is hidden too.
+    is_secret: bool,
+}
 
 impl Masks {
     /// For a container of a plan, else by what the engine says it was made with.
@@ -29,27 +42,52 @@ impl Masks {
             |file: &&PlacedFile| file.is_secret || matches!(file.content, ContentKey::Variable(_));
         let files = replica.files.iter().filter(is_hidden).filter_map(|file| {
             let content = work.contents.get(&replica.identity.stack, &file.content).ok()?;
-            Some(String::from_utf8_lossy(&content).into_owned())
+            let text = String::from_utf8_lossy(&content).into_owned();
+            Some(Given { text, is_secret: file.is_secret })
         });
         Self::new(environment(&replica.body).chain(files))
     }
 
     /// `text` without them.
     pub(super) fn cover(&self, text: &str) -> String {
-        self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
+        self.0.iter().fold(text.to_owned(), |text, secret| match secret.len() < LENGTH_MIN {
+            true => without_word(&text, secret),
+            false => text.replace(secret, "***"),
+        })
     }
 
-    fn new(values: impl Iterator<Item = String>) -> Self {
-        // A container says what has several lines one line at a time.
-        let mut values: Vec<String> = values
-            .flat_map(|value| value.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>())
-            .flat_map(|line| password(&line).into_iter().chain([line]).collect::<Vec<_>>())
-            .filter(|it| it.len() >= LENGTH_MIN)
-            .collect();
-        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-        values.dedup();
-        Self(values)
+    fn new(values: impl Iterator<Item = Given>) -> Self {
+        let mut kept = Vec::new();
+        for Given { text, is_secret } in values {
+            // A container says what has several lines one line at a time.
+            for line in text.lines().map(str::trim) {
+                kept.extend(password(line).filter(|it| it.len() >= WORD_MIN));
+                let least = if is_secret { WORD_MIN } else { LENGTH_MIN };
+                kept.extend((line.len() >= least).then(|| line.to_owned()));
+            }
+        }
+        kept.sort_by(|a, b| (b.len(), a).cmp(&(a.len(), b)));
+        kept.dedup();
+        Self(kept)
     }
+}
+
+/// `text` with `***` wherever `word` is not a part of a longer word.
+fn without_word(text: &str, word: &str) -> String {
+    let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    let mut done = String::with_capacity(text.len());
+    let mut from = 0;
+    for (at, _) in text.match_indices(word) {
+        let after = at + word.len();
+        let is_within =
+            is_part(text[..at].chars().next_back()) || is_part(text[after..].chars().next());
+        if !is_within {
+            done += &text[from..at];
+            done += "***";
+            from = after;
+        }
+    }
+    done + &text[from..]
 }
 
 /// What is between user and host in a URL.
@@ -68,9 +106,12 @@ fn replica<'a>(plan: &'a Plan, container: &str) -> Option<&'a Replica> {
 }
 
 /// The values of a request's variables.
-fn environment(body: &Value) -> impl Iterator<Item = String> {
+fn environment(body: &Value) -> impl Iterator<Item = Given> {
     let list = body.get("Env").and_then(Value::as_array).into_iter().flatten();
-    let value = |entry: &Value| Some(entry.as_str()?.split_once('=')?.1.to_owned());
+    let value = |entry: &Value| {
+        let (name, text) = entry.as_str()?.split_once('=')?;
+        Some(Given { text: text.to_owned(), is_secret: is_sensitive_name(name) })
+    };
     list.filter_map(value)
 }
 
@@ -79,7 +120,32 @@ mod tests {
     use super::*;
 
     fn covered(values: &[&str], text: &str) -> String {
-        Masks::new(values.iter().map(|it| (*it).to_owned())).cover(text)
+        covered_as(false, values, text)
+    }
+
+    fn covered_as(is_secret: bool, values: &[&str], text: &str) -> String {
+        let given = |it: &&str| Given { text: (*it).to_owned(), is_secret };
+        Masks::new(values.iter().map(given)).cover(text)
+    }
+
+    #[test]
+    fn a_short_secret_is_covered_as_a_word() {
+        let text = "pin 4711 (4711), port 14711, 4711_x";
+        assert_eq!(covered_as(true, &["4711"], text), "pin *** (***), port 14711, 4711_x");
+        assert_eq!(covered_as(true, &["äöü"], "sagt äöü!"), "sagt ***!");
+        assert_eq!(covered_as(true, &["0", "no"], "no 0"), "no 0");
+    }
+
+    #[test]
+    fn a_short_value_is_a_secret_when_its_name_says_so() {
+        let body = serde_json::json!({"Env": ["DB_PASSWORD=abc1", "MODE=prod"]});
+        let masks = Masks::new(environment(&body));
+        assert_eq!(masks.cover("prod: abc1 is wrong"), "prod: *** is wrong");
+    }
+
+    #[test]
+    fn a_longer_secret_is_covered_before_a_shorter_one_in_it() {
+        assert_eq!(covered_as(true, &["abc", "abc-defg"], "abc-defg abc"), "*** ***");
     }
 
     #[test]

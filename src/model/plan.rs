@@ -139,8 +139,12 @@ pub enum Cause {
     Missing,
     /// A replica's process has ended.
     Stopped,
+    /// A replica's process is frozen.
+    Paused,
     /// A replica is not healthy; with what its check says.
     Unhealthy(String),
+    /// A proxy does something else than its file says.
+    NotServed,
     /// A replica runs and is not routed, or the other way round.
     NotRouted,
     /// Its proxies know it otherwise than the commit wants.
@@ -524,6 +528,8 @@ impl fmt::Display for Cause {
             Self::Drifted => "changed outside of the repository",
             Self::Missing => "a replica is missing",
             Self::Stopped => "it has ended",
+            Self::Paused => "it is paused",
+            Self::NotServed => "it serves something else than its file says",
             Self::Unhealthy(_) => "not healthy",
             Self::NotRouted => "not routed",
             Self::RoutesChanged => "routes",

@@ -29,14 +29,15 @@ pub(super) fn follow_again(
         let Some(table) = &state.table else { continue };
         // A part of a plan leaves files as they are, but ends nothing that a proxy still sends to.
         let cause = match (is_behind(state, table), is_partial) {
-            (true, _) => Some(Cause::Drifted),
+            (true, _) if is_edited(world, state) => Some(Cause::Drifted),
+            (true, _) => Some(Cause::NotServed),
             (false, true) => None,
             (false, false) => stale_for(world, place, state, table),
         };
         let Some(cause) = cause else { continue };
         let others = others.get_or_insert_with(|| Others::of(world));
         if let Some(lane) = speaker(reach, place, table, others) {
-            draft.routes.again(world, &mut draft.graph, &lane, place);
+            draft.routes.again(world, &mut draft.graph, &lane, place, &cause);
             stale.insert((*place).clone(), cause);
         }
     }
@@ -107,21 +108,23 @@ fn stale_for(
     state: &ProxyState,
     table: &RoutingTable,
 ) -> Option<Cause> {
-    let is_edited = matches!(
-        read(world.request.owner, state.file.as_deref()),
-        Managed::Ours { edited: true, .. }
-    );
     let site = world.request.sites.get(place);
     let is_other = state.file.is_some()
         && site.is_some_and(|site| {
             site.render(table).is_ok_and(|text| Some(&text) != state.file.as_ref())
         });
-    match (is_edited, is_other) {
+    match (is_edited(world, state), is_other) {
         (true, _) => Some(Cause::Drifted),
         // Its words are ours, and now there are others: another template.
         (false, true) => Some(Cause::Changed),
         (false, false) => None,
     }
+}
+
+/// Whether somebody has changed the file by hand.
+fn is_edited(world: &World<'_>, state: &ProxyState) -> bool {
+    let managed = read(world.request.owner, state.file.as_deref());
+    matches!(managed, Managed::Ours { edited: true, .. })
 }
 
 /// Whether the proxy does not do what its file says: a run ended between the two.

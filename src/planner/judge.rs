@@ -51,7 +51,8 @@ pub(super) fn worth<'a>(
         (Status::Exited, _) if wanted.is_one_shot => unfit(Cause::Stopped),
         (Status::Exited, _) => Worth::Ended,
         (Status::Restarting, _) => unfit(Cause::Unhealthy("it ends and is restarted".to_owned())),
-        (Status::Paused | Status::Removing | Status::Dead, _) => unfit(Cause::Stopped),
+        (Status::Paused, _) => unfit(Cause::Paused),
+        (Status::Removing | Status::Dead, _) => unfit(Cause::Stopped),
     })
 }
 

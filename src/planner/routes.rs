@@ -117,10 +117,11 @@ impl Routes {
         graph: &mut Graph,
         lane: &Lane,
         place: &ProxyPlace,
+        cause: &Cause,
     ) {
         self.check_obstacles(world, place);
         let op = Op::Switch { place: place.clone(), change: RouteChange::default() };
-        let step = graph.add(lane, &place.host, op, [], &Cause::Drifted);
+        let step = graph.add(lane, &place.host, op, [], cause);
         self.again.insert(place.clone(), step);
         self.switched.insert(place.clone());
     }
@@ -164,7 +165,7 @@ impl Routes {
                     "the proxy {} on {} cannot be changed: the file {why}",
                     place.proxy, place.host
                 ))
-                .hint("nothing was changed; move that file away, or name another one in the inventory"),
+                .hint("move that file away, or name another one in the inventory"),
             );
             // Whoever looked has noted the same as an obstacle.
             return;
@@ -175,7 +176,7 @@ impl Routes {
                     "the proxy {} on {} cannot be changed safely: {obstacle}",
                     place.proxy, place.host
                 ))
-                .hint("nothing was changed; `gitdeploy status` looks at it again"),
+                .hint("`gitdeploy status` looks at it again"),
             );
         }
     }

@@ -22,7 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("spec", &["diff", "model"]),
     ("proxy", &["diag", "files", "model", "settings", "template"]),
     ("planner", &["diag", "diff", "model", "proxy", "settings", "spec"]),
-    ("exec", &["model", "ports", "proxy"]),
+    ("exec", &["diag", "model", "ports", "proxy"]),
     ("adapters", &["model", "ports", "proxy", "settings", "ssh"]),
     ("sim", &["model", "ports", "proxy", "spec"]),
     (

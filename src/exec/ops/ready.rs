@@ -141,7 +141,9 @@ impl Watch<'_> {
         match &live.state.health {
             Some(Health::Healthy) => return true,
             Some(Health::Unhealthy(said)) => {
-                self.last = format!("its check says: {}", said.trim());
+                // It may have said several lines, and this is a part of one.
+                let lines: Vec<&str> = said.split_whitespace().collect();
+                self.last = format!("its check says: {}", lines.join(" "));
             }
             Some(Health::Starting) => "its check has not said yet".clone_into(&mut self.last),
             None => "it has no check".clone_into(&mut self.last),

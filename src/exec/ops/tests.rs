@@ -270,7 +270,7 @@ async fn a_replica_that_is_restarted_while_it_is_watched_has_failed() {
 async fn a_check_that_never_says_healthy_is_quoted() {
     let fake = Fake::new();
     fake.add("w1", Status::Running);
-    let health = Health::Unhealthy("connection refused\n".into());
+    let health = Health::Unhealthy("connection\n  refused\n".into());
     fake.state().containers.get_mut("w1").expect("a container").state.health = Some(health);
     let told = fake.run(&ready(Readiness { has_check: true, ..readiness() })).await;
     let said = "it was not ready within 10s: its check says: connection refused";

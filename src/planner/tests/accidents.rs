@@ -37,6 +37,13 @@ fn a_replica_that_has_ended_is_started_again() {
 }
 
 #[test]
+fn a_replica_that_is_paused_is_told_so() {
+    let mut fleet = deployed(WEB);
+    fleet.container("web", 1).state.status = Status::Paused;
+    assert!(fleet.text().contains("create shop-web-1.g2 (it is paused)"), "{}", fleet.text());
+}
+
+#[test]
 fn a_replica_that_is_not_healthy_is_replaced_by_a_fresh_one() {
     let mut fleet = deployed(WEB);
     fleet.container("web", 1).state.health = Some(Health::Unhealthy("503".into()));

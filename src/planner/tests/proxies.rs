@@ -120,8 +120,8 @@ fn drift_of_a_replica_is_no_edit_of_the_file() {
 fn a_proxy_that_does_not_follow_its_file_is_made_to() {
     let mut fleet = deployed();
     fleet.proxy("local").serving = None;
-    assert_snapshot!(fleet.text(), @"
-    [] -> #0 web@local switch edge on local: again (changed outside of the repository)
+    assert_snapshot!(fleet.text(), @r"
+    [] -> #0 web@local switch edge on local: again (it serves something else than its file says)
     [0] -> #1 shop@local record 0000001 (changed in the commit)
     ");
 }
@@ -132,8 +132,8 @@ fn a_runtime_that_sends_elsewhere_is_brought_back() {
     let server = RuntimeServer { address: "10.9.9.9:1".into(), takes_requests: true };
     let servers = [("other".to_owned(), server)].into();
     fleet.proxy("local").servers = Some([("shop.web.8080".to_owned(), servers)].into());
-    assert_snapshot!(fleet.text(), @"
-    [] -> #0 web@local switch edge on local: again (changed outside of the repository)
+    assert_snapshot!(fleet.text(), @r"
+    [] -> #0 web@local switch edge on local: again (it serves something else than its file says)
     [0] -> #1 shop@local record 0000001 (changed in the commit)
     ");
 }

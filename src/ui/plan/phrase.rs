@@ -157,11 +157,14 @@ pub(super) fn servers(file: &ProxyFile) -> String {
     let verb = if file.servers == 1 { "changes" } else { "change" };
     let servers = format!("{} {verb}", counted(file.servers, "server"));
     match &file.cause {
-        Cause::Drifted if file.old.as_deref() == Some(file.new.as_str()) => {
+        Cause::NotServed if file.servers == 0 => {
             "serves something else than its file says".to_owned()
         }
+        Cause::NotServed => format!("serves something else than its file says; {servers}"),
         Cause::Drifted => format!("edited by hand; {servers}"),
         Cause::RoutesChanged => format!("routes; {servers}"),
+        // Its words are ours, nothing in it is somebody's, and it would be written otherwise now.
+        Cause::Changed if file.servers == 0 => "another template".to_owned(),
         _ if file.servers == 0 => printable_name(&file.cause.to_string()),
         _ => servers,
     }

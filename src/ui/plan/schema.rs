@@ -53,7 +53,8 @@ fn record_file(properties: &Value) -> Value {
         },
         "reason": {"enum": [
             "added", "delete_because_no_resource_config", "scaled", "replace_because_cannot_update",
-            "drifted", "missing", "stopped", "unhealthy", "not_routed", "routes_changed",
+            "drifted", "missing", "stopped", "paused", "unhealthy", "not_served",
+            "not_routed", "routes_changed",
             "left_over", "dependency", "misplaced", "replace_by_request",
         ]},
         "resource_change": resource_change(),

@@ -177,11 +177,13 @@ impl Status {
             }
         }
         for file in &plan.files {
-            if file.cause == Cause::Drifted {
-                let place = &file.place;
-                let what = format!("proxy {} on {}: its file was edited", place.proxy, place.host);
-                self.drift.push(what);
-            }
+            let what = match file.cause {
+                Cause::Drifted => "its file was edited",
+                Cause::NotServed => "it serves something else than its file says",
+                _ => continue,
+            };
+            let place = &file.place;
+            self.drift.push(format!("proxy {} on {}: {what}", place.proxy, place.host));
         }
     }
 
