@@ -136,6 +136,12 @@ pub struct SimulateArgs {
     /// How long the longest request takes.
     #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = crate::settings::parse_duration)]
     pub request: std::time::Duration,
+    /// Print the plan before.
+    #[arg(long)]
+    pub plan: bool,
+    /// Leave out what each fault would do and what other settings would cost.
+    #[arg(long)]
+    pub brief: bool,
     /// The form of the timeline.
     #[arg(long, value_enum, default_value_t = SimulationFormat::Text)]
     pub format: SimulationFormat,

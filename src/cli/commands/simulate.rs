@@ -4,6 +4,7 @@
 //! to begin with, if at all; nothing is ever changed on them.
 
 mod fleet;
+mod load;
 mod mishap;
 mod play;
 mod setting;
@@ -13,10 +14,10 @@ use std::time::Duration;
 
 use super::Run;
 use super::plan::{choice, scope};
-use crate::cli::args::{Narrowing, SimulateArgs, SimulationFormat};
+use crate::cli::args::{Narrowing, PlanFormat, SimulateArgs, SimulationFormat};
 use crate::cli::live::{Session, Source, block_on, no_plan};
 use crate::cli::{Exit, Failure};
-use crate::model::{CommitId, Observed, Verdict};
+use crate::model::{CommitId, Observed, Plan, Verdict};
 use crate::pipeline::Wish;
 use crate::sim::{App, Frozen};
 use crate::ui;
@@ -65,7 +66,11 @@ pub(super) fn run(run: &Run<'_>, args: &SimulateArgs) -> Result<Exit, Failure> {
     let bar = crate::cli::repository::progress(run.screen, "simulating");
     let shown = runtime.block_on(show(&stage, &mut wish, &before, args))?;
     bar.finish_and_clear();
-    let (simulation, exit) = shown;
+    let (simulation, plan, exit) = shown;
+    if args.plan && args.format == SimulationFormat::Text {
+        let page = super::plan::page(run, &session.snapshot, &plan, PlanFormat::Text);
+        run.screen.result(&format!("{page}\n"))?;
+    }
     let page = match args.format {
         SimulationFormat::Text if !run.screen.wants_events() => {
             ui::simulate::text(&simulation, run.screen.color() && args.out.is_none())
@@ -89,7 +94,7 @@ async fn show(
     wish: &mut Wish,
     before: &Before,
     args: &SimulateArgs,
-) -> Result<(Simulation, Exit), Failure> {
+) -> Result<(Simulation, Plan, Exit), Failure> {
     let app = App {
         ready_after: Some(fleet::millis(args.ready_after)),
         longest_request: fleet::millis(args.request),
@@ -105,8 +110,9 @@ async fn show(
         ..Simulation::default()
     };
     let mut mishaps = args.faults.clone();
-    let is_plain = mishaps.is_empty() && args.seed.is_none();
-    let plain = stage.play(&from, wish, &[]).await;
+    let is_plain = mishaps.is_empty() && args.seed.is_none() && !args.brief;
+    let longest = Some(app.longest_request);
+    let plain = stage.play_under(&from, wish, &[], longest).await;
     if is_plain && !plan.is_empty() {
         simulation.what_if = what_if::what_if(stage, &from, wish, &plan, &plain).await;
         simulation.settings = setting::compare(stage, &from, wish, &plan, &plain).await;
@@ -115,12 +121,12 @@ async fn show(
     mishaps.extend(args.seed.and_then(dice));
     let played = match mishaps.is_empty() {
         true => plain,
-        false => stage.play(&from, wish, &mishaps).await,
+        false => stage.play_under(&from, wish, &mishaps, longest).await,
     };
     simulation.faults = mishaps.iter().map(ToString::to_string).collect();
     let exit = played.exit();
     simulation.timeline = played.timeline;
-    Ok((simulation, exit))
+    Ok((simulation, plan, exit))
 }
 
 /// The world before the rollout.

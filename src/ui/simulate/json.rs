@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{LEFT_OUT, Line, Lost, Moment, Setting, Simulation, WhatIf};
+use super::{LEFT_OUT, Line, Lost, Moment, Requests, Setting, Simulation, WhatIf};
 
 /// The whole simulation.
 pub fn json(simulation: &Simulation) -> Value {
@@ -18,6 +18,9 @@ pub fn json(simulation: &Simulation) -> Value {
         "assumed": assumed,
         "not_modelled": LEFT_OUT,
     });
+    if let Some(Requests { sent, failed }) = timeline.requests {
+        page["requests"] = json!({"sent": sent, "failed": failed});
+    }
     if !what_if.is_empty() {
         page["what_if"] = what_if.iter().map(fault).collect();
     }

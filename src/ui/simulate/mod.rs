@@ -13,11 +13,13 @@ pub use json::json;
 pub use svg::svg;
 pub use text::text;
 
+/// Why writing to a text cannot fail.
+const TEXT: &str = "text takes all text";
+
 /// What is no part of a simulation.
 pub const LEFT_OUT: &str = "Not modelled: the applications themselves (each is ready and ends as \
-said above), what they say to each other, load, memory, disks, packets, names inside networks, the \
-time that a pull takes. A request that runs on a process that dies is lost with it and is not \
-counted.";
+said above), what they say to each other, processors, memory, disks, packets, idle connections, \
+names inside networks, the time that a pull takes.";
 
 /// A whole simulation.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -49,6 +51,17 @@ pub struct Timeline {
     pub runs: Vec<String>,
     /// How long it all took.
     pub took: Millis,
+    /// Requests through the proxies; `None` when there were none.
+    pub requests: Option<Requests>,
+}
+
+/// Requests that were sent while it lasted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Requests {
+    /// All of them.
+    pub sent: u64,
+    /// Those that nobody answered, or whose process ended before the answer.
+    pub failed: u64,
 }
 
 /// One service in the course of time.

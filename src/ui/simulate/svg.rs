@@ -1,7 +1,9 @@
 //! A simulation as a picture: for each service, who served over time.
 
+use std::fmt::Write as _;
+
 use super::text::seconds;
-use super::{Line, Moment, Simulation};
+use super::{Line, Moment, Simulation, TEXT};
 use crate::model::Millis;
 
 const WIDTH: u64 = 760;
@@ -37,11 +39,9 @@ pub fn svg(simulation: &Simulation) -> String {
     }
     for lost in &timeline.lost {
         let x = across(lost.at, timeline.took.max(1));
-        picture += &format!(
-            "<line class=\"lost\" x1=\"{x}\" x2=\"{x}\" y1=\"{HEAD}\" y2=\"{}\"><title>{}</title></line>\n",
+        write!(picture, "<line class=\"lost\" x1=\"{x}\" x2=\"{x}\" y1=\"{HEAD}\" y2=\"{}\"><title>{}</title></line>\n",
             height - 24,
-            escaped(&lost.what)
-        );
+            escaped(&lost.what)).expect(TEXT);
     }
     let lost = match timeline.lost.len() {
         0 => "no request was lost".to_owned(),
@@ -57,8 +57,8 @@ fn legend() -> String {
     let mut legend = String::new();
     for (number, kind) in kinds.into_iter().enumerate() {
         let x = LEFT + u64::try_from(number).unwrap_or(0) * 90;
-        legend +=
-            &format!("<rect class=\"{kind}\" x=\"{x}\" y=\"32\" width=\"10\" height=\"10\"/>\n");
+        write!(legend, "<rect class=\"{kind}\" x=\"{x}\" y=\"32\" width=\"10\" height=\"10\"/>\n")
+            .expect(TEXT);
         legend += &words(x + 15, 41, "quiet", kind);
     }
     legend
@@ -82,14 +82,16 @@ fn chart(line: &Line, top: u64, took: Millis) -> String {
                 continue;
             }
             y -= height;
-            chart += &format!(
+            write!(
+                chart,
                 "<rect class=\"{kind}\" x=\"{x}\" y=\"{y}\" width=\"{}\" height=\"{height}\"/>\n",
                 next - x
-            );
+            )
+            .expect(TEXT);
         }
     }
     let right = WIDTH - RIGHT;
-    chart += &format!("<path class=\"axis\" d=\"M{LEFT} {top}V{bottom}H{right}\"/>\n");
+    write!(chart, "<path class=\"axis\" d=\"M{LEFT} {top}V{bottom}H{right}\"/>\n").expect(TEXT);
     chart += &words(LEFT - 16, bottom, "quiet", "0");
     chart += &words(LEFT - 16, top + 10, "quiet", &most.to_string());
     for quarter in 0..=4 {

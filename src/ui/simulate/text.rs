@@ -1,6 +1,8 @@
 //! A simulation for people: a table over time for each service, then what could go wrong.
 
-use super::{LEFT_OUT, Line, Moment, Setting, Simulation, Timeline, WhatIf};
+use std::fmt::Write as _;
+
+use super::{LEFT_OUT, Line, Moment, Requests, Setting, Simulation, TEXT, Timeline, WhatIf};
 use crate::model::Millis;
 use crate::ui::words::{Tint, counted, paint, table};
 
@@ -15,7 +17,7 @@ pub fn text(simulation: &Simulation, color: bool) -> String {
     let Simulation { from, to, assumed, faults, timeline, what_if, settings } = simulation;
     let mut page = format!("Simulated from {from} to {to}.\n");
     if !faults.is_empty() {
-        page += &format!("It goes wrong: {}.\n", faults.join(", "));
+        write!(page, "It goes wrong: {}.\n", faults.join(", ")).expect(TEXT);
     }
     page.push('\n');
     for line in &timeline.services {
@@ -27,10 +29,10 @@ pub fn text(simulation: &Simulation, color: bool) -> String {
     }
     page += &end(timeline, color);
     if !what_if.is_empty() {
-        page += &format!("\n{}", faults_table(what_if, color));
+        write!(page, "\n{}", faults_table(what_if, color)).expect(TEXT);
     }
     if !settings.is_empty() {
-        page += &format!("\n{}", settings_table(settings, color));
+        write!(page, "\n{}", settings_table(settings, color)).expect(TEXT);
     }
     page + &format!("\n{}\n{}\n", wrapped(assumed), wrapped(LEFT_OUT))
 }
@@ -46,10 +48,12 @@ fn service(line: &Line, color: bool) -> String {
     for moment in shown(&line.moments) {
         let Moment { at, running, ready, routed, draining } = moment;
         let time = seconds(*at);
-        page += &format!(
+        write!(
+            page,
             "{time:>10}  {running:>7}  {ready:>5}  {routed:>6}  {draining:>8}  {}",
             dots(moment)
-        );
+        )
+        .expect(TEXT);
         page.truncate(page.trim_end().len());
         page.push('\n');
     }
@@ -90,16 +94,24 @@ fn dots(moment: &Moment) -> String {
 fn end(timeline: &Timeline, color: bool) -> String {
     let mut page = String::new();
     for lost in &timeline.lost {
-        page += &format!("{}: {}\n", seconds(lost.at), lost.what);
+        write!(page, "{}: {}\n", seconds(lost.at), lost.what).expect(TEXT);
     }
     page += &match timeline.lost.len() {
-        0 => paint(Tint::Good, "No request was lost.", color),
+        0 => paint(Tint::Good, "No request was lost by the rollout.", color),
         count => paint(
             Tint::Bad,
             &format!("Requests were lost: {}, see above.", counted(count, "time")),
             color,
         ),
     };
+    if let Some(Requests { sent, failed }) = timeline.requests {
+        let died = match failed {
+            0 => "",
+            _ if timeline.lost.is_empty() => ", with the process that had taken them",
+            _ => "",
+        };
+        write!(page, "\n{sent} requests sent, {failed} failed{died}.").expect(TEXT);
+    }
     page + &format!("\n{}, {}.\n", timeline.runs.join(", then "), seconds(timeline.took))
 }
 
@@ -127,12 +139,12 @@ fn faults_table(rows: &[WhatIf], color: bool) -> String {
     page += &table(&cells, tint, color);
     for row in rows {
         if let Some(lost) = &row.lost {
-            page += &format!("  {}: {lost}\n", row.what);
+            write!(page, "  {}: {lost}\n", row.what).expect(TEXT);
         }
     }
     let example = rows.iter().find(|row| row.tried > 1).or(rows.first());
     if let Some(row) = example {
-        page += &format!("See one of them: gitdeploy simulate --fault {}\n", row.fault);
+        write!(page, "See one of them: gitdeploy simulate --fault {}\n", row.fault).expect(TEXT);
     }
     page
 }
@@ -156,7 +168,7 @@ fn wrapped(text: &str) -> String {
         match lines.last_mut() {
             Some(line) if line.is_empty() => line.push_str(word),
             Some(line) if line.chars().count() + word.chars().count() < WIDTH => {
-                *line += &format!(" {word}");
+                write!(line, " {word}").expect(TEXT);
             }
             _ => lines.push(word.to_owned()),
         }

@@ -96,6 +96,15 @@ fn copy_host(world: &World, name: &HostName, state: &HostState, app: App) {
                 host.images.remove(reference);
             }
         }
+        // What runs can be run again: the release before must find its images.
+        for container in containers.values() {
+            let reference = container.config.get("Image").and_then(Value::as_str);
+            let image = images.get(&container.image).and_then(|image| image.as_ref().ok());
+            if let (Some(reference), Some(image)) = (reference, image) {
+                let copy = copied(image, &container.image, app);
+                host.images.entry(reference.to_owned()).or_insert(copy);
+            }
+        }
         for (name, container) in containers {
             let identity = &container.identity;
             let is_job = jobs.contains(&(identity.stack.clone(), identity.service.clone()));

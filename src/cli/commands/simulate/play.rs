@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use super::fleet;
 use super::mishap::{AWAY, Mishap, happen};
+use super::{fleet, load};
 use crate::cli::Exit;
 use crate::cli::live::{Session, no_plan};
 use crate::exec::{Options, Stop};
@@ -15,7 +15,7 @@ use crate::model::{CommitId, Count, HostName, Millis, Plan, ProxyPlace, Verdict}
 use crate::pipeline::{ApplyError, Fleet, Orders, PlanError, Planned, Wish};
 use crate::planner::Scope;
 use crate::sim::{Fault, Frozen, Sample, ServiceId, World};
-use crate::ui::simulate::{Line, Lost, Moment, Timeline};
+use crate::ui::simulate::{Line, Lost, Moment, Requests, Timeline};
 
 /// Runs after one that was killed or came to nothing.
 const RUNS_MAX: usize = 5;
@@ -66,6 +66,17 @@ impl Stage<'_> {
 
     /// A rollout from this world on; further ones while it has left something.
     pub(super) async fn play(&self, from: &Frozen, wish: &Wish, mishaps: &[Mishap]) -> Played {
+        self.play_under(from, wish, mishaps, None).await
+    }
+
+    /// The same under load, when it is said how long the longest request takes.
+    pub(super) async fn play_under(
+        &self,
+        from: &Frozen,
+        wish: &Wish,
+        mishaps: &[Mishap],
+        load: Option<Millis>,
+    ) -> Played {
         let world = from.thaw();
         world.begin_anew();
         let began = world.now();
@@ -78,14 +89,28 @@ impl Stage<'_> {
         let happenings = futures_util::future::join_all(happenings);
         let runs = self.runs(&world, wish, mishaps, &calls);
         tokio::pin!(runs);
-        let tried = tokio::select! {
-            // What holds from the beginning holds before the first run looks.
-            biased;
-            _ = happenings => runs.await,
-            tried = &mut runs => tried,
+        let story = async {
+            tokio::select! {
+                // What holds from the beginning holds before the first run looks.
+                biased;
+                _ = happenings => runs.await,
+                tried = &mut runs => tried,
+            }
+        };
+        let requests = Cell::new(Requests::default());
+        let tried = match load {
+            None => story.await,
+            Some(longest) => tokio::select! {
+                biased;
+                tried = story => tried,
+                () = load::send(&world, &self.hosts, &self.proxies, longest, &requests) => Vec::new(),
+            },
         };
         Played {
-            timeline: timeline(&world, began, wish, &tried),
+            timeline: Timeline {
+                requests: load.map(|_| requests.get()).filter(|it| it.sent > 0),
+                ..timeline(&world, began, wish, &tried)
+            },
             tried,
             calls: calls.get(),
             has_happened: has_happened.get() == mishaps.len(),
@@ -207,6 +232,7 @@ fn timeline(world: &World, began: Millis, wish: &Wish, tried: &[Tried]) -> Timel
         lost: lost.map(|it| Lost { at: since(it.at), what: it.what }).collect(),
         runs: tried.iter().map(Tried::words).collect(),
         took: since(world.now()),
+        requests: None,
     }
 }
 
