@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::commands::Run;
 use super::repository::{self, Opened};
-use super::{Exit, Failure, wire};
+use super::{Exit, Failure, stage, wire};
 use crate::exec::Stop;
 use crate::model::{CommitId, Desired, Event, Name, Owner, StackName};
 use crate::pipeline::{Cache, Choice, Fleet, PlanError, Snapshot, Wish};
@@ -146,6 +146,9 @@ pub(super) fn resolve(run: &Run<'_>, snapshot: &Snapshot, verb: &str) -> Result<
 
 /// Runs the calls to the hosts.
 pub(super) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    if let Some(stage) = stage::current() {
+        return stage.block_on(work);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

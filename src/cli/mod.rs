@@ -11,6 +11,7 @@ mod reference;
 mod repository;
 mod screen;
 mod ssh;
+mod stage;
 mod wire;
 mod world;
 
@@ -38,7 +39,8 @@ pub fn run(arguments: impl Iterator<Item = OsString>, world: &World) -> u8 {
         screen.event("info", &format!("gitdeploy {version}"), "version", &more);
     }
     let is_diff = matches!(cli.command, Command::Diff(_));
-    match commands::run(&cli, world, &screen) {
+    let staged = stage::begin(world, &screen);
+    match staged.and_then(|_time| commands::run(&cli, world, &screen)) {
         Ok(exit) if !screen.is_broken() => exit.code(),
         Ok(_) => failed(is_diff),
         Err(failure) => {

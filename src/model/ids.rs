@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Name;
 
@@ -71,14 +71,9 @@ name!(
 );
 
 /// A service of a stack, by the name Compose gives it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct ServiceName(Arc<str>);
-
-impl Serialize for ServiceName {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
 
 impl ServiceName {
     /// Keeps a service's name; Compose has checked its letters already.
@@ -99,14 +94,9 @@ impl fmt::Display for ServiceName {
 }
 
 /// A commit, by its full hash.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct CommitId(Arc<str>);
-
-impl Serialize for CommitId {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
 
 impl CommitId {
     /// Keeps a full hash in hexadecimal.
@@ -135,14 +125,9 @@ impl fmt::Display for CommitId {
 ///
 /// 64 hexadecimal digits. Equal for equal behaviour over releases of this program; the number of
 /// replicas, the commit and the order of keys are no part of it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct SpecHash(Arc<str>);
-
-impl Serialize for SpecHash {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
 
 impl SpecHash {
     /// Keeps a hash in hexadecimal.

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     CommitId, EnvironmentName, Generation, Name, ProjectName, ServiceName, Slot, SpecHash,
     StackName,
@@ -55,7 +57,7 @@ pub const RESERVED: [&str; 12] = [
 ];
 
 /// Whose something is.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Owner {
     /// The project.
     pub project: ProjectName,
@@ -64,7 +66,7 @@ pub struct Owner {
 }
 
 /// What a container says about itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// Whose it is.
     pub owner: Owner,

@@ -60,7 +60,7 @@ pub struct HostState {
 }
 
 /// An engine.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct EngineInfo {
     /// Its version: `20.10.24`.
     pub version: String,
@@ -79,7 +79,7 @@ pub struct EngineInfo {
 }
 
 /// An engine as a node of a swarm.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Swarm {
     /// The node's id.
     pub node: String,
@@ -164,7 +164,7 @@ pub struct ContainerState {
 }
 
 /// A container's state in the engine's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
     /// Never started.
     Created,
@@ -194,7 +194,7 @@ pub enum Health {
 }
 
 /// A network of an engine.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveNetwork {
     /// The engine's id.
     pub id: String,
@@ -219,7 +219,7 @@ pub struct LiveNetwork {
 }
 
 /// A volume of an engine.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveVolume {
     /// The stack it was made for; `None` when it is not ours.
     pub stack: Option<StackName>,
@@ -271,7 +271,7 @@ pub struct RegistryImage {
 }
 
 /// What others occupy on a host.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Foreign {
     /// TCP ports of the host, with whose they are: published by containers that are not ours, or
     /// listened on by a process of the host where that could be seen.
@@ -281,7 +281,7 @@ pub struct Foreign {
 }
 
 /// The last release of a stack that ended well, and those before it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Release {
     /// Its generation.
     pub generation: Generation,

@@ -7,12 +7,13 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use super::PortError;
 use crate::model::{Millis, Owner, ProxyName, StackName};
 
 /// What a lease protects.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum LeaseKey {
     /// A stack of an owner.
     Stack(Owner, StackName),
@@ -21,7 +22,7 @@ pub enum LeaseKey {
 }
 
 /// A lease as anybody can read it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     /// Names it for `unlock`; never used twice.
     pub id: String,

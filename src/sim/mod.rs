@@ -16,6 +16,7 @@ mod leases;
 mod proxy;
 mod sample;
 mod state;
+mod stored;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};

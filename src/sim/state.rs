@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::frozen::Frozen;
@@ -39,7 +40,8 @@ pub(super) struct State {
 }
 
 /// A host with its engine.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SimHost {
     /// Containers of ours, by name.
     pub containers: BTreeMap<String, SimContainer>,
@@ -54,6 +56,7 @@ pub struct SimHost {
     /// Releases that were recorded.
     pub releases: BTreeMap<StackName, Release>,
     /// Leases by key.
+    #[serde(with = "super::stored::leases")]
     pub leases: BTreeMap<LeaseKey, Lease>,
     /// What its engine says about itself, when that is known.
     pub engine: Option<EngineInfo>,
@@ -63,7 +66,8 @@ pub struct SimHost {
 }
 
 /// An image, and how a container of it behaves.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SimImage {
     /// Its id.
     pub id: String,
@@ -76,7 +80,8 @@ pub struct SimImage {
 }
 
 /// How containers of an image behave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct App {
     /// Milliseconds from the start until it is ready; never when `None`.
     pub ready_after: Option<Millis>,
@@ -100,7 +105,7 @@ impl Default for App {
 }
 
 /// A container of ours.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SimContainer {
     /// Its id.
     pub id: String,
@@ -125,7 +130,8 @@ pub struct SimContainer {
 }
 
 /// A proxy.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SimProxy {
     /// `nginx` or `haproxy`: how the file is read.
     pub kind: String,
@@ -146,7 +152,8 @@ pub struct SimProxy {
 }
 
 /// What a generation of a proxy sends where.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Running {
     /// Its number; `None` when it has none of ours.
     pub generation: Option<Generation>,
@@ -157,7 +164,7 @@ pub struct Running {
 }
 
 /// Requests for a name and the beginning of a path, as a proxy's file says it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SimRoute {
     /// `shop.example.com`, `*.example.com`.
     pub host: String,
@@ -253,7 +260,13 @@ impl State {
 
 impl SimHost {
     pub(super) fn next_id(&mut self) -> String {
-        self.ids += 1;
-        format!("{:064x}", self.ids)
+        loop {
+            self.ids += 1;
+            let id = format!("{:064x}", self.ids);
+            // A host that was copied has containers that were numbered elsewhere.
+            if !self.containers.values().any(|container| container.id == id) {
+                return id;
+            }
+        }
     }
 }

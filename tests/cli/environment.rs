@@ -50,6 +50,11 @@ impl Repo {
         for (path, text) in files {
             self.write(path, text);
         }
+        self.commit_as("A change")
+    }
+
+    /// Commits all that is there; gives the hash.
+    pub(crate) fn commit_as(&self, message: &str) -> String {
         let repository = git2::Repository::open(self.path()).expect("a repository");
         let mut index = repository.index().expect("an index");
         index.add_all(["*"], git2::IndexAddOption::DEFAULT, None).expect("files");
@@ -60,7 +65,7 @@ impl Repo {
         let who = git2::Signature::new("test", "test@example.com", &time).expect("a signature");
         let parent = repository.head().ok().and_then(|head| head.peel_to_commit().ok());
         let parents: Vec<&git2::Commit<'_>> = parent.iter().collect();
-        let id = repository.commit(Some("HEAD"), &who, &who, "A change", &tree, &parents);
+        let id = repository.commit(Some("HEAD"), &who, &who, message, &tree, &parents);
         id.expect("a commit").to_string()
     }
 

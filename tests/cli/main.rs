@@ -8,6 +8,7 @@ mod diagnostics;
 mod diff;
 mod render;
 mod repository;
+mod scripts;
 mod simulate;
 mod transport;
 mod usage;

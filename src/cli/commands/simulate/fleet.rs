@@ -101,7 +101,8 @@ fn copy_host(world: &World, name: &HostName, state: &HostState, app: App) {
             let reference = container.config.get("Image").and_then(Value::as_str);
             let image = images.get(&container.image).and_then(|image| image.as_ref().ok());
             if let (Some(reference), Some(image)) = (reference, image) {
-                let copy = copied(image, &container.image, app);
+                let digest = image.digests.first().cloned();
+                let copy = copied(image, &container.image, digest, app);
                 host.images.entry(reference.to_owned()).or_insert(copy);
             }
         }
