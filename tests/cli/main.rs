@@ -4,6 +4,7 @@
 
 mod environment;
 
+mod demo;
 mod diagnostics;
 mod diff;
 mod render;
