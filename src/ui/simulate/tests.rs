@@ -53,6 +53,7 @@ fn what_goes_wrong_is_told_with_how_to_see_it() {
         runs: vec!["done".to_owned()],
         took: 3_100,
         lost: Vec::new(),
+        requests: Some(Requests { sent: 422, failed: 0 }),
     };
     let simulation = Simulation {
         from: "1111111 (HEAD~1)".to_owned(),
@@ -75,7 +76,8 @@ fn what_goes_wrong_is_told_with_how_to_see_it() {
 
           # routed  + ready  . not ready  ~ draining
 
-    No request was lost.
+    No request was lost by the rollout.
+    422 requests sent, 0 failed.
     done, 3.1 s.
 
     What if, at any moment (3 rollouts with one fault each):
@@ -88,7 +90,9 @@ fn what_goes_wrong_is_told_with_how_to_see_it() {
       shop/web  parallelism=1  9.9 s  2                 3
 
     No host was asked.
-    Not modelled: the applications themselves (each is ready and ends as said above), what they say to each other, load, memory, disks, packets, names inside networks, the time that a pull takes. A request that runs on a process that dies is lost with it and is not counted.
+    Not modelled: the applications themselves (each is ready and ends as said above), what they say to
+    each other, processors, memory, disks, packets, idle connections, names inside networks, the time
+    that a pull takes.
     ");
 }
 
