@@ -84,7 +84,8 @@ const TABLES: &str = "cat /proc/net/tcp; cat /proc/net/tcp6 2>/dev/null; exit 0"
 /// The TCP ports that something on the host listens on; none where that cannot be seen.
 pub(super) async fn listening(way: &Way) -> Result<BTreeSet<u16>, PortError> {
     Ok(match way {
-        Way::Here => here(),
+        // The kernel takes milliseconds to say so, which nobody waits for.
+        Way::Here => tokio::task::spawn_blocking(here).await.unwrap_or_default(),
         Way::Ssh(host) => {
             let said = host.ask(TABLES, &[]).await?.stdout;
             listening_in(&String::from_utf8_lossy(&said)).into_iter().collect()

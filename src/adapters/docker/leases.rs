@@ -48,13 +48,15 @@ impl Leases for Docker {
         purpose: &str,
         time: Duration,
     ) -> Result<Taken, PortError> {
-        self.bring_lease_image().await?;
         let name = lease_name(key);
-        let began = self.clock().await?;
+        let ((), began) = futures_util::try_join!(self.bring_lease_image(), self.clock())?;
+        let mut since = began;
         let count = TAKINGS.fetch_add(1, Ordering::Relaxed);
         let taking = format!("{began}-{}-{count}", std::process::id());
-        for _ in 0..TRIES {
-            let since = self.clock().await?;
+        for attempt in 0..TRIES {
+            if attempt > 0 {
+                since = self.clock().await?;
+            }
             let body = json!({
                 "Image": format!("{}:{}", IMAGE.0, IMAGE.1),
                 "Cmd": ["never"],

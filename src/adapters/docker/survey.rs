@@ -1,7 +1,8 @@
 //! One look at a host: the engine, what is ours, and what stands around it.
 //!
-//! The lists come at once and the containers of ours are then looked at in detail, several at a
-//! time. What disappears in between was not there.
+//! The lists come at once, and what they lead to is looked at in detail, several at a time, as soon
+//! as its list is there: containers of ours, those that rest, images. What disappears in between was
+//! not there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -26,6 +27,20 @@ use crate::ports::{PortError, Wanted};
 /// How many detailed looks are under way at a time: more bring nothing.
 pub(super) const AT_A_TIME: usize = 16;
 
+/// Images by what was asked for.
+type Images = BTreeMap<String, Result<Image, ImageFault>>;
+
+/// All containers of a host, ours in detail.
+struct Around {
+    ours: Vec<ContainerSummary>,
+    others: Vec<ContainerSummary>,
+    containers: BTreeMap<String, LiveContainer>,
+    /// Others that do not run, in the engine's words.
+    resting: Vec<Value>,
+    /// Of ours.
+    images: Images,
+}
+
 impl Docker {
     pub(super) async fn look(
         &self,
@@ -34,25 +49,23 @@ impl Docker {
     ) -> Result<HostState, PortError> {
         let api = self.api().await?;
         let all = ListContainersOptions { all: true, ..ListContainersOptions::default() };
-        let (info, listed, networks, volumes) = futures_util::try_join!(
-            within(SLOW, "ask the engine about itself", api.info()),
-            within(SLOW, "list containers", api.list_containers(Some(all))),
-            within(SLOW, "list networks", api.list_networks(None::<ListNetworksOptions>)),
-            within(SLOW, "list volumes", api.list_volumes(None::<ListVolumesOptions>)),
-        )?;
-        let (ours, others): (Vec<_>, Vec<_>) =
-            listed.into_iter().partition(|it| is_of(owner, &labels_of(it)));
-        let ids: Vec<String> = ours.iter().filter_map(|it| it.id.clone()).collect();
-        let seen = self.details(ids).await?;
-        let containers: BTreeMap<String, LiveContainer> = seen
-            .iter()
-            .filter_map(live_container)
-            .map(|container| (container.name.clone(), container))
-            .collect();
-        let (foreign, images) = futures_util::try_join!(
-            self.foreign(&ours, &others, &containers),
-            self.images(wanted, &containers),
-        )?;
+        let host = async {
+            futures_util::try_join!(
+                within(SLOW, "ask the engine about itself", api.info()),
+                within(SLOW, "list networks", api.list_networks(None::<ListNetworksOptions>)),
+                within(SLOW, "list volumes", api.list_volumes(None::<ListVolumesOptions>)),
+            )
+        };
+        let containers = async {
+            let all = within(SLOW, "list containers", api.list_containers(Some(all))).await?;
+            self.around(owner, all).await
+        };
+        let asked_for = self.images(wanted.images.iter().cloned());
+        let ((info, networks, volumes), around, asked_for, listening) =
+            futures_util::try_join!(host, containers, asked_for, foreign::listening(self.way()))?;
+        let Around { ours, others, containers, resting, mut images } = around;
+        images.extend(asked_for);
+        let foreign = foreign::foreign(&ours, &others, &containers, &resting, &listening);
         let volumes = volumes.volumes.unwrap_or_default();
         Ok(HostState {
             engine: engine(&info),
@@ -73,16 +86,35 @@ impl Docker {
         Ok(seen.into_iter().flatten().collect())
     }
 
+    /// What the list of all containers leads to, at the same time.
+    async fn around(
+        &self,
+        owner: &Owner,
+        listed: Vec<ContainerSummary>,
+    ) -> Result<Around, PortError> {
+        let (ours, others): (Vec<_>, Vec<_>) =
+            listed.into_iter().partition(|it| is_of(owner, &labels_of(it)));
+        let ids = |listed: &mut dyn Iterator<Item = &ContainerSummary>| -> Vec<String> {
+            listed.filter_map(|it| it.id.clone()).collect()
+        };
+        let own = ids(&mut ours.iter());
+        let rest = ids(&mut others.iter().filter(|it| !foreign::is_running(it)));
+        let used: BTreeSet<String> = ours.iter().filter_map(|it| it.image_id.clone()).collect();
+        let (seen, resting, images) = futures_util::try_join!(
+            self.details(own),
+            self.details(rest),
+            self.images(used.into_iter().map(|id| (id, None))),
+        )?;
+        let containers = seen.iter().filter_map(live_container);
+        let containers = containers.map(|container| (container.name.clone(), container)).collect();
+        Ok(Around { ours, others, containers, resting, images })
+    }
+
     async fn images(
         &self,
-        wanted: &Wanted,
-        containers: &BTreeMap<String, LiveContainer>,
-    ) -> Result<BTreeMap<String, Result<Image, ImageFault>>, PortError> {
-        let ids: BTreeSet<&String> = containers.values().map(|it| &it.image).collect();
-        let of_containers = ids.into_iter().map(|id| (id.clone(), None));
-        let questions: Vec<(String, Option<String>)> =
-            of_containers.chain(wanted.images.iter().cloned()).collect();
-        let looks = questions.into_iter().map(|(reference, platform)| async move {
+        questions: impl Iterator<Item = (String, Option<String>)>,
+    ) -> Result<Images, PortError> {
+        let looks = questions.map(|(reference, platform)| async move {
             let image = self.image_here(&reference, platform.as_deref()).await?;
             Ok((reference, Ok(image)))
         });
@@ -260,19 +292,4 @@ fn last_releases(owner: &Owner, volumes: &[Volume]) -> BTreeMap<StackName, Relea
         }
     }
     last
-}
-
-impl Docker {
-    async fn foreign(
-        &self,
-        ours: &[ContainerSummary],
-        others: &[ContainerSummary],
-        containers: &BTreeMap<String, LiveContainer>,
-    ) -> Result<crate::model::Foreign, PortError> {
-        let resting = others.iter().filter(|it| !foreign::is_running(it));
-        let resting: Vec<String> = resting.filter_map(|it| it.id.clone()).collect();
-        let resting = self.details(resting).await?;
-        let listening = foreign::listening(self.way()).await?;
-        Ok(foreign::foreign(ours, others, containers, &resting, &listening))
-    }
 }

@@ -33,6 +33,13 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// way.
 const IDLE: Duration = Duration::from_secs(20);
 
+/// The same to a socket of this machine: as long as one look at a host takes, so that its many
+/// questions share connections, and a change after a pause never meets one that has ended meanwhile.
+const IDLE_HERE: Duration = Duration::from_millis(500);
+
+/// How many idle connections are kept.
+const IDLE_MAX: usize = 16;
+
 /// The library's own limit; ours are shorter and say what was asked.
 const NEVER: u64 = 24 * 60 * 60;
 
@@ -111,13 +118,12 @@ impl Line {
     /// A client that speaks over this line; it connects when it is first asked something.
     pub(super) fn client(self) -> Result<bollard::Docker, Error> {
         let idle = match &self {
-            // A socket costs nothing to open, and a fresh one cannot have been closed meanwhile.
-            Self::Unix(_) => 0,
-            Self::Tcp { .. } | Self::Ssh { .. } => 16,
+            Self::Unix(_) => IDLE_HERE,
+            Self::Tcp { .. } | Self::Ssh { .. } => IDLE,
         };
         let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(idle)
+            .pool_idle_timeout(idle)
+            .pool_max_idle_per_host(IDLE_MAX)
             .build(self);
         let transport = move |mut request: BollardRequest| {
             let client = client.clone();
