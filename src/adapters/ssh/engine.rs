@@ -126,8 +126,9 @@ impl Engine {
         Ok(taken || fed)
     }
 
-    /// Takes what libssh2 has said since the last time.
-    fn take(&mut self) -> io::Result<bool> {
+    /// Takes what libssh2 has said since the last time; whether that was anything. The pair of
+    /// sockets holds a few packets: this must follow each call that may write one.
+    pub(super) fn take(&mut self) -> io::Result<bool> {
         let mut has_moved = false;
         let mut buffer = [0; 16 << 10];
         loop {

@@ -34,6 +34,11 @@ const CONNECTING_MAX: usize = 32;
 /// (`MaxSessions`, usually 10 and sometimes set to 2); sockets and ports take none.
 const COMMANDS_MAX: usize = 2;
 
+/// How often a channel for a command is asked for, and how long is waited in between.
+const CHANNEL_TRIES: u32 = 20;
+
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// The longest that a question of ours to a host may take.
 pub(super) const QUESTION: Duration = Duration::from_secs(15);
 
@@ -63,7 +68,7 @@ pub struct Host {
 #[derive(Default)]
 struct State {
     session: Option<Session>,
-    /// The last failure to connect. Whoever asked before it was known has got this answer.
+    /// The last failure to connect, and until when it is everybody's answer.
     failure: Option<(Instant, PortError)>,
 }
 
@@ -116,7 +121,9 @@ impl Host {
             match timeout(OPEN, session.open(place.clone())).await {
                 Ok(Ok(channel)) => return Ok(channel),
                 Ok(Err(NotOpen::Gone)) => {}
-                Ok(Err(NotOpen::Refused(why))) => return Err(self.closed(&place, &why).await),
+                Ok(Err(NotOpen::Refused(why) | NotOpen::Lost(why))) => {
+                    return Err(self.closed(&place, &why).await);
+                }
                 Err(_) => {
                     return Err(PortError::Unreachable(format!(
                         "{} did not open {place} within {} s",
@@ -145,13 +152,20 @@ impl Host {
         let work = async {
             let permit = self.commands.acquire().await;
             let _permit = permit.expect("nobody closes it");
-            for _ in 0..2 {
+            let mut tries = 0;
+            loop {
                 let session = self.session().await?;
-                if let Some(ended) = session.run(line.clone(), input.to_vec()).await {
-                    return ended;
+                tries += 1;
+                match session.run(line.clone(), input.to_vec()).await {
+                    Ok(ended) => return Ok(ended),
+                    Err(NotOpen::Gone) if tries < 2 => {}
+                    // The server counts a command for a moment after it has ended.
+                    Err(NotOpen::Refused(_)) if tries < CHANNEL_TRIES => {
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                    Err(why) => return Err(self.not_run(why)),
                 }
             }
-            Err(PortError::Unreachable(format!("the connection to {} breaks", self.target)))
         };
         timeout(limit, work).await.map_err(late)?
     }
@@ -165,6 +179,20 @@ impl Host {
         self.run(script, words, b"", QUESTION).await
     }
 
+    fn not_run(&self, why: NotOpen) -> PortError {
+        let target = &self.target;
+        match why {
+            NotOpen::Gone => PortError::Unreachable(format!("the connection to {target} breaks")),
+            NotOpen::Refused(why) => PortError::Refused(format!(
+                "{target} lets us run no command; see `MaxSessions` and `ForceCommand` of its sshd: \
+                 {why}"
+            )),
+            NotOpen::Lost(why) => {
+                PortError::Unknown(format!("a command on {target} got no answer: {why}"))
+            }
+        }
+    }
+
     /// The session, made if there is none that lives.
     async fn session(&self) -> Result<Session, PortError> {
         let asked_at = Instant::now();
@@ -172,9 +200,9 @@ impl Host {
         if let Some(session) = state.session.as_ref().filter(|session| session.is_alive()) {
             return Ok(session.clone());
         }
-        // All who waited while a connection failed have waited for it.
-        if let Some((failed_at, error)) = &state.failure
-            && *failed_at >= asked_at
+        let begun_at = Instant::now();
+        if let Some((until, error)) = &state.failure
+            && asked_at <= *until
         {
             return Err(error.clone());
         }
@@ -184,7 +212,10 @@ impl Host {
                 Ok(session)
             }
             Err(error) => {
-                state.failure = Some((Instant::now(), error.clone()));
+                // All who waited meanwhile have waited for this. What took long to fail is not tried
+                // again at once: a host that is away costs its time once, and not with each call.
+                let now = Instant::now();
+                state.failure = Some((now + (now - begun_at), error.clone()));
                 Err(error)
             }
         }
@@ -212,7 +243,7 @@ impl Host {
         let (first, commands) = (session.clone(), Arc::clone(&self.commands));
         tokio::spawn(async move {
             if let Ok(_permit) = commands.acquire().await {
-                first.run(WAKE.to_owned(), Vec::new()).await;
+                drop(first.run(WAKE.to_owned(), Vec::new()).await);
             }
         });
         Ok(session)

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::channel::{Ending, Inner};
 use super::engine::{Bytes, Engine, is_again};
-use crate::ports::PortError;
+use super::session::NotOpen;
 
 /// More output of a command than this is a mistake.
 const OUTPUT_MAX: usize = 32 << 20;
@@ -39,7 +39,7 @@ impl Ended {
 }
 
 /// Who waits for the end of a command.
-pub(super) type Reply = oneshot::Sender<Result<Ended, PortError>>;
+pub(super) type Reply = oneshot::Sender<Result<Ended, NotOpen>>;
 
 /// An open channel.
 pub(super) struct Lane {
@@ -139,7 +139,7 @@ impl Lane {
     /// Moves what can be moved.
     pub(super) fn step(
         &mut self,
-        engine: &Engine,
+        engine: &mut Engine,
         context: &mut Context<'_>,
     ) -> Result<Step, Fatal> {
         let mut has_moved = false;
@@ -180,7 +180,7 @@ impl Lane {
             Work::Stream(stream) => drop(stream.inner.ending.set(Ending::Lost(why.to_owned()))),
             Work::Command(command) => {
                 if let Some(reply) = command.reply.take() {
-                    drop(reply.send(Err(PortError::Unknown(why.to_owned()))));
+                    drop(reply.send(Err(NotOpen::Lost(why.to_owned()))));
                 }
             }
         }
@@ -229,7 +229,7 @@ impl Stream {
     fn step(
         &mut self,
         channel: &mut ssh2::Channel,
-        engine: &Engine,
+        engine: &mut Engine,
         context: &mut Context<'_>,
     ) -> Result<Step, Trouble> {
         if !Pin::new(&mut self.inner.dropped).poll(context).is_pending() {
@@ -246,7 +246,7 @@ impl Stream {
     fn to_us(
         &mut self,
         channel: &mut ssh2::Channel,
-        engine: &Engine,
+        engine: &mut Engine,
         context: &mut Context<'_>,
     ) -> Result<bool, Trouble> {
         let mut has_moved = false;
@@ -272,6 +272,7 @@ impl Stream {
                 }
                 Ok(count) => {
                     self.down.push(&buffer[..count]);
+                    empty(engine)?;
                     has_moved = true;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(has_moved),
@@ -283,7 +284,7 @@ impl Stream {
     fn to_host(
         &mut self,
         channel: &mut ssh2::Channel,
-        engine: &Engine,
+        engine: &mut Engine,
         context: &mut Context<'_>,
     ) -> Result<bool, Trouble> {
         let mut has_moved = false;
@@ -315,15 +316,28 @@ impl Stream {
     }
 }
 
+/// Takes what libssh2 has written. A packet that only fits by half could be finished by the same
+/// call alone, and every other channel would wait for it.
+fn empty(engine: &mut Engine) -> Result<(), Trouble> {
+    engine.take().map(drop).map_err(|error| Trouble::Session(error.to_string()))
+}
+
 /// Writes to a channel; whether all of it went.
-fn pour(channel: &mut ssh2::Channel, engine: &Engine, bytes: &mut Bytes) -> Result<bool, Trouble> {
+fn pour(
+    channel: &mut ssh2::Channel,
+    engine: &mut Engine,
+    bytes: &mut Bytes,
+) -> Result<bool, Trouble> {
     while !bytes.is_empty() {
         if !engine.takes_more() {
             return Ok(false);
         }
         match channel.write(bytes.rest()) {
             Ok(0) => return Ok(false),
-            Ok(count) => bytes.took(count),
+            Ok(count) => {
+                bytes.took(count);
+                empty(engine)?;
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
             Err(error) => return Err(noted(engine, &error)),
         }
@@ -335,7 +349,7 @@ impl Command {
     fn step(
         &mut self,
         channel: &mut ssh2::Channel,
-        engine: &Engine,
+        engine: &mut Engine,
         context: &mut Context<'_>,
     ) -> Result<Step, Trouble> {
         let is_waited_for =
@@ -364,7 +378,7 @@ impl Command {
     }
 
     /// Gives it its input. A command that ends without reading it is no error.
-    fn feed(&mut self, channel: &mut ssh2::Channel, engine: &Engine) {
+    fn feed(&mut self, channel: &mut ssh2::Channel, engine: &mut Engine) {
         if self.is_input_over {
             return;
         }
@@ -379,13 +393,16 @@ impl Command {
     }
 }
 
-fn drain(from: &mut impl Read, engine: &Engine, to: &mut Vec<u8>) -> Result<bool, Trouble> {
+fn drain(from: &mut impl Read, engine: &mut Engine, to: &mut Vec<u8>) -> Result<bool, Trouble> {
     let mut has_moved = false;
     let mut buffer = [0; 32 << 10];
     loop {
         match from.read(&mut buffer) {
             Ok(0) => return Ok(has_moved),
-            Ok(count) => to.extend_from_slice(&buffer[..count]),
+            Ok(count) => {
+                to.extend_from_slice(&buffer[..count]);
+                empty(engine)?;
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(has_moved),
             Err(error) => return Err(noted(engine, &error)),
         }

@@ -325,3 +325,85 @@ async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 fn said(error: &ssh2::Error) -> &str {
     error.message()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(kind: &str, body: u8) -> Vec<u8> {
+        let mut key = u32::try_from(kind.len()).expect("short").to_be_bytes().to_vec();
+        key.extend_from_slice(kind.as_bytes());
+        key.extend_from_slice(&[body; 8]);
+        key
+    }
+
+    fn target(noted: &str) -> Target {
+        let known = KnownHosts { file: "/home/me/.ssh/known_hosts".into(), text: noted.to_owned() };
+        Target {
+            host: "web-1".into(),
+            port: 2222,
+            user: "deploy".into(),
+            keys: Vec::new(),
+            keys_are_named: false,
+            agent: None,
+            known_hosts: [known].into(),
+            jumps: Vec::new(),
+        }
+    }
+
+    fn noted(key: &[u8]) -> String {
+        let kind = known_hosts::kind(key).expect("a kind");
+        format!("[web-1]:2222 {kind} {}\n", STANDARD.encode(key))
+    }
+
+    #[test]
+    fn the_command_of_an_unknown_host_makes_it_known() {
+        let key = key("ssh-ed25519", 1);
+        let said = refusal(&target(""), &key).expect("a refusal");
+        let line = said.split('\'').nth(1).expect("a line");
+        assert_eq!(format!("{line}\n"), noted(&key));
+        assert!(said.contains(&fingerprint(&key)), "{said}");
+        assert_eq!(refusal(&target(line), &key), None);
+    }
+
+    #[test]
+    fn a_host_with_a_key_of_another_kind_is_unknown_and_says_so() {
+        let said = refusal(&target(&noted(&key("ssh-rsa", 1))), &key("ssh-ed25519", 1));
+        assert!(said.expect("a refusal").contains("known of it: ssh-rsa"));
+    }
+
+    #[test]
+    fn a_changed_key_is_never_offered_as_a_line_to_add() {
+        let said = refusal(&target(&noted(&key("ssh-ed25519", 1))), &key("ssh-ed25519", 2));
+        let said = said.expect("a refusal");
+        assert!(said.contains("has changed") && !said.contains("echo"), "{said}");
+    }
+
+    #[test]
+    fn the_kinds_that_are_known_are_asked_for_first() {
+        let kinds = wanted_kinds(&target(&noted(&key("ssh-rsa", 1))));
+        assert!(kinds.starts_with("rsa-sha2-512,rsa-sha2-256,ssh-ed25519,"), "{kinds}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_says_nothing_is_given_up() {
+        let (line, _silent) = tokio::io::duplex(1 << 16);
+        let mut engine = Engine::new(Box::new(line)).expect("a session");
+        let error = log_in(&mut engine, &target("")).await.expect_err("no answer");
+        let expected = "deploy@web-1:2222 did not answer in SSH within 10 s";
+        assert_eq!(error, PortError::Unreachable(expected.into()));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_hangs_up_or_is_none_is_told() {
+        use tokio::io::AsyncWriteExt as _;
+        for greeting in [&b""[..], b"HTTP/1.1 400 Bad Request\r\n\r\n"] {
+            let (line, mut server) = tokio::io::duplex(1 << 16);
+            server.write_all(greeting).await.expect("room");
+            drop(server);
+            let mut engine = Engine::new(Box::new(line)).expect("a session");
+            let error = log_in(&mut engine, &target("")).await.expect_err("no server");
+            assert!(matches!(error, PortError::Unreachable(_)), "{error}");
+        }
+    }
+}

@@ -16,7 +16,6 @@ use tokio::time::Instant;
 use super::channel::{self, Channel};
 use super::engine::{Engine, is_again};
 use super::lane::{Ended, Fatal, Lane, Reply, Step};
-use crate::ports::PortError;
 
 /// How often the session is looked after.
 const TICK: Duration = Duration::from_secs(5);
@@ -52,13 +51,15 @@ pub(super) struct Session {
     wishes: mpsc::Sender<Wish>,
 }
 
-/// Why there is no channel.
+/// Why there is no channel, or no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum NotOpen {
     /// The session is over; another one may do.
     Gone,
     /// The host refused, with its words.
     Refused(String),
+    /// The session died when the command had been sent, or the command did something wrong.
+    Lost(String),
 }
 
 enum Wish {
@@ -100,15 +101,12 @@ impl Session {
         answer.await.unwrap_or(Err(NotOpen::Gone))
     }
 
-    /// Runs a line of the host's shell to its end; `None` when the session was over before.
-    pub(super) async fn run(
-        &self,
-        line: String,
-        input: Vec<u8>,
-    ) -> Option<Result<Ended, PortError>> {
+    /// Runs a line of the host's shell to its end.
+    pub(super) async fn run(&self, line: String, input: Vec<u8>) -> Result<Ended, NotOpen> {
         let (reply, answer) = oneshot::channel();
-        self.wishes.send(Wish::Command { line, input, reply }).await.ok()?;
-        answer.await.ok()
+        let sent = self.wishes.send(Wish::Command { line, input, reply }).await;
+        sent.map_err(|_| NotOpen::Gone)?;
+        answer.await.unwrap_or(Err(NotOpen::Gone))
     }
 }
 
@@ -215,7 +213,7 @@ impl Task {
         let mut has_moved = false;
         let mut at = 0;
         while let Some(lane) = self.lanes.get_mut(at) {
-            match lane.step(&self.engine, context)? {
+            match lane.step(&mut self.engine, context)? {
                 Step::Moved => has_moved = true,
                 Step::Waits => {}
                 Step::Over => {
@@ -256,6 +254,15 @@ impl Task {
     }
 }
 
+impl NotOpen {
+    fn of(error: &ssh2::Error) -> Self {
+        match error.code() {
+            REFUSED => Self::Refused(error.message().to_owned()),
+            _ => Self::Gone,
+        }
+    }
+}
+
 impl Wish {
     fn is_dropped(&self) -> bool {
         match self {
@@ -275,19 +282,14 @@ impl Wish {
                 }
             }
             (Self::Stream(_, reply), Err(error)) => {
-                let why = match error.code() {
-                    REFUSED => NotOpen::Refused(error.message().to_owned()),
-                    _ => NotOpen::Gone,
-                };
-                drop(reply.send(Err(why)));
+                drop(reply.send(Err(NotOpen::of(&error))));
                 None
             }
             (Self::Command { line, input, reply }, Ok(channel)) => {
                 Some(Lane::command(channel, line, &input, reply))
             }
             (Self::Command { reply, .. }, Err(error)) => {
-                let why = format!("the host opens no channel for a command: {}", error.message());
-                drop(reply.send(Err(PortError::Refused(why))));
+                drop(reply.send(Err(NotOpen::of(&error))));
                 None
             }
         }

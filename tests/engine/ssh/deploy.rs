@@ -7,7 +7,7 @@ use super::{know, over_ssh, plain};
 const HOST: &str = "shop.example.com";
 
 /// Deploys a stack behind a proxy of the host, twice, and looks for what is left to do.
-fn is_deployed(world: World, kind: Kind, runs: Runs) {
+fn is_deployed(world: World, kind: Kind, runs: Runs) -> World {
     let mut world = world.with_proxy(kind, runs);
     let (first, second) = (world.tag("one", Variant::V1), world.tag("two", Variant::V2));
     for (image, version) in [(first, "v1"), (second, "v2")] {
@@ -20,6 +20,7 @@ fn is_deployed(world: World, kind: Kind, runs: Runs) {
     }
     let (_, page) = get(world.proxies[0].foreign, "owner", "/").expect("an answer");
     assert!(page.contains(FOREIGN_PAGE.trim_end()), "{page}");
+    world
 }
 
 #[test]
@@ -98,7 +99,7 @@ fn the_inventory_names_a_key_and_a_machine_to_go_through() {
 #[test]
 fn keys_are_exchanged_anew_while_it_works() {
     let (world, server) = over_ssh("ssh-rekey", "RekeyLimit 32K");
-    is_deployed(world, Kind::Nginx, Runs::OnHost);
+    let _world = is_deployed(world, Kind::Nginx, Runs::OnHost);
     assert!(server.log().matches("rekey").count() > 3, "{}", server.log());
 }
 
