@@ -85,7 +85,7 @@ impl Fleet {
         let mut through = None;
         for machine in target.jumps.iter().chain([target]) {
             let keys: Vec<&str> = machine.keys.iter().map(|key| key.shown.as_str()).collect();
-            way.push_str(&format!("{machine} {keys:?}\n"));
+            way = format!("{way}{machine} {keys:?}\n");
             let host = self.hosts.entry(way.clone()).or_insert_with(|| {
                 Arc::new(Host::new(machine.clone(), through.clone(), Arc::clone(&self.gate)))
             });

@@ -235,15 +235,16 @@ impl Stream {
         if !Pin::new(&mut self.inner.dropped).poll(context).is_pending() {
             return Ok(Step::Over);
         }
-        let down = self.to_us(channel, engine, context)?;
-        let up = self.to_host(channel, engine, context)?;
+        let down = self.bring(channel, engine, context)?;
+        let up = self.carry(channel, engine, context)?;
         if self.is_down_over && self.up_end == End::Told {
             return Ok(Step::Over);
         }
         Ok(if down || up { Step::Moved } else { Step::Waits })
     }
 
-    fn to_us(
+    /// From the host to our reader.
+    fn bring(
         &mut self,
         channel: &mut ssh2::Channel,
         engine: &mut Engine,
@@ -281,7 +282,8 @@ impl Stream {
         }
     }
 
-    fn to_host(
+    /// From our writer to the host.
+    fn carry(
         &mut self,
         channel: &mut ssh2::Channel,
         engine: &mut Engine,
