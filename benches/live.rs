@@ -2,11 +2,15 @@
 //!
 //! Run with `make bench`. Measures, and compares with what cannot be avoided,
 //!
-//! * a plan with nothing to do, where 50 containers run: with the bare questions to the engine;
-//! * a release of 4 replicas behind nginx and HAProxy: with the same containers started, asked and
-//!   stopped by hand, and the time nginx must let idle connections run out before a reload.
+//! * a plan with nothing to do, where 50 containers run, with the bare questions to the engine over
+//!   a connected client: facts, lists, 50 detailed looks, images. Neither the start of a process nor
+//!   the reading of a commit is among them; `gitdeploy validate` shows what those take;
+//! * a release of 4 replicas, behind nginx and behind HAProxy, with the same containers made,
+//!   started, asked until they are ready, stopped and removed by hand: no proxy, no lease, no plan,
+//!   and none of the 2 s in which nginx before 1.27.4 must let idle connections run out.
 //!
-//! Everything it makes goes with it.
+//! Both sides in turns, and medians, since a machine does other things too. Everything it makes goes
+//! with it; what an interrupted run left of the containers made by hand goes at the next start.
 
 #![expect(
     clippy::disallowed_methods,
@@ -42,8 +46,8 @@ const CONTAINERS: usize = 50;
 const REPLICAS: u32 = 4;
 const RUNS: usize = 9;
 const RELEASES: usize = 4;
-/// How long nginx before 1.27.4 lets idle connections run out: `CLOSING` of its adapter.
-const CLOSING: Duration = Duration::from_secs(2);
+/// Containers made by hand begin with this.
+const BY_HAND: &str = "bench-by-hand-";
 /// As the stack below says.
 const INTERVAL: Duration = Duration::from_millis(200);
 /// How many good answers in a row are believed.
@@ -57,8 +61,29 @@ fn main() {
     let docker =
         Docker::connect_with_unix(SOCKET, 60, bollard::API_DEFAULT_VERSION).expect("a client");
     let docker = runtime.block_on(docker.negotiate_version()).expect("an engine");
+    runtime.block_on(clean(&docker)).expect("an engine");
     looks(&runtime, &docker);
-    releases(&runtime, &docker);
+    println!("\n{REPLICAS} replicas, new before old; median of {RELEASES}\n");
+    head();
+    releases(&runtime, &docker, Kind::Nginx, "release behind nginx");
+    releases(&runtime, &docker, Kind::Haproxy, "release behind HAProxy");
+}
+
+/// Removes what an interrupted run has left.
+async fn clean(docker: &Docker) -> Result<(), Failure> {
+    let filters = [("name".to_owned(), vec![format!("^/{BY_HAND}")])];
+    let all = ListContainersOptions {
+        all: true,
+        filters: Some(filters.into()),
+        ..ListContainersOptions::default()
+    };
+    let left = docker.list_containers(Some(all)).await?;
+    try_join_all(left.into_iter().filter_map(|it| it.id).map(|id| async move {
+        let options = RemoveContainerOptions { force: true, ..Default::default() };
+        docker.remove_container(&id, Some(options)).await
+    }))
+    .await
+    .map(drop)
 }
 
 /// A plan with nothing to do, and its bare questions.
@@ -72,7 +97,7 @@ fn looks(runtime: &Runtime, docker: &Docker) {
     world.commit("many");
     world.run(&["apply", "-y"]).succeeded();
     let mut bare = Vec::new();
-    let (mut surveys, mut plans) = (Vec::new(), Vec::new());
+    let (mut surveys, mut plans, mut reads) = (Vec::new(), Vec::new(), Vec::new());
     let engine = gitdeploy::adapters::docker::Docker::unix(SOCKET).expect("a client");
     let owner = owner(&world.project);
     // In turns, so that what else the machine does meets both.
@@ -86,13 +111,15 @@ fn looks(runtime: &Runtime, docker: &Docker) {
         let plan = world.run(&["plan", "--detailed-exitcode"]);
         plan.succeeded();
         plans.push(plan.took);
+        let read = world.run(&["validate"]);
+        read.succeeded();
+        reads.push(read.took);
     }
-    let (bare, survey, plan) = (median(bare), median(surveys), median(plans));
-    row("the bare questions", bare);
-    row("the look of a plan, without the rest", survey);
-    factor(survey, bare, 1.5);
-    row("gitdeploy plan, whole process", plan);
-    factor(plan, bare, 1.5);
+    let (bare, read) = (median(bare), median(reads));
+    head();
+    row("look at the host", median(surveys), bare, Some(1.5));
+    row("plan, whole process", median(plans), bare, Some(1.5));
+    row("of it: start, commit (`validate`)", read, bare, None);
 }
 
 fn owner(project: &str) -> Owner {
@@ -126,11 +153,9 @@ async fn questions(docker: &Docker, project: &str, image: &str) -> Result<(), Fa
     Ok(())
 }
 
-/// What a release takes, and what cannot be avoided of it.
-fn releases(runtime: &Runtime, docker: &Docker) {
-    println!("\n{REPLICAS} replicas behind nginx and HAProxy; median of {RELEASES}\n");
-    let world = World::new("bench-release").with_proxy(Kind::Nginx, Runs::OnHost);
-    let mut world = world.with_proxy(Kind::Haproxy, Runs::OnHost);
+/// What a release takes, and what the application itself takes of it.
+fn releases(runtime: &Runtime, docker: &Docker, kind: Kind, name: &str) {
+    let mut world = World::new("bench-release").with_proxy(kind, Runs::OnHost);
     let images = [world.tag("one", Variant::V1), world.tag("two", Variant::V2)];
     let release = |image: &str| {
         world.write("stacks/shop/compose.yaml", stack(&world, image));
@@ -138,21 +163,12 @@ fn releases(runtime: &Runtime, docker: &Docker) {
         world.run(&["apply", "-y"]).succeeded().took
     };
     release(&images[0]);
-    let (mut whole, mut starts, mut stops) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut whole, mut by_hands) = (Vec::new(), Vec::new());
     for count in 1..=RELEASES {
         whole.push(release(&images[count % 2]));
-        let (start, stop) = runtime.block_on(by_hand(docker, &images[0])).expect("an engine");
-        starts.push(start);
-        stops.push(stop);
+        by_hands.push(runtime.block_on(by_hand(docker, &images[0])).expect("an engine"));
     }
-    let (start, stop, whole) = (median(starts), median(stops), median(whole));
-    row("by hand: create, start, become ready", start);
-    row("nginx: idle connections run out", CLOSING);
-    row("by hand: stop and remove", stop);
-    let needed = start + CLOSING + stop;
-    row("what cannot be avoided", needed);
-    row("gitdeploy apply, whole process", whole);
-    factor(whole, needed, 1.15);
+    row(name, median(whole), median(by_hands), Some(1.15));
 }
 
 fn stack(world: &World, image: &str) -> String {
@@ -166,21 +182,19 @@ fn stack(world: &World, image: &str) -> String {
     )
 }
 
-/// The same containers without this program: until all are ready, and until all are gone.
-async fn by_hand(docker: &Docker, image: &str) -> Result<(Duration, Duration), Failure> {
+/// The same containers without this program: until all are ready, and then gone.
+async fn by_hand(docker: &Docker, image: &str) -> Result<Duration, Failure> {
     let begin = Instant::now();
     let names: Vec<String> =
-        (0..REPLICAS).map(|slot| format!("bench-by-hand-{}-{slot}", std::process::id())).collect();
+        (0..REPLICAS).map(|slot| format!("{BY_HAND}{}-{slot}", std::process::id())).collect();
     try_join_all(names.iter().map(|name| run(docker, name, image))).await?;
     join_all(names.iter().map(|name| ready(docker, name))).await;
-    let start = begin.elapsed();
-    let begin = Instant::now();
     try_join_all(names.iter().map(|name| async move {
         docker.stop_container(name, None::<StopContainerOptions>).await?;
         docker.remove_container(name, None::<RemoveContainerOptions>).await
     }))
     .await?;
-    Ok((start, begin.elapsed()))
+    Ok(begin.elapsed())
 }
 
 async fn run(docker: &Docker, name: &str, image: &str) -> Result<(), Failure> {
@@ -225,11 +239,13 @@ fn median(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
-fn row(what: &str, time: Duration) {
-    println!("  {what:<40} {:>9.1} ms", time.as_secs_f64() * 1e3);
+fn head() {
+    println!("  {:<36} {:>11} {:>11} {:>7} {:>6}", "", "measured", "bare", "ratio", "goal");
 }
 
-fn factor(time: Duration, of: Duration, goal: f64) {
-    let factor = time.as_secs_f64() / of.as_secs_f64();
-    println!("  {:<40} {factor:>9.2} times (goal: {goal})", "");
+fn row(what: &str, time: Duration, bare: Duration, goal: Option<f64>) {
+    let millis = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1e3);
+    let ratio = time.as_secs_f64() / bare.as_secs_f64();
+    let goal = goal.map_or_else(String::new, |goal| goal.to_string());
+    println!("  {what:<36} {:>11} {:>11} {ratio:>7.2} {goal:>6}", millis(time), millis(bare));
 }
