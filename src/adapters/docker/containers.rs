@@ -16,7 +16,7 @@ use crate::model::{Replica, Status};
 use crate::ports::{Applied, PortError};
 
 /// Between two looks at something that is about to end.
-const POLL: Duration = Duration::from_millis(100);
+const POLL: Duration = Duration::from_millis(25);
 
 /// How long after its grace a container may take to be gone: the engine kills it and cleans up.
 const AFTER_GRACE: Duration = Duration::from_secs(30);

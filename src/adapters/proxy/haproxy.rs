@@ -35,7 +35,7 @@ const UP_LIMIT: Duration = Duration::from_secs(10);
 /// How long connections may hang on a server that shall be taken out.
 const FORGET_LIMIT: Duration = Duration::from_secs(5);
 
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(25);
 
 /// How long a reload may go without a trace before it is asked for again: HAProxy forgets a signal
 /// that comes right after its start.
@@ -292,14 +292,18 @@ impl Haproxy {
 #[async_trait]
 impl Proxy for Haproxy {
     async fn observe(&self) -> Result<ProxyState, PortError> {
-        let place = self.front.shell.surroundings(&self.front.path).await?;
-        let file = self.front.read().await?;
+        let (place, file) = futures_util::try_join!(
+            self.front.shell.surroundings(&self.front.path),
+            self.front.read()
+        )?;
         let table = file.as_deref().and_then(managed::table).map(|(table, _)| table);
         let mut obstacles = place.obstacles;
         if !place.is_running {
             return Ok(ProxyState { file, table, obstacles, ..ProxyState::default() });
         }
-        let family = self.family().await?;
+        let serving = async { Ok(self.front.serving().await) };
+        let (family, version, serving) =
+            futures_util::try_join!(self.family(), self.version(), serving)?;
         obstacles.extend(self.others(&family).await?);
         if family.is_empty() {
             let path = &self.front.path;
@@ -313,10 +317,10 @@ impl Proxy for Haproxy {
             None => None,
         };
         Ok(ProxyState {
-            version: self.version().await?,
+            version,
             table,
             file,
-            serving: self.front.serving().await,
+            serving,
             servers,
             replicas_at: place.replicas_at,
             obstacles,

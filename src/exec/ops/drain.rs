@@ -15,7 +15,11 @@ use crate::exec::repeat::Done;
 use crate::model::{BackendKey, Endpoint, Nanos, ProxyPlace};
 use crate::ports::{Applied, Draining};
 
-/// Between two looks.
+/// Between the first two looks; each pause after is twice as long. Requests end within milliseconds,
+/// and what is left then may take minutes.
+const FIRST: Duration = Duration::from_millis(10);
+
+/// Between two looks at what takes its time.
 const INTERVAL: Duration = Duration::from_millis(200);
 
 /// Waits, at most `within`, and goes on either way.
@@ -28,6 +32,7 @@ pub(super) async fn drained(
     let proxy = task.proxy(place)?;
     let limit = Instant::now() + time(within);
     let mut told = None;
+    let mut pause = FIRST;
     let mut done = Applied::AlreadyTrue;
     loop {
         let left = task.look(|| proxy.draining(servers)).await?;
@@ -47,7 +52,8 @@ pub(super) async fn drained(
             told = Some(left);
         }
         let rest = limit.saturating_duration_since(Instant::now());
-        task.wait(INTERVAL.min(rest)).await?;
+        task.wait(pause.min(rest)).await?;
+        pause = (pause * 2).min(INTERVAL);
     }
 }
 
