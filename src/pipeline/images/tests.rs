@@ -232,7 +232,7 @@ fn container() -> crate::model::LiveContainer {
         },
         state,
         image: "id-d1".into(),
-        config: serde_json::json!({"Image": "web:1"}),
+        config: serde_json::json!({"Image": "web:1"}).into(),
         addresses: BTreeMap::new(),
     }
 }
