@@ -93,20 +93,6 @@ fn init_overwrites_nothing() {
 }
 
 #[test]
-fn without_an_engine_the_demo_says_what_it_does_not_show() {
-    let demo = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/demo/run");
-    let output = std::process::Command::new(demo)
-        .env("GITDEPLOY", env!("CARGO_BIN_EXE_gitdeploy"))
-        .env("GITDEPLOY_DEMO_ENGINE", "none")
-        .output()
-        .expect("the demo starts");
-    let printed = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(printed.contains("# There is no Docker engine here\n"), "{printed}");
-    assert!(printed.contains("Not shown: "), "{printed}");
-}
-
-#[test]
 fn with_json_every_line_is_json() {
     let repo = Repo::with(&[("compose.yaml", COMPOSE)]);
     for arguments in [

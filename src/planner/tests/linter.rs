@@ -164,7 +164,7 @@ fn an_image_that_comes_too_late_is_found() {
     assert_eq!(check(&plan, &fleet.observed), []);
     needs_nothing(&mut plan, |op| matches!(op, Op::CreateNetwork { .. }));
     let found = check(&plan, &fleet.observed);
-    assert!(found[0].to_string().ends_with("#0 brings an image of its stack later"), "{found:?}");
+    assert!(found[0].to_string().ends_with("an image of its stack is brought later"), "{found:?}");
 }
 
 #[test]
