@@ -10,11 +10,11 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
 use super::{Contents, Snapshot, observe, settle_images, wanted};
-use crate::exec::{self, Guard, Options, Stop};
+use crate::exec::{self, Guard, Options, Report, Stop};
 use crate::model::{
     CommitId, ContentKey, Course, Desired, Event, Fact, FailureAction, FileSource, Health,
-    LiveContainer, Observed, Op, Owner, Plan, ProxyName, ProxyPlace, ServiceName, StackName,
-    Verdict,
+    LiveContainer, Observed, Op, Outcome, Owner, Plan, ProxyName, ProxyPlace, ServiceName,
+    StackName, Verdict,
 };
 use crate::planner::{self, Problem, Request, Scope, Violation};
 use crate::ports::{Lease, PortError, Ports};
@@ -208,7 +208,7 @@ impl Fleet<'_> {
         let Planned { plan, observed, sites } = now;
         let report = self.run(&plan, &sites, &wish.contents, orders, guard).await;
         if report.interrupted {
-            return Ok(Verdict::Interrupted);
+            return Ok(cut_short(&report));
         }
         if report.failed.is_empty() {
             return Ok(Verdict::Done);
@@ -427,6 +427,17 @@ fn failure_action(
     service
         .and_then(|service| service.rollout.order(course).failure_action)
         .unwrap_or(FailureAction::Rollback)
+}
+
+/// What a run came to that ended early: by a signal, or because it lost a lease, which is nobody's
+/// wish.
+fn cut_short(report: &Report) -> Verdict {
+    let has_changed = report.outcomes.contains(&Outcome::Applied);
+    match (&report.lost, has_changed) {
+        (None, _) => Verdict::Interrupted,
+        (Some(_), true) => Verdict::Partly,
+        (Some(_), false) => Verdict::Failed,
+    }
 }
 
 /// Leaves the containers that were not there before, for whoever wants to look at them.

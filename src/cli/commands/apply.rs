@@ -15,7 +15,7 @@ use crate::exec::{Options, Stop};
 use crate::model::{Event, Plan, Verdict};
 use crate::pipeline::{ApplyError, Fleet, Moved, Orders, Planned, SavedPlan, Wish, moved};
 use crate::planner::Scope;
-use crate::ports::{Lease, LeaseKey};
+use crate::ports::{Lease, LeaseKey, PortError};
 use crate::ui::run::Progress;
 
 /// How long a lease lasts without being renewed: a run that was killed keeps others away so long.
@@ -218,8 +218,13 @@ impl Job<'_> {
         match error {
             ApplyError::Locked(lease) => locked(&lease),
             ApplyError::Lease(error) => {
-                Failure::because("could not take the lease; nothing was changed", &error)
-                    .exit(Exit::Unreachable)
+                let exit = match error {
+                    PortError::Unreachable(_) | PortError::Unknown(_) => Exit::Unreachable,
+                    PortError::Refused(_) | PortError::NotFound(_) | PortError::Moved(_) => {
+                        Exit::Failed
+                    }
+                };
+                Failure::because("could not take the lease; nothing was changed", &error).exit(exit)
             }
             ApplyError::Stale(facts) => stale(&facts),
             ApplyError::Plan(error) => no_plan(self.verb, error),

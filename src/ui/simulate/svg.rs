@@ -39,7 +39,7 @@ pub fn svg(simulation: &Simulation) -> String {
     }
     for lost in &timeline.lost {
         let x = across(lost.at, timeline.took.max(1));
-        write!(picture, "<line class=\"lost\" x1=\"{x}\" x2=\"{x}\" y1=\"{HEAD}\" y2=\"{}\"><title>{}</title></line>\n",
+        writeln!(picture, "<line class=\"lost\" x1=\"{x}\" x2=\"{x}\" y1=\"{HEAD}\" y2=\"{}\"><title>{}</title></line>",
             height - 24,
             escaped(&lost.what)).expect(TEXT);
     }
@@ -57,7 +57,7 @@ fn legend() -> String {
     let mut legend = String::new();
     for (number, kind) in kinds.into_iter().enumerate() {
         let x = LEFT + u64::try_from(number).unwrap_or(0) * 90;
-        write!(legend, "<rect class=\"{kind}\" x=\"{x}\" y=\"32\" width=\"10\" height=\"10\"/>\n")
+        writeln!(legend, "<rect class=\"{kind}\" x=\"{x}\" y=\"32\" width=\"10\" height=\"10\"/>")
             .expect(TEXT);
         legend += &words(x + 15, 41, "quiet", kind);
     }
@@ -82,16 +82,16 @@ fn chart(line: &Line, top: u64, took: Millis) -> String {
                 continue;
             }
             y -= height;
-            write!(
+            writeln!(
                 chart,
-                "<rect class=\"{kind}\" x=\"{x}\" y=\"{y}\" width=\"{}\" height=\"{height}\"/>\n",
+                "<rect class=\"{kind}\" x=\"{x}\" y=\"{y}\" width=\"{}\" height=\"{height}\"/>",
                 next - x
             )
             .expect(TEXT);
         }
     }
     let right = WIDTH - RIGHT;
-    write!(chart, "<path class=\"axis\" d=\"M{LEFT} {top}V{bottom}H{right}\"/>\n").expect(TEXT);
+    writeln!(chart, "<path class=\"axis\" d=\"M{LEFT} {top}V{bottom}H{right}\"/>").expect(TEXT);
     chart += &words(LEFT - 16, bottom, "quiet", "0");
     chart += &words(LEFT - 16, top + 10, "quiet", &most.to_string());
     for quarter in 0..=4 {

@@ -17,7 +17,7 @@ pub fn text(simulation: &Simulation, color: bool) -> String {
     let Simulation { from, to, assumed, faults, timeline, what_if, settings } = simulation;
     let mut page = format!("Simulated from {from} to {to}.\n");
     if !faults.is_empty() {
-        write!(page, "It goes wrong: {}.\n", faults.join(", ")).expect(TEXT);
+        writeln!(page, "It goes wrong: {}.", faults.join(", ")).expect(TEXT);
     }
     page.push('\n');
     for line in &timeline.services {
@@ -94,7 +94,7 @@ fn dots(moment: &Moment) -> String {
 fn end(timeline: &Timeline, color: bool) -> String {
     let mut page = String::new();
     for lost in &timeline.lost {
-        write!(page, "{}: {}\n", seconds(lost.at), lost.what).expect(TEXT);
+        writeln!(page, "{}: {}", seconds(lost.at), lost.what).expect(TEXT);
     }
     page += &match timeline.lost.len() {
         0 => paint(Tint::Good, "No request was lost by the rollout.", color),
@@ -139,12 +139,12 @@ fn faults_table(rows: &[WhatIf], color: bool) -> String {
     page += &table(&cells, tint, color);
     for row in rows {
         if let Some(lost) = &row.lost {
-            write!(page, "  {}: {lost}\n", row.what).expect(TEXT);
+            writeln!(page, "  {}: {lost}", row.what).expect(TEXT);
         }
     }
     let example = rows.iter().find(|row| row.tried > 1).or(rows.first());
     if let Some(row) = example {
-        write!(page, "See one of them: gitdeploy simulate --fault {}\n", row.fault).expect(TEXT);
+        writeln!(page, "See one of them: gitdeploy simulate --fault {}", row.fault).expect(TEXT);
     }
     page
 }

@@ -55,7 +55,8 @@ pub(super) async fn send(
                 let number = counted.sent;
                 counted.sent += 1;
                 let servers: Vec<Endpoint> = servers.into_iter().collect();
-                let takes = if number % LONG_ONE_IN == 0 { longest } else { USUAL.min(longest) };
+                let takes =
+                    if number.is_multiple_of(LONG_ONE_IN) { longest } else { USUAL.min(longest) };
                 match taken(world, hosts, place, &servers, number, now) {
                     Some((host, container, id)) => {
                         running.push(Running { until: now + takes, host, container, id });

@@ -81,7 +81,7 @@ mkdir -p /run/sshd /run/haproxy /var/log
 echo \"$KEY\" >/etc/ssh/authorized_keys
 [ -e /etc/ssh/ssh_host_ed25519_key ] || ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
 # What a power cut left behind.
-rm -f /run/*.pid /var/run/docker.pid /run/docker/containerd/*.pid
+rm -rf /run/*.pid /var/run/docker.pid /run/docker /var/run/docker
 if [ -n \"$DISK\" ]; then mount -t tmpfs -o \"size=$DISK\" tmpfs /var/lib/docker; fi
 systemctl start ssh
 systemctl start docker
