@@ -218,7 +218,13 @@ impl Driver<'_> {
                 all.filter(|(step, it)| step.stack == stack && has_effect(it))
             };
             let switched = own().any(|(step, _)| matches!(step.op, Op::Switch { .. }));
-            let changed = own().any(|(step, _)| changes(&step.op));
+            // A container that does not start is in the way of the next run, whoever made it.
+            let is_stuck = |(step, it): (&Step, &Outcome)| {
+                step.stack == stack
+                    && matches!((&step.op, it), (Op::Start { .. }, Outcome::Failed(_)))
+            };
+            let changed = own().any(|(step, _)| changes(&step.op))
+                || steps.iter().zip(&outcomes).any(is_stuck);
             (stack.clone(), Failure { reason, service, switched, changed })
         };
         let failed = self.failed.into_iter().map(failure).collect();
