@@ -16,6 +16,15 @@ pub struct Inspection {
     pub proxies: Vec<ProxyInspection>,
 }
 
+/// Room on the disk where an engine keeps images, containers and volumes, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// What may still be used.
+    pub free: u64,
+    /// The whole disk.
+    pub total: u64,
+}
+
 /// One host.
 #[derive(Debug, Clone)]
 pub struct HostInspection {
@@ -23,6 +32,8 @@ pub struct HostInspection {
     pub host: HostName,
     /// What it is and has, or why that is not known.
     pub seen: Result<HostState, Fault>,
+    /// Room on its disk; `None` where that cannot be known, as an engine does not tell it.
+    pub room: Option<Room>,
     /// How long the whole look took.
     pub took: Duration,
     /// Our clock when the host said what its own clock says, half of the time of the look off.

@@ -31,7 +31,7 @@ pub use ids::{
     Slot, SpecHash, StackName,
 };
 pub use image_name::ImageName;
-pub use inspection::{HostInspection, Inspection, Joining, ProxyInspection};
+pub use inspection::{HostInspection, Inspection, Joining, ProxyInspection, Room};
 pub use labels::{Identity, Owner, RESERVED as RESERVED_LABELS};
 pub use name::Name;
 pub use observed::{

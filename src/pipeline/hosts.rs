@@ -22,8 +22,9 @@ pub async fn inspect(ports: &Ports, owner: &Owner) -> Inspection {
             let begun = ports.clock.now();
             let seen = within(HOST_TIME, engine.survey(owner, nothing)).await;
             let took = since.elapsed();
+            let room = within(HOST_TIME, engine.room()).await.ok().flatten();
             let half = u64::try_from(took.as_millis() / 2).unwrap_or_default();
-            HostInspection { host: host.clone(), seen, took, at: begun + half }
+            HostInspection { host: host.clone(), seen, room, took, at: begun + half }
         }
     });
     let proxies = ports.proxies.iter().map(|(place, proxy)| async move {

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::PortError;
 use crate::model::{
     Endpoint, Hook, HostState, LiveContainer, Millis, Nanos, Owner, Probe, RegistryImage, Release,
-    Replica, StackName,
+    Replica, Room, StackName,
 };
 
 /// Whether a call changed anything.
@@ -162,6 +162,12 @@ pub trait Engine: Send + Sync {
         stack: &StackName,
         release: &Release,
     ) -> Result<Applied, PortError>;
+
+    /// Room on the engine's disk; `None` where only the engine itself can be asked, which does not
+    /// tell it.
+    async fn room(&self) -> Result<Option<Room>, PortError> {
+        Ok(None)
+    }
 
     /// Makes the engine the first node of a swarm, which others reach at `address`.
     async fn init_swarm(&self, address: IpAddr) -> Result<Applied, PortError> {

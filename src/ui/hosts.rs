@@ -13,6 +13,9 @@ use crate::model::{
 /// From where on a clock that is off is worth a word: logs of several hosts are merged by it.
 const SKEW: Millis = 2_000;
 
+/// A disk is nearly full when less than this part of it is free: a twentieth.
+const FULL_AT: u64 = 20;
+
 /// What is wrong with a host or proxy, in words; empty when nothing is.
 fn troubles(inspection: &Inspection) -> Vec<String> {
     let mut found = Vec::new();
@@ -25,6 +28,10 @@ fn troubles(inspection: &Inspection) -> Vec<String> {
                 seconds(skew(host, state))
             )),
             Ok(_) => {}
+        }
+        if let Some(room) = host.room.filter(|room| room.free < room.total / FULL_AT) {
+            let free = gibibytes(room.free);
+            found.push(format!("{}: its disk is nearly full, {free} are free", host.host));
         }
     }
     for proxy in &inspection.proxies {
@@ -48,6 +55,7 @@ pub fn text(inspection: &Inspection, color: bool) -> String {
         "PLATFORM",
         "CPUS",
         "MEMORY",
+        "DISK FREE",
         "CONTAINERS",
         "CLOCK",
         "SWARM",
@@ -100,6 +108,7 @@ fn host_row(host: &HostInspection) -> Vec<String> {
         engine.platform.clone(),
         engine.cpus.to_string(),
         gibibytes(engine.memory),
+        host.room.map_or_else(|| "-".to_owned(), |room| gibibytes(room.free)),
         state.containers.len().to_string(),
         seconds(skew(host, state)),
         swarm(engine.swarm.as_ref()).to_owned(),
@@ -139,6 +148,8 @@ pub fn json(inspection: &Inspection) -> Value {
                 "engine": {"version": state.engine.version, "platform": state.engine.platform},
                 "cpus": state.engine.cpus,
                 "memory_bytes": state.engine.memory,
+                "disk_free_bytes": it.room.map(|room| room.free),
+                "disk_total_bytes": it.room.map(|room| room.total),
                 "labels": state.engine.labels,
                 "containers": state.containers.len(),
                 "clock_ahead_ms": skew(it, state),
@@ -240,7 +251,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::model::{EngineInfo, Fault, HostName, Name, ProxyPlace};
+    use crate::model::{EngineInfo, Fault, HostName, Name, ProxyPlace, Room};
 
     fn inspection() -> Inspection {
         let engine = EngineInfo {
@@ -252,7 +263,8 @@ mod tests {
             labels: BTreeMap::new(),
             swarm: Some(Swarm { is_manager: true, ..Swarm::default() }),
         };
-        let host = |name: &str, seen| HostInspection {
+        let host = |name: &str, seen: Result<HostState, Fault>| HostInspection {
+            room: seen.is_ok().then_some(Room { free: 3 << 30, total: 100 << 30 }),
             host: HostName::from(Name::parse(name).expect("a name")),
             seen,
             took: Duration::from_millis(12),
@@ -281,14 +293,15 @@ mod tests {
     #[test]
     fn hosts_and_proxies_are_told_with_what_is_wrong() {
         insta::assert_snapshot!(text(&inspection(), false), @r"
-        HOST   ENGINE     PLATFORM     CPUS  MEMORY   CONTAINERS  CLOCK    SWARM    ANSWERED
-        web-1  20.10.24   linux/amd64  4     8.0 GiB  0           +10.3 s  manager  12 ms
+        HOST   ENGINE     PLATFORM     CPUS  MEMORY   DISK FREE  CONTAINERS  CLOCK    SWARM    ANSWERED
+        web-1  20.10.24   linux/amd64  4     8.0 GiB  3.0 GiB    0           +10.3 s  manager  12 ms
         web-2  no answer
 
         PROXY  HOST   VERSION  GENERATION  ROUTES  TEST
         edge   web-1  1.22.1   -           -       failed
 
         web-1: its clock is +10.3 s off ours: its lines stand in the wrong place in `logs`
+        web-1: its disk is nearly full, 3.0 GiB are free
         web-2: no answer within 30 s
         edge on web-1: nginx: unknown directive
         ");
@@ -300,14 +313,14 @@ mod tests {
         assert_eq!(page["hosts"][1]["answers"], false);
         assert_eq!(page["hosts"][0]["clock_ahead_ms"], 10_300);
         assert_eq!(page["proxies"][0]["test"]["passed"], false);
-        assert_eq!(page["troubles"].as_array().map(Vec::len), Some(3));
+        assert_eq!(page["troubles"].as_array().map(Vec::len), Some(4));
     }
 
     #[test]
     fn a_fleet_that_is_well_says_so() {
         let mut well = inspection();
         well.hosts.truncate(1);
-        well.hosts[0].at = 1_010_290;
+        (well.hosts[0].at, well.hosts[0].room) = (1_010_290, None);
         well.proxies[0].test = Some(Ok(()));
         assert!(text(&well, false).ends_with("All is well: 1 host, 1 proxy.\n"));
     }

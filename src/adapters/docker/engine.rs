@@ -11,7 +11,7 @@ use super::asking;
 use super::client::Docker;
 use super::live::{live_container, text};
 use crate::model::{
-    Hook, HostState, LiveContainer, Owner, RegistryImage, Release, Replica, StackName,
+    Hook, HostState, LiveContainer, Owner, RegistryImage, Release, Replica, Room, StackName,
 };
 use crate::ports::{
     Applied, Engine, HookEnd, Invitation, LogLine, LogOptions, PortError, Question, Wanted,
@@ -118,6 +118,10 @@ impl Engine for Docker {
         release: &Release,
     ) -> Result<Applied, PortError> {
         self.remember(owner, stack, release).await
+    }
+
+    async fn room(&self) -> Result<Option<Room>, PortError> {
+        self.free_room().await
     }
 
     async fn init_swarm(&self, address: IpAddr) -> Result<Applied, PortError> {

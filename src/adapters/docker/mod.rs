@@ -23,6 +23,7 @@ mod placing;
 mod releases;
 mod request;
 mod resources;
+mod room;
 mod survey;
 mod swarm;
 mod wire;
