@@ -78,6 +78,11 @@ impl Driver<'_> {
         self.raise_to(*stop.borrow());
         let mut running = FuturesUnordered::new();
         loop {
+            // Whoever found it out, and before anything begins: a way back is a run of its own under
+            // leases that were taken for the way there.
+            if let (None, Some(why)) = (&self.lost, guard.loss()) {
+                self.lose(why);
+            }
             for id in self.launch() {
                 let left_out = Arc::new(self.left_out.clone());
                 running.push(perform(context, &plan.steps[id.0], left_out));
@@ -88,13 +93,7 @@ impl Driver<'_> {
             tokio::select! {
                 biased;
                 // Cancel-safe: a step that has ended stays until it is taken.
-                Some(ended) = running.next() => {
-                    self.end(ended);
-                    // A step may have found it out, and nothing may begin after that.
-                    if let (None, Some(why)) = (&self.lost, guard.loss()) {
-                        self.lose(why);
-                    }
-                }
+                Some(ended) = running.next() => self.end(ended),
                 // Cancel-safe: it only looks.
                 rung = raised(stop.clone(), *self.raise.borrow()) => self.raise_to(rung),
                 // Cancel-safe: it only looks.

@@ -131,7 +131,7 @@ pub struct SpecHash(Arc<str>);
 
 impl SpecHash {
     /// Keeps a hash in hexadecimal.
-    pub(crate) fn new(hex: impl AsRef<str>) -> Self {
+    pub fn new(hex: impl AsRef<str>) -> Self {
         Self(hex.as_ref().into())
     }
 

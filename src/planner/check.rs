@@ -1,7 +1,8 @@
 //! The linter of finished plans: what must be true of any plan, said once more and without any of
 //! the code that makes plans. A plan with a violation is not carried out.
 //!
-//! One function for each invariant. They look at a plan and at what was seen, and at nothing else.
+//! One function for each invariant; I1 to I10 are in `docs/how-it-works.md`, "What is always true".
+//! They look at a plan and at what was seen, and at nothing else.
 
 mod index;
 

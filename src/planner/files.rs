@@ -26,6 +26,14 @@ pub(super) fn follow_again(
     let mut stale = BTreeMap::new();
     let mut others: Option<Others<'_>> = None;
     for (place, state) in &world.proxies {
+        if world.serves_from_memory(place) && !is_wanted(world, place) {
+            let nothing = RoutingTable::default();
+            let others = others.get_or_insert_with(|| Others::of(world));
+            if let Some(lane) = speaker(reach, place, &nothing, others) {
+                draft.routes.again(world, &mut draft.graph, &lane, place, &Cause::NotServed);
+            }
+            continue;
+        }
         let Some(table) = &state.table else { continue };
         // A part of a plan leaves files as they are, but ends nothing that a proxy still sends to.
         let cause = match (is_behind(state, table), is_partial) {
@@ -86,7 +94,7 @@ impl<'a> Others<'a> {
         for it in world.containers() {
             let identity = &it.live.identity;
             for binding in bindings(it.live) {
-                for place in world.retired(&binding.at) {
+                for place in world.may_send(&binding.at) {
                     let is_reached = world
                         .address(place, it.host)
                         .is_ok_and(|address| address == binding.at.address);
@@ -99,6 +107,14 @@ impl<'a> Others<'a> {
         }
         others
     }
+}
+
+/// Whether the commit sends anything through a place.
+fn is_wanted(world: &World<'_>, place: &ProxyPlace) -> bool {
+    let stacks = world.request.desired.stacks.values();
+    let mut routes =
+        stacks.flat_map(|stack| stack.services.values()).flat_map(|service| &service.routes);
+    routes.any(|route| route.proxy == place.proxy.as_str())
 }
 
 /// Why a place has a file that we would write otherwise.

@@ -43,6 +43,7 @@ pub(super) fn worth<'a>(
     let unfit = |cause: Cause| Worth::Unfit(cause, Vec::new());
     let state = &sighting.live.state;
     Ok(match (state.status, &state.health) {
+        (Status::Running, _) if was_let_go(world, wanted, sighting) => unfit(Cause::LeftOver),
         (Status::Running, Some(Health::Unhealthy(why))) => unfit(Cause::Unhealthy(why.clone())),
         (Status::Running, _) => Worth::Runs,
         (Status::Created, _) => Worth::Unstarted,
@@ -54,6 +55,19 @@ pub(super) fn worth<'a>(
         (Status::Paused, _) => unfit(Cause::Paused),
         (Status::Removing | Status::Dead, _) => unfit(Cause::Stopped),
     })
+}
+
+/// Whether proxies have let go of it and none sends to it now: it may have been asked to end, and an
+/// engine does not tell that of a container that is still at it.
+fn was_let_go(world: &World<'_>, wanted: &Wanted<'_>, sighting: Sighting<'_>) -> bool {
+    let Sighting { host, live } = sighting;
+    let is_left = |binding: &Binding| {
+        let mut places = world.retired(&binding.at).iter();
+        places.any(|place| world.address(place, host).is_ok_and(|it| it == binding.at.address))
+    };
+    !wanted.target.routes.is_empty()
+        && !world.is_routed(&live.name)
+        && bindings(live).iter().any(is_left)
 }
 
 /// Whether an ended container is as it should be.

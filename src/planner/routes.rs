@@ -223,7 +223,11 @@ impl Routes {
                 servers.values().flat_map(|named| named.keys().cloned()).collect();
             let switches =
                 names.iter().filter_map(|name| self.let_go.get(&(place.clone(), name.clone())));
-            let needs = switches.chain(self.again.get(place)).copied();
+            // A place that serves from memory lets go of all of it with its first switch.
+            let memory = servers.keys().filter(|_| world.serves_from_memory(place));
+            let last = memory.filter_map(|key| self.last.get(&(place.clone(), key.clone())));
+            let needs = switches.chain(last).chain(self.again.get(place));
+            let needs: BTreeSet<StepId> = needs.copied().collect();
             let op = Op::AwaitDrained { place: place.clone(), servers, within: drain.within };
             let step = graph.add(lane, &place.host, op, needs, drain.cause);
             for name in names {
@@ -259,7 +263,7 @@ fn busy<'a>(world: &World<'a>, old: Sighting<'a>) -> BTreeMap<&'a ProxyPlace, Se
     }
     let sending: BTreeSet<&ProxyPlace> = found.keys().copied().collect();
     for binding in bindings(old.live) {
-        let left = world.retired(&binding.at).iter().filter(|place| !sending.contains(*place));
+        let left = world.may_send(&binding.at).filter(|place| !sending.contains(place));
         let left = left.filter(|place| {
             world.address(place, old.host).is_ok_and(|address| address == binding.at.address)
         });

@@ -140,6 +140,17 @@ impl<'a> World<'a> {
         self.hosts.values().any(|state| state.containers.contains_key(name))
     }
 
+    /// Places that still serve what a file said that is gone: nobody knows whom they send to.
+    pub(super) fn serves_from_memory(&self, place: &ProxyPlace) -> bool {
+        let is_so = |state: &&ProxyState| state.file.is_none() && state.serving.is_some();
+        self.proxies.get(place).is_some_and(|state| is_so(&state))
+    }
+
+    /// Places of which an old generation may still send to an address.
+    pub(super) fn may_send(&self, at: &Endpoint) -> impl Iterator<Item = &'a ProxyPlace> + '_ {
+        self.retired(at).iter().chain(&self.seen.forgetful).copied()
+    }
+
     /// The settings of a host.
     pub(super) fn settings(&self, host: &HostName) -> Option<&'a settings::Host> {
         self.request.inventory.hosts.get(host.as_str())
@@ -220,6 +231,8 @@ struct Seen<'a> {
     servers: BTreeMap<&'a str, Vec<Server<'a>>>,
     retired: BTreeMap<&'a Endpoint, Vec<&'a ProxyPlace>>,
     backends: BTreeMap<&'a StackName, BTreeMap<&'a ServiceName, Vec<&'a Backend>>>,
+    /// Places that serve from memory.
+    forgetful: Vec<&'a ProxyPlace>,
 }
 
 impl<'a> Seen<'a> {
@@ -250,6 +263,8 @@ impl<'a> Seen<'a> {
                 seen.retired.entry(at).or_default().push(place);
             }
         }
+        let places = world.proxies.keys().copied();
+        seen.forgetful = places.filter(|place| world.serves_from_memory(place)).collect();
         seen
     }
 }

@@ -153,7 +153,9 @@ impl Switch<'_> {
         let mut next = table.changed(self.change, now).map_err(moved)?;
         if next.generation == table.generation {
             if is_absent {
-                return Ok(Applied::AlreadyTrue);
+                // What it may still serve from a file that is gone, nobody wants any more.
+                let activated = repeated(|| self.task.call(self.proxy.activate(&next))).await?;
+                return Ok(applied(activated));
             }
             if text.as_ref() == Some(&self.render(&next)?) {
                 return self.follow_as_it_is(&next).await;
@@ -176,10 +178,7 @@ impl Switch<'_> {
         if self.task.look(|| self.proxy.confirm(generation)).await? {
             // What was changed at its socket by hand shows in no generation.
             let activated = repeated(|| self.task.call(self.proxy.activate(table))).await?;
-            return Ok(match activated {
-                Activation::AlreadyTrue => Applied::AlreadyTrue,
-                Activation::Runtime | Activation::Reload => Applied::Changed,
-            });
+            return Ok(applied(activated));
         }
         self.follow(self.task, table).await.map_err(|trouble| {
             trouble.map(|why| format!("the file is in place, and the proxy goes without it: {why}"))
@@ -309,6 +308,13 @@ impl Switch<'_> {
         // Without a file there is no generation that could answer.
         repeated(|| task.call(self.proxy.activate(table))).await?;
         Ok(())
+    }
+}
+
+fn applied(activation: Activation) -> Applied {
+    match activation {
+        Activation::AlreadyTrue => Applied::AlreadyTrue,
+        Activation::Runtime | Activation::Reload => Applied::Changed,
     }
 }
 

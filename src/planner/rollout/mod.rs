@@ -10,13 +10,14 @@ use std::collections::BTreeSet;
 use super::draft::{Draft, Service};
 use super::member::Member;
 use super::world::Sighting;
-use crate::model::StepId;
+use crate::model::{StepId, UpdateOrder};
 
 pub(super) use remove::remove;
 pub(super) use start_first::start_first;
 pub(super) use stop_first::{leave_all, stop_first};
 
-/// Members that something is done to, in batches: those that replace nothing go with the first.
+/// Members that something is done to, in batches: those that replace nothing go with the first, or
+/// before it where a batch begins with an end.
 fn batches<'m, 'a>(service: &'m Service<'a>) -> Vec<Vec<&'m Member<'a>>> {
     let touched = |member: &&Member<'a>| member.does.is_fresh() || !member.decision.olds.is_empty();
     let touched: Vec<&Member<'a>> = service.members.iter().filter(touched).collect();
@@ -26,6 +27,17 @@ fn batches<'m, 'a>(service: &'m Service<'a>) -> Vec<Vec<&'m Member<'a>>> {
         0 => replacing.len().max(1),
         size => size,
     };
+    // Who takes no other one's place costs nobody anything, and may be what is missing.
+    let comes_first = service.manner.order == UpdateOrder::StopFirst && service.remade.is_empty();
+    let ends_one =
+        |member: &&Member<'a>| member.decision.olds.iter().any(|old| old.live.state.is_running());
+    if comes_first && replacing.iter().any(ends_one) {
+        let (replacing, mut first): (Vec<_>, Vec<_>) = replacing.into_iter().partition(ends_one);
+        first.extend(adding);
+        first.sort_by_key(|member| member.slot);
+        let own = (!first.is_empty()).then_some(first);
+        return own.into_iter().chain(replacing.chunks(size).map(<[_]>::to_vec)).collect();
+    }
     let mut batches: Vec<Vec<&Member<'a>>> = replacing.chunks(size).map(<[_]>::to_vec).collect();
     match batches.first_mut() {
         Some(first) => first.extend(adding),

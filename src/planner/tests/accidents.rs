@@ -185,16 +185,20 @@ fn going_back_keeps_the_old_one_that_still_serves() {
 }
 
 #[test]
-fn going_back_after_the_switch_routes_the_old_one_again() {
+fn going_back_after_the_switch_makes_it_anew_since_the_old_one_may_be_ending() {
     let mut fleet = cut_off(4);
     fleet.want("shop", &WEB.replace("replicas: 2", "replicas: 1"));
-    assert_snapshot!(fleet.text(), @"
-    [] -> #0 web.1@local wait until shop-web-1.g1 is ready (changed in the commit)
-    [0] -> #1 web@local switch edge on local: web.8080 = shop-web-1.g1 (changed in the commit)
-    [1] -> #2 web@local wait until edge has let go of shop-web-1.g2 (changed in the commit)
-    [2] -> #3 web.1@local stop shop-web-1.g2 (changed in the commit)
-    [3] -> #4 web.1@local remove shop-web-1.g2 (changed in the commit)
-    [4] -> #5 shop@local record 0000003 (changed in the commit)
+    assert_snapshot!(fleet.text(), @r"
+    [] -> #0 web.1@local create shop-web-1.g3 (changed in the commit)
+    [0] -> #1 web.1@local start shop-web-1.g3 (changed in the commit)
+    [1] -> #2 web.1@local wait until shop-web-1.g3 is ready (changed in the commit)
+    [2] -> #3 web@local switch edge on local: web.8080 = shop-web-1.g3 (changed in the commit)
+    [3] -> #4 web@local wait until edge has let go of shop-web-1.g2, shop-web-1.g1 (changed in the commit)
+    [4] -> #5 web.1@local stop shop-web-1.g2 (changed in the commit)
+    [4] -> #6 web.1@local stop shop-web-1.g1 (changed in the commit)
+    [5] -> #7 web.1@local remove shop-web-1.g2 (changed in the commit)
+    [6] -> #8 web.1@local remove shop-web-1.g1 (changed in the commit)
+    [7, 8] -> #9 shop@local record 0000003 (changed in the commit)
     ");
     fleet.deploy();
 }
