@@ -32,6 +32,12 @@ impl Contents {
         Self { stacks, variables: BTreeMap::new() }
     }
 
+    /// The same with a variable of the process beside it.
+    pub fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
     /// What is behind a key.
     pub fn get(&self, stack: &StackName, key: &ContentKey) -> Result<Vec<u8>, String> {
         match key {

@@ -13,10 +13,13 @@ use crate::model::{
     ContainerState, EngineInfo, Health, Hook, HostName, HostState, Image, LiveContainer,
     LiveNetwork, LiveVolume, Millis, Owner, RegistryImage, Release, Replica, StackName, Status,
 };
-use crate::ports::{Applied, Engine, HookEnd, LogLine, LogOptions, PortError, Question, Wanted};
+use crate::ports::{
+    Applied, Engine, HookEnd, LeaseKey, LogLine, LogOptions, PortError, Question, Wanted,
+};
 
-/// How long a container takes to end when it is asked to.
-const ENDING: Duration = Duration::from_millis(200);
+/// Milliseconds that a container takes to end when it is asked to: more than a killed run needs to
+/// be followed by the next one.
+const ENDING: Millis = 1_000;
 
 /// One run's way to one engine.
 pub(super) struct SimEngine {
@@ -24,29 +27,93 @@ pub(super) struct SimEngine {
     pub(super) host: HostName,
 }
 
+/// What a change is a change of.
+enum Of<'a> {
+    /// A container.
+    Container(&'a str),
+    /// Whatever has these labels.
+    Labels(&'a Value),
+    /// A network of that name.
+    Network(&'a str),
+    /// A stack's.
+    Stack(&'a Owner, &'a StackName),
+}
+
 impl SimEngine {
-    /// One call, whose effect is `effect` on the host.
+    /// One look, or whatever else needs no lease.
     async fn call<T>(
         &self,
         what: &str,
         effect: impl Fn(&mut SimHost, &BTreeMap<String, SimImage>, Millis) -> Result<T, PortError>,
     ) -> Result<T, PortError> {
+        self.done(what, |state, now| {
+            let State { hosts, registry, .. } = state;
+            effect(hosts.get_mut(&self.host).expect("it was there above"), registry, now)
+        })
+        .await
+    }
+
+    /// One call that changes something, for which a lease must be held.
+    async fn act(
+        &self,
+        what: &str,
+        of: Of<'_>,
+        effect: impl Fn(&mut SimHost, &BTreeMap<String, SimImage>, Millis) -> Result<Applied, PortError>,
+    ) -> Result<Applied, PortError> {
+        self.done(what, |state, now| {
+            let key = state.hosts.get(&self.host).and_then(|host| key(host, &of));
+            let State { hosts, registry, .. } = &mut *state;
+            let host = hosts.get_mut(&self.host).expect("it was there above");
+            let applied = effect(host, registry, now)?;
+            if applied == Applied::AlreadyTrue {
+                return Ok(applied);
+            }
+            if let Of::Container(name) = of {
+                state.cut_ended(&self.host, name, now);
+            }
+            if let Some(key) = key {
+                state.account(self.run.number, &self.host, &key, what, now);
+            }
+            Ok(applied)
+        })
+        .await
+    }
+
+    async fn done<T>(
+        &self,
+        what: &str,
+        effect: impl Fn(&mut State, Millis) -> Result<T, PortError>,
+    ) -> Result<T, PortError> {
         let world = &self.run.world;
         let done = || {
             let now = world.now();
             let mut state = world.state();
-            let State { hosts, registry, .. } = &mut *state;
-            let host = hosts
-                .get_mut(&self.host)
-                .filter(|host| !host.is_down)
-                .ok_or_else(|| PortError::Unreachable("connection refused".into()))?;
-            let result = effect(host, registry, now);
+            state.hosts.get(&self.host).filter(|it| it.answers()).ok_or_else(SimHost::refused)?;
+            state.pass(now);
+            let result = effect(&mut state, now);
             state.log.push(format!("{now} {} {what}", self.host));
             state.watch(now);
             result
         };
+        self.run.to_engine(&self.host).await;
         self.run.faults.call(done).await
     }
+}
+
+fn key(host: &SimHost, of: &Of<'_>) -> Option<LeaseKey> {
+    let (owner, stack) = match of {
+        Of::Container(name) => {
+            let identity = &host.containers.get(*name)?.identity;
+            (identity.owner.clone(), identity.stack.clone())
+        }
+        Of::Labels(body) => Owner::read(&strings(body.get("Labels")))?,
+        Of::Network(name) => {
+            let stack = host.networks.get(*name)?.stack.clone()?;
+            (host.network_owners.get(*name)?.clone(), stack)
+        }
+        Of::Stack(owner, stack) => ((*owner).clone(), (*stack).clone()),
+    };
+    Some(LeaseKey::Stack(owner, stack))
 }
 
 #[async_trait]
@@ -89,6 +156,7 @@ impl Engine for SimEngine {
             let image = registry
                 .get(reference)
                 .ok_or_else(|| PortError::NotFound(format!("no image {reference}")))?;
+            host.has_room()?;
             if digest.is_some() && digest != image.digest.as_deref() {
                 return Err(PortError::Moved(format!("{reference} is another image now")));
             }
@@ -99,8 +167,11 @@ impl Engine for SimEngine {
     }
 
     async fn create_network(&self, name: &str, body: &Value) -> Result<Applied, PortError> {
-        self.call(&format!("create network {name}"), |host, _, _| {
+        self.act(&format!("create network {name}"), Of::Labels(body), |host, _, _| {
+            host.has_room()?;
             let (labels, stack) = owned(body);
+            let whose = Owner::read(&strings(body.get("Labels")));
+            host.network_owners.extend(whose.map(|(owner, _)| (name.to_owned(), owner)));
             let network = LiveNetwork {
                 id: name.to_owned(),
                 stack,
@@ -118,7 +189,8 @@ impl Engine for SimEngine {
     }
 
     async fn create_volume(&self, name: &str, body: &Value) -> Result<Applied, PortError> {
-        self.call(&format!("create volume {name}"), |host, _, _| {
+        self.act(&format!("create volume {name}"), Of::Labels(body), |host, _, _| {
+            host.has_room()?;
             let (labels, stack) = owned(body);
             let volume = LiveVolume {
                 stack,
@@ -131,23 +203,28 @@ impl Engine for SimEngine {
         .await
     }
 
-    async fn create(&self, replica: &Replica, _files: &[Vec<u8>]) -> Result<Applied, PortError> {
+    async fn create(&self, replica: &Replica, files: &[Vec<u8>]) -> Result<Applied, PortError> {
         let identity = &replica.identity;
         let of = (identity.stack.clone(), identity.service.clone());
         // Slot 0 is a helper that runs before the others.
         let is_job = identity.slot == 0 || self.run.world.state().jobs.contains(&of);
-        self.call(&format!("create {}", replica.name), |host, _, _| create(host, replica, is_job))
-            .await
+        self.act(
+            &format!("create {}", replica.name),
+            Of::Stack(&identity.owner, &identity.stack),
+            |host, _, _| create(host, replica, is_job, files, &self.host),
+        )
+        .await
     }
 
     async fn start(&self, name: &str) -> Result<Applied, PortError> {
-        self.call(&format!("start {name}"), |host, _, now| {
+        self.act(&format!("start {name}"), Of::Container(name), |host, _, now| {
             let container = found(host, name)?;
             if container.status_at(now) == Status::Running {
                 return Ok(Applied::AlreadyTrue);
             }
             container.status = Status::Running;
             container.started_at = now;
+            container.ends_at = None;
             Ok(Applied::Changed)
         })
         .await
@@ -167,6 +244,8 @@ impl Engine for SimEngine {
         let answer = || {
             let now = world.now();
             let state = world.state();
+            let host = state.hosts.get(&self.host);
+            host.filter(|it| it.answers()).ok_or_else(SimHost::refused)?;
             let container = state.container_at(&self.host, question.at);
             Ok(match container {
                 None => Err("connection refused".to_owned()),
@@ -174,6 +253,7 @@ impl Engine for SimEngine {
                 Some(_) => Err("503".to_owned()),
             })
         };
+        self.run.to_engine(&self.host).await;
         self.run.faults.call(answer).await.unwrap_or_else(|error| Err(error.to_string()))
     }
 
@@ -184,7 +264,7 @@ impl Engine for SimEngine {
         _grace: Duration,
     ) -> Result<Applied, PortError> {
         let applied = self
-            .call(&format!("stop {name}"), |host, _, now| {
+            .act(&format!("stop {name}"), Of::Container(name), |host, _, now| {
                 let Some(container) = host.containers.get_mut(name).filter(|it| is_it(it, id))
                 else {
                     return Ok(Applied::AlreadyTrue);
@@ -192,18 +272,18 @@ impl Engine for SimEngine {
                 if container.status_at(now) != Status::Running {
                     return Ok(Applied::AlreadyTrue);
                 }
-                container.status = Status::Exited;
+                container.ends_at.get_or_insert(now + ENDING);
                 Ok(Applied::Changed)
             })
             .await?;
         if applied == Applied::Changed {
-            tokio::time::sleep(ENDING).await;
+            tokio::time::sleep(Duration::from_millis(ENDING)).await;
         }
         Ok(applied)
     }
 
     async fn remove(&self, name: &str, id: Option<&str>) -> Result<Applied, PortError> {
-        self.call(&format!("remove {name}"), |host, _, now| {
+        self.act(&format!("remove {name}"), Of::Container(name), |host, _, now| {
             let Some(container) = host.containers.get(name).filter(|it| is_it(it, id)) else {
                 return Ok(Applied::AlreadyTrue);
             };
@@ -217,7 +297,7 @@ impl Engine for SimEngine {
     }
 
     async fn remove_network(&self, name: &str) -> Result<Applied, PortError> {
-        self.call(&format!("remove network {name}"), |host, _, _| {
+        self.act(&format!("remove network {name}"), Of::Network(name), |host, _, _| {
             let users = host.containers.values().filter(|it| uses_network(it, name)).count();
             if users > 0 {
                 return Err(PortError::Refused(format!("{name} has {users} containers")));
@@ -236,11 +316,11 @@ impl Engine for SimEngine {
 
     async fn record(
         &self,
-        _owner: &Owner,
+        owner: &Owner,
         stack: &StackName,
         release: &Release,
     ) -> Result<Applied, PortError> {
-        self.call(&format!("record {stack}"), |host, _, _| {
+        self.act(&format!("record {stack}"), Of::Stack(owner, stack), |host, _, _| {
             if release.commits.is_empty() {
                 return Ok(gone(host.releases.remove(stack)));
             }
@@ -258,12 +338,21 @@ impl Engine for SimEngine {
         line: &mut (dyn FnMut(LogLine) -> bool + Send),
     ) -> Result<(), PortError> {
         self.call(&format!("logs {name}"), |host, _, _| found(host, name).map(drop)).await?;
-        line(LogLine { is_error: false, text: format!("{name}: hello") });
+        // The worst that an application can do is to print all that it was given.
+        let told = self.run.world.state().told(&self.host, name);
+        line(LogLine { is_error: false, text: format!("{name}: hello {told}") });
         Ok(())
     }
 }
 
-fn create(host: &mut SimHost, replica: &Replica, is_job: bool) -> Result<Applied, PortError> {
+fn create(
+    host: &mut SimHost,
+    replica: &Replica,
+    is_job: bool,
+    files: &[Vec<u8>],
+    place: &HostName,
+) -> Result<Applied, PortError> {
+    host.has_room()?;
     if host.foreign.names.contains(&replica.name) {
         return Err(PortError::Moved(format!("the name {} is taken", replica.name)));
     }
@@ -283,7 +372,7 @@ fn create(host: &mut SimHost, replica: &Replica, is_job: bool) -> Result<Applied
     if replica.image.as_ref().is_some_and(|id| *id != image.id) {
         return Err(PortError::Moved(format!("{reference} is another image now")));
     }
-    let id = host.next_id();
+    let id = host.next_id(place);
     let last = u8::try_from(host.ids % 250).unwrap_or(0);
     let container = SimContainer {
         id,
@@ -296,6 +385,10 @@ fn create(host: &mut SimHost, replica: &Replica, is_job: bool) -> Result<Applied
         published: SimContainer::bindings(&replica.body),
         config: replica.body.clone(),
         address: IpAddr::V4(Ipv4Addr::new(172, 18, 1, last.saturating_add(2))),
+        ends_at: None,
+        restarts: 0,
+        flaps_until: 0,
+        told: files.iter().map(|it| String::from_utf8_lossy(it).into_owned()).collect(),
     };
     host.containers.insert(replica.name.clone(), container);
     Ok(Applied::Changed)
@@ -327,12 +420,12 @@ fn survey(
         }
     }
     HostState {
-        engine: EngineInfo { clock: now, ..host.engine.clone().unwrap_or_else(engine) },
+        engine: EngineInfo { clock: host.time(now), ..host.engine.clone().unwrap_or_else(engine) },
         containers,
         networks: host.networks.clone(),
         volumes: host.volumes.clone(),
         images,
-        foreign: host.foreign.clone(),
+        foreign: host.others(owner),
         releases: host.releases.clone(),
     }
 }
@@ -367,6 +460,7 @@ fn live(name: &str, container: &SimContainer, now: Millis) -> LiveContainer {
     });
     let health = || match container.is_ready(now) {
         true => Health::Healthy,
+        false if now < container.flaps_until => Health::Unhealthy("no answer".into()),
         false => Health::Starting,
     };
     LiveContainer {
@@ -377,7 +471,7 @@ fn live(name: &str, container: &SimContainer, now: Millis) -> LiveContainer {
             status: container.status_at(now),
             started_at: container.started_at,
             exit_code: container.exit_code_at(now),
-            restarts: 0,
+            restarts: container.restarts,
             health: has_check.then(health),
         },
         image: container.image.clone(),

@@ -21,6 +21,8 @@ pub enum Fault {
     Lose(usize, Moment),
     /// The answer of a call comes so many milliseconds late.
     Delay(usize, Millis),
+    /// A call reaches the other side twice; the first answer counts.
+    Double(usize),
     /// Every call reaches the other side twice; the first answer counts.
     Repeat,
 }
@@ -93,7 +95,7 @@ impl Faults {
                     false => answer,
                 }
             }
-            Fault::Repeat => {
+            Fault::Repeat | Fault::Double(_) => {
                 let answer = effect();
                 drop(effect());
                 answer
@@ -104,7 +106,9 @@ impl Faults {
 
     fn at(&self, number: usize) -> Fault {
         let strikes = |fault: &&Fault| match fault {
-            Fault::Kill(at, _) | Fault::Lose(at, _) | Fault::Delay(at, _) => *at == number,
+            Fault::Kill(at, _) | Fault::Lose(at, _) | Fault::Delay(at, _) | Fault::Double(at) => {
+                *at == number
+            }
             Fault::Repeat => true,
             Fault::None => false,
         };

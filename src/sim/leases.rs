@@ -5,7 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::Run;
-use super::state::SimHost;
+use super::account::lease_id;
+use super::state::{SimHost, State};
 use crate::model::{HostName, Millis, Owner};
 use crate::ports::{Held, Lease, LeaseKey, Leases, PortError, Taken};
 
@@ -20,19 +21,28 @@ impl SimLeases {
         &self,
         effect: impl Fn(&mut SimHost, Millis) -> Result<T, PortError>,
     ) -> Result<T, PortError> {
+        self.done(|state, now| {
+            let host = state.hosts.get_mut(&self.host).expect("it was there above");
+            let time = host.time(now);
+            effect(host, time)
+        })
+        .await
+    }
+
+    async fn done<T>(
+        &self,
+        effect: impl Fn(&mut State, Millis) -> Result<T, PortError>,
+    ) -> Result<T, PortError> {
         let world = &self.run.world;
         let done = || {
             let now = world.now();
             let mut state = world.state();
-            let host = state
-                .hosts
-                .get_mut(&self.host)
-                .filter(|host| !host.is_down)
-                .ok_or_else(|| PortError::Unreachable("connection refused".into()))?;
-            let result = effect(host, now);
+            state.hosts.get(&self.host).filter(|it| it.answers()).ok_or_else(SimHost::refused)?;
+            let result = effect(&mut state, now);
             state.watch(now);
             result
         };
+        self.run.to_engine(&self.host).await;
         self.run.faults.call(done).await
     }
 }
@@ -46,11 +56,15 @@ impl Leases for SimLeases {
         purpose: &str,
         time: Duration,
     ) -> Result<Taken, PortError> {
-        self.call(|host, now| {
+        let run = self.run.number;
+        self.done(|state, now| {
+            let host = state.hosts.get_mut(&self.host).expect("it was there above");
+            let now = host.time(now);
             if let Some(lease) = host.leases.get(key).filter(|lease| lease.until > now) {
                 return Ok(Taken::Theirs(lease.clone()));
             }
-            let id = host.next_id();
+            let number = host.next_id(&self.host);
+            let id = lease_id(run, &number);
             let lease = Lease {
                 id: id.clone(),
                 key: key.clone(),
@@ -61,6 +75,7 @@ impl Leases for SimLeases {
                 is_expired: false,
             };
             host.leases.insert(key.clone(), lease);
+            state.takers.insert((run, self.host.clone(), key.clone()));
             Ok(Taken::Ours(Held { id, key: key.clone() }))
         })
         .await

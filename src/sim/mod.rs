@@ -8,25 +8,34 @@
 //! What it does not model: processors, memory and disks; packets (a proxy either sends to a server
 //! or does not); Docker's own restarts; names inside networks.
 
+mod account;
 mod engine;
+mod excuse;
 mod fault;
 mod file;
 mod frozen;
+mod hands;
 mod leases;
+mod promise;
 mod proxy;
+mod rule;
 mod sample;
 mod state;
 mod stored;
+mod traffic;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::model::{HostName, Millis, ProxyPlace, ServiceName, StackName};
 use crate::ports::{Clock, Engine, Leases, Ports, Proxy};
 
 pub use fault::{Fault, Moment};
 pub use frozen::Frozen;
+pub use hands::OldHost;
+pub use rule::Rule;
 pub use sample::{Counts, Sample, ServiceId};
 pub use state::{App, Running, SimContainer, SimHost, SimImage, SimProxy, SimRoute};
 pub use watch::Violation;
@@ -39,6 +48,9 @@ use state::State;
 
 /// When simulated time begins: a moment like any other.
 const EPOCH: Millis = 1_700_000_000_000;
+
+/// How often whoever waits for a silent host looks whether it speaks again.
+const SILENCE: Duration = Duration::from_millis(250);
 
 /// Hosts, proxies and time.
 #[derive(Clone)]
@@ -59,6 +71,14 @@ pub struct Run {
     world: World,
     faults: Arc<Faults>,
     number: usize,
+    /// How many milliseconds the clock of its machine is ahead.
+    clock: i64,
+}
+
+/// The clock of the machine that a run is made on.
+struct RunClock {
+    world: World,
+    ahead: i64,
 }
 
 impl World {
@@ -86,6 +106,11 @@ impl World {
         done
     }
 
+    /// All proxies on their hosts, in order.
+    pub fn places(&self) -> Vec<ProxyPlace> {
+        self.state().proxies.keys().cloned().collect()
+    }
+
     /// Changes a proxy by hand, or looks at it.
     pub fn with_proxy<T>(&self, place: &ProxyPlace, change: impl FnOnce(&mut SimProxy) -> T) -> T {
         let now = self.now();
@@ -106,7 +131,7 @@ impl World {
         state.runs += 1;
         let number = state.runs;
         drop(state);
-        Run { world: self.clone(), faults: Arc::new(Faults::new(faults)), number }
+        Run { world: self.clone(), faults: Arc::new(Faults::new(faults)), number, clock: 0 }
     }
 
     /// Says that containers of a service do their work and end.
@@ -122,24 +147,6 @@ impl World {
     /// Changes what the registry has.
     pub fn with_registry<T>(&self, change: impl FnOnce(&mut BTreeMap<String, SimImage>) -> T) -> T {
         change(&mut self.state().registry)
-    }
-
-    /// Ends a container as a crash would: what it loses is no run's mistake.
-    pub fn crash(&self, host: &HostName, name: &str) {
-        self.lose(host, name, false);
-    }
-
-    /// Takes a container away as somebody at the host would, without asking anybody.
-    pub fn take_away(&self, host: &HostName, name: &str) {
-        self.lose(host, name, true);
-    }
-
-    fn lose(&self, host: &HostName, name: &str, is_removed: bool) {
-        let now = self.now();
-        let mut state = self.state();
-        state.log.push(format!("{now} {host} lost {name}"));
-        state.die(host, name, is_removed);
-        state.watch(now);
     }
 
     /// Who served, whenever that changed.
@@ -172,6 +179,11 @@ impl World {
         self.state().may_be_away.insert(backend.to_owned());
     }
 
+    /// Says what must be seen nowhere: no event, no line of a log.
+    pub fn secret(&self, text: &str) {
+        self.state().secrets.insert(text.to_owned());
+    }
+
     /// Milliseconds since 1970, in simulated time.
     pub fn now(&self) -> Millis {
         EPOCH + u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
@@ -180,6 +192,10 @@ impl World {
     /// Everything that was done, one line each.
     pub fn log(&self) -> Vec<String> {
         self.state().log.clone()
+    }
+
+    fn is(&self, question: impl Fn(&State) -> bool) -> bool {
+        question(&self.state())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -206,7 +222,47 @@ impl Run {
             (place.clone(), Arc::new(SimProxyPort { run: self.clone(), place }))
         };
         let proxies = places.into_iter().map(port).collect();
-        Ports { engines, proxies, leases, clock: Arc::new(self.world.clone()) }
+        let clock = RunClock { world: self.world.clone(), ahead: self.clock };
+        Ports { engines, proxies, leases, clock: Arc::new(clock) }
+    }
+
+    /// The world it is in.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// The same run on a machine whose clock is so many milliseconds ahead.
+    pub fn with_clock(self, ahead: i64) -> Self {
+        Self { clock: ahead, ..self }
+    }
+
+    /// Hears what a run tells: no secret may be in it.
+    pub fn hear(&self, line: &str) {
+        let now = self.world.now();
+        self.world.state().listen(line, now);
+    }
+
+    /// Waits as long as a call to an engine is on its way.
+    async fn to_engine(&self, host: &HostName) {
+        let is_silent = |state: &State| state.hosts.get(host).is_some_and(|it| it.is_silent);
+        while self.world.is(is_silent) {
+            tokio::time::sleep(SILENCE).await;
+        }
+        let slowness = self.world.state().hosts.get(host).map_or(0, |it| it.slowness);
+        if slowness > 0 {
+            tokio::time::sleep(Duration::from_millis(slowness)).await;
+        }
+    }
+
+    /// Waits as long as a call to a proxy is on its way.
+    async fn to_proxy(&self, place: &ProxyPlace) {
+        let is_silent = |state: &State| {
+            state.hosts.get(&place.host).is_some_and(|host| host.is_silent)
+                || state.proxies.get(place).is_some_and(|proxy| proxy.hangs)
+        };
+        while self.world.is(is_silent) {
+            tokio::time::sleep(SILENCE).await;
+        }
     }
 
     /// Names this run: no other run of this world has the same number.
@@ -225,8 +281,8 @@ impl Run {
     }
 }
 
-impl Clock for World {
+impl Clock for RunClock {
     fn now(&self) -> Millis {
-        Self::now(self)
+        self.world.now().saturating_add_signed(self.ahead)
     }
 }

@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 
 use super::Run;
-use super::file::running;
-use super::state::{Running, SimProxy, State};
+use super::state::{SimHost, SimProxy, State};
 use crate::model::{
     BackendKey, Endpoint, Generation, Millis, ProxyPlace, ProxyState, RoutingTable, Rule,
 };
-use crate::ports::{Activation, Applied, Draining, PortError, Proxy};
+use crate::ports::{Activation, Applied, Draining, LeaseKey, PortError, Proxy};
 
 /// One run's way to one proxy.
 pub(super) struct SimProxyPort {
@@ -29,13 +28,15 @@ impl SimProxyPort {
             let now = world.now();
             let mut state = world.state();
             if state.hosts.get(&self.place.host).is_some_and(|host| host.is_down) {
-                return Err(PortError::Unreachable("connection refused".into()));
+                return Err(SimHost::refused());
             }
+            state.pass(now);
             let result = effect(&mut state, &self.place, now);
             state.log.push(format!("{now} {} {what}", self.place.proxy));
             state.watch(now);
             result
         };
+        self.run.to_proxy(&self.place).await;
         self.run.faults.call(done).await
     }
 }
@@ -79,7 +80,9 @@ impl Proxy for SimProxyPort {
     }
 
     async fn swap(&self, expect: Option<&str>, new: Option<&str>) -> Result<Applied, PortError> {
-        self.call("swap", |state, place, _| {
+        let run = self.run.number;
+        self.call("swap", |state, place, now| {
+            let is_full = state.hosts.get(&place.host).is_some_and(|host| host.is_full);
             let proxy = proxy(state, place)?;
             if proxy.file.as_deref() == new {
                 return Ok(Applied::AlreadyTrue);
@@ -87,7 +90,12 @@ impl Proxy for SimProxyPort {
             if proxy.file.as_deref() != expect {
                 return Err(PortError::Moved("the file is another one now".into()));
             }
+            if is_full {
+                return Err(PortError::Refused("no space left on device".into()));
+            }
             proxy.file = new.map(str::to_owned);
+            let key = LeaseKey::Proxy(place.proxy.clone());
+            state.account(run, &place.host, &key, "swap", now);
             Ok(Applied::Changed)
         })
         .await
@@ -95,18 +103,11 @@ impl Proxy for SimProxyPort {
 
     async fn activate(&self, _table: &RoutingTable) -> Result<Activation, PortError> {
         self.call("activate", |state, place, now| {
-            let longest = longest_request(state);
-            let proxy = proxy(state, place)?;
-            let next = proxy.file.as_deref().map(running).unwrap_or_default();
-            if proxy.ignores_reload {
-                return Ok(Activation::Reload);
-            }
-            if next == proxy.running {
-                return Ok(Activation::AlreadyTrue);
-            }
-            let old = std::mem::replace(&mut proxy.running, next);
-            proxy.old.push((old, now + longest));
-            Ok(Activation::Reload)
+            let is_ignored = proxy(state, place)?.ignores_reload;
+            Ok(match state.reload(place, now) || is_ignored {
+                true => Activation::Reload,
+                false => Activation::AlreadyTrue,
+            })
         })
         .await
     }
@@ -136,15 +137,15 @@ impl Proxy for SimProxyPort {
         servers: &BTreeMap<BackendKey, BTreeMap<String, Endpoint>>,
     ) -> Result<Draining, PortError> {
         self.call("draining", |state, place, now| {
-            let proxy = proxy(state, place)?;
+            proxy(state, place)?;
             let gone: BTreeSet<&Endpoint> =
                 servers.values().flat_map(|servers| servers.values()).collect();
-            let is_open = |(running, until): &&(Running, Millis)| {
-                *until > now && running.backends.values().flatten().any(|it| gone.contains(it))
-            };
-            let open = proxy.old.iter().filter(is_open).count();
-            let open = u32::try_from(open).unwrap_or(u32::MAX);
-            Ok(Draining { in_flight: u64::from(open), old_processes: open })
+            let (in_flight, old) = state.in_flight(place, &gone, now);
+            if old == 0 && in_flight == 0 {
+                state.is_let_go(place, &gone);
+            }
+            let old_processes = u32::try_from(old).unwrap_or(u32::MAX);
+            Ok(Draining { in_flight: in_flight as u64, old_processes })
         })
         .await
     }
@@ -155,10 +156,4 @@ impl Proxy for SimProxyPort {
     ) -> Result<Applied, PortError> {
         self.call("forget", |_, _, _| Ok(Applied::AlreadyTrue)).await
     }
-}
-
-/// The longest that anything in flight lasts.
-fn longest_request(state: &State) -> Millis {
-    let containers = state.hosts.values().flat_map(|host| host.containers.values());
-    containers.map(|container| container.app.longest_request).max().unwrap_or(0)
 }

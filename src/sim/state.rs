@@ -7,13 +7,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::frozen::Frozen;
+use super::promise::Promises;
 use super::sample::Sample;
+use super::traffic::Connection;
 use super::watch::Violation;
 use crate::model::{
     Endpoint, EngineInfo, Foreign, Generation, HostName, Identity, LiveNetwork, LiveVolume, Millis,
-    ProxyPlace, Release, ServiceName, StackName, Status,
+    Owner, ProxyPlace, Release, ServiceName, StackName, Status,
 };
-use crate::ports::{Lease, LeaseKey};
+use crate::ports::{Lease, LeaseKey, PortError};
 
 /// Everything.
 #[derive(Clone, Default)]
@@ -37,6 +39,20 @@ pub(super) struct State {
     pub(super) kept: Option<BTreeMap<String, Frozen>>,
     /// How many runs there were.
     pub(super) runs: usize,
+    /// Who has ever taken which lease, by the number of the run.
+    pub(super) takers: BTreeSet<(usize, HostName, LeaseKey)>,
+    /// Runs whose leases were broken by hand: what they do without them is no fault of theirs.
+    pub(super) robbed: BTreeSet<usize>,
+    /// Connections that replicas hold.
+    pub(super) connections: Vec<Connection>,
+    /// Replicas that every proxy has let go of to the end, by their life.
+    pub(super) let_go: BTreeSet<String>,
+    /// What the wishes that may be carried out now promise.
+    pub(super) promises: Vec<Promises>,
+    /// Hosts that cannot be reached from others: from, to.
+    pub(super) cuts: BTreeSet<(HostName, HostName)>,
+    /// What must be seen nowhere.
+    pub(super) secrets: BTreeSet<String>,
 }
 
 /// A host with its engine.
@@ -60,9 +76,23 @@ pub struct SimHost {
     pub leases: BTreeMap<LeaseKey, Lease>,
     /// What its engine says about itself, when that is known.
     pub engine: Option<EngineInfo>,
-    /// Whether the engine answers.
+    /// Whether it refuses every call, of its engine and of its proxies.
     pub is_down: bool,
+    /// Whether calls to it come to no answer: neither a refusal nor anything else.
+    pub is_silent: bool,
+    /// Whether its engine does not run; its containers and proxies go on.
+    pub has_no_engine: bool,
+    /// Whether nothing more can be written.
+    pub is_full: bool,
+    /// How many milliseconds every call to its engine takes longer.
+    pub slowness: Millis,
+    /// How many milliseconds its clock is ahead.
+    pub clock: i64,
+    /// The address that others reach it at; every one when not known.
+    pub address: Option<IpAddr>,
     pub(super) ids: u64,
+    /// Whose the networks are that were made here.
+    pub(super) network_owners: BTreeMap<String, Owner>,
 }
 
 /// An image, and how a container of it behaves.
@@ -90,17 +120,29 @@ pub struct App {
     /// Milliseconds that its longest request lasts: connections that a proxy still has after a
     /// switch.
     pub longest_request: Millis,
+    /// Milliseconds that its long-lived connections last; none when 0. A replica holds one for each
+    /// proxy that sends to it.
+    pub long_connection: Millis,
 }
 
 impl App {
     /// Works for half a second and ends well.
-    pub const JOB: Self =
-        Self { ready_after: None, ends_after: Some((500, 0)), longest_request: 0 };
+    pub const JOB: Self = Self {
+        ready_after: None,
+        ends_after: Some((500, 0)),
+        longest_request: 0,
+        long_connection: 0,
+    };
 }
 
 impl Default for App {
     fn default() -> Self {
-        Self { ready_after: Some(1_000), ends_after: None, longest_request: 500 }
+        Self {
+            ready_after: Some(1_000),
+            ends_after: None,
+            longest_request: 500,
+            long_connection: 0,
+        }
     }
 }
 
@@ -127,6 +169,19 @@ pub struct SimContainer {
     pub address: IpAddr,
     /// The host's ports that lead to it, with their addresses.
     pub published: BTreeSet<Endpoint>,
+    /// When its process ends, because it was asked to: until then it answers whoever asks whether
+    /// it is well, and is not to be trusted with requests.
+    #[serde(default)]
+    pub ends_at: Option<Millis>,
+    /// How often the engine has restarted it.
+    #[serde(default)]
+    pub restarts: u64,
+    /// Until when it answers every other second only.
+    #[serde(default)]
+    pub flaps_until: Millis,
+    /// What it would tell if it told all: the files that were put into it.
+    #[serde(default)]
+    pub told: String,
 }
 
 /// A proxy.
@@ -149,6 +204,8 @@ pub struct SimProxy {
     pub rejects: bool,
     /// Whether a reload fails without a word and the old generation goes on.
     pub ignores_reload: bool,
+    /// Whether nothing that is asked of it is answered.
+    pub hangs: bool,
 }
 
 /// What a generation of a proxy sends where.
@@ -179,6 +236,9 @@ pub struct SimRoute {
 impl SimContainer {
     /// Its status at a moment.
     pub fn status_at(&self, now: Millis) -> Status {
+        if self.status == Status::Running && self.ends_at.is_some_and(|at| now >= at) {
+            return Status::Exited;
+        }
         match (self.status, self.app.ends_after) {
             (Status::Running, Some((after, _))) if now >= self.started_at + after => Status::Exited,
             (status, _) => status,
@@ -198,6 +258,7 @@ impl SimContainer {
     /// Whether it answers requests at a moment.
     pub fn is_ready(&self, now: Millis) -> bool {
         self.status_at(now) == Status::Running
+            && (now >= self.flaps_until || now / 1_000 % 2 == 0)
             && self.app.ready_after.is_some_and(|after| now >= self.started_at + after)
     }
 
@@ -224,45 +285,66 @@ impl SimContainer {
 }
 
 impl State {
-    /// A container ends without anybody having asked it to.
-    pub(super) fn die(&mut self, host: &HostName, name: &str, is_removed: bool) {
-        let Some(there) = self.hosts.get_mut(host) else { return };
-        let Some(container) = there.containers.get_mut(name) else { return };
-        let at = container.published.iter().cloned();
-        self.excused.extend(at.map(|endpoint| ((host.clone(), endpoint), container.id.clone())));
-        container.status = Status::Exited;
-        container.exit_code = 137;
-        if is_removed {
-            there.containers.remove(name);
+    /// Ends what was asked to end, when its time has come.
+    pub(super) fn pass(&mut self, now: Millis) {
+        let containers = self.hosts.values_mut().flat_map(|host| host.containers.values_mut());
+        for container in containers.filter(|it| it.ends_at.is_some_and(|at| now >= at)) {
+            container.status = Status::Exited;
+            container.ends_at = None;
         }
     }
 
-    /// Who has come back is looked at again.
-    pub(super) fn accuse_ready(&mut self, now: Millis) {
-        let hosts = &self.hosts;
-        let is_back = |host: &HostName, id: &String| {
-            let containers = hosts.get(host).into_iter().flat_map(|it| it.containers.values());
-            containers.filter(|it| it.id == *id).any(|it| it.is_ready(now))
-        };
-        self.excused.retain(|(host, _), id| !is_back(host, id));
-    }
-
-    /// What was started is looked at again.
-    pub(super) fn accuse(&mut self, host: &HostName, name: &str) {
+    /// All that a container would print.
+    pub(super) fn told(&self, host: &HostName, name: &str) -> String {
         let container = self.hosts.get(host).and_then(|host| host.containers.get(name));
-        let Some(container) = container else { return };
-        let is_other = |on: &HostName, at: &Endpoint, id: &String| {
-            on == host && container.published.contains(at) && *id != container.id
-        };
-        self.excused.retain(|(on, at), id| !is_other(on, at, id));
+        container.map(|it| it.told.clone()).unwrap_or_default()
     }
 }
 
 impl SimHost {
-    pub(super) fn next_id(&mut self) -> String {
+    /// Whether its engine takes calls.
+    pub(super) fn answers(&self) -> bool {
+        !self.is_down && !self.has_no_engine
+    }
+
+    /// What a call to it comes to when it takes none.
+    pub(super) fn refused() -> PortError {
+        PortError::Unreachable("connection refused".into())
+    }
+
+    pub(super) fn has_room(&self) -> Result<(), PortError> {
+        match self.is_full {
+            true => Err(PortError::Refused("no space left on device".into())),
+            false => Ok(()),
+        }
+    }
+
+    /// What somebody else than `owner` occupies.
+    pub(super) fn others(&self, owner: &Owner) -> Foreign {
+        let mut foreign = self.foreign.clone();
+        let others = self.containers.iter().filter(|(_, it)| it.identity.owner != *owner);
+        for (name, container) in others {
+            foreign.names.insert(name.clone());
+            let ports = container.published.iter().map(|at| (at.port, name.clone()));
+            foreign.ports.extend(ports);
+        }
+        foreign
+    }
+
+    /// Its own clock.
+    pub(super) fn time(&self, now: Millis) -> Millis {
+        now.saturating_add_signed(self.clock)
+    }
+
+    /// An id that is never given again, on no host.
+    pub(super) fn next_id(&mut self, place: &HostName) -> String {
+        // Fowler, Noll and Vo's hash.
+        let hash = place.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
         loop {
             self.ids += 1;
-            let id = format!("{:064x}", self.ids);
+            let id = format!("{hash:032x}{:032x}", self.ids);
             // A host that was copied has containers that were numbered elsewhere.
             if !self.containers.values().any(|container| container.id == id) {
                 return id;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::state::{SimHost, SimImage, SimProxy};
+use super::traffic::Connection;
 use super::{EPOCH, ServiceId, World};
 use crate::model::{HostName, Millis, ProxyPlace};
 
@@ -20,6 +21,11 @@ struct Stored {
     proxies: Vec<(ProxyPlace, SimProxy)>,
     registry: BTreeMap<String, SimImage>,
     jobs: BTreeSet<ServiceId>,
+    /// How many runs there were: leases say which of them holds them.
+    runs: usize,
+    connections: Vec<Connection>,
+    let_go: BTreeSet<String>,
+    cuts: BTreeSet<(HostName, HostName)>,
 }
 
 impl World {
@@ -34,6 +40,10 @@ impl World {
             proxies: proxies.collect(),
             registry: state.registry.clone(),
             jobs: state.jobs.clone(),
+            runs: state.runs,
+            connections: state.connections.clone(),
+            let_go: state.let_go.clone(),
+            cuts: state.cuts.clone(),
         };
         serde_json::to_string_pretty(&stored).expect("only texts are keys")
     }
@@ -42,14 +52,18 @@ impl World {
     /// world. Time must be paused, since that much of it passes.
     pub async fn restored(text: &str) -> Result<Self, serde_json::Error> {
         let text = if text.trim().is_empty() { "{}" } else { text };
-        let Stored { age_ms, hosts, proxies, registry, jobs } = serde_json::from_str(text)?;
+        let stored: Stored = serde_json::from_str(text)?;
         let world = Self::default();
-        tokio::time::sleep(Duration::from_millis(age_ms)).await;
+        tokio::time::sleep(Duration::from_millis(stored.age_ms)).await;
         let mut state = world.state();
-        state.hosts = hosts;
-        state.proxies = proxies.into_iter().collect();
-        state.registry = registry;
-        state.jobs = jobs;
+        state.hosts = stored.hosts;
+        state.proxies = stored.proxies.into_iter().collect();
+        state.registry = stored.registry;
+        state.jobs = stored.jobs;
+        state.runs = stored.runs;
+        state.connections = stored.connections;
+        state.let_go = stored.let_go;
+        state.cuts = stored.cuts;
         drop(state);
         Ok(world)
     }

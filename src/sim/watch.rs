@@ -1,95 +1,151 @@
 //! What must always be true, checked after every effect.
 //!
 //! A proxy sends only to replicas that run and are ready, of the service it means; a backend that
-//! has served never stops to, unless the plan said so.
+//! has served never stops to, unless the plan said so. What a single act breaks is seen where it
+//! happens: in `traffic` what becomes of requests, in `account` who may act on what.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
+use super::rule::Rule;
 use super::state::{Running, SimContainer, State};
-use crate::model::{BackendKey, Endpoint, HostName, Millis};
+use crate::model::{BackendKey, Endpoint, HostName, Millis, ProxyPlace, Status};
 
 /// Something that must never be, and was.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Violation {
     /// When.
     pub at: Millis,
+    /// Which rule it breaks.
+    pub rule: Rule,
     /// What.
     pub what: String,
 }
 
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.rule, self.what)
+    }
+}
+
+type Wrong = BTreeSet<(Rule, String)>;
+
 impl State {
     /// Looks at everything and remembers what is wrong.
     pub(super) fn watch(&mut self, now: Millis) {
+        self.pass(now);
         for proxy in self.proxies.values_mut() {
             proxy.old.retain(|(_, until)| *until > now);
         }
         self.accuse_ready(now);
         self.sample(now);
-        let mut wrong = BTreeSet::new();
-        for (place, proxy) in &self.proxies {
-            let served: BTreeSet<&String> = proxy.running.backends.keys().collect();
-            for (name, servers) in &proxy.running.backends {
-                let is_away = servers.is_empty()
-                    || !servers.iter().any(|it| self.answers(&place.host, name, it, now));
-                if is_away && !self.may_be_away.contains(name) {
-                    wrong.insert(format!("{} sends {name} nowhere", place.proxy));
-                }
-            }
-            let nowhere = proxy.running.routes.iter().filter(|route| route.backend.is_none());
-            if self.may_be_away.is_empty() {
-                let line = |it: &super::SimRoute| {
-                    format!("{} answers {}{} with 503", place.proxy, it.host, it.path)
-                };
-                wrong.extend(nowhere.map(line));
-            }
-            for (running, is_old) in generations(proxy) {
-                for (name, servers) in &running.backends {
-                    if is_old && !served.contains(name) {
-                        continue;
-                    }
-                    for server in servers {
-                        if !self.answers(&place.host, name, server, now)
-                            && !self.may_be_away.contains(name)
-                        {
-                            let age = if is_old { "an old generation of " } else { "" };
-                            let proxy = &place.proxy;
-                            wrong.insert(format!("{age}{proxy} sends {name} to {server}, which does not answer for it"));
-                        }
-                    }
-                }
-            }
+        let mut wrong = Wrong::new();
+        for place in self.proxies.keys() {
+            self.serves_all(place, now, &mut wrong);
+            self.reaches_only_ready(place, now, &mut wrong);
         }
-        let known: BTreeSet<&str> =
-            self.violations.iter().map(|violation| violation.what.as_str()).collect();
-        let new: Vec<Violation> = wrong
-            .into_iter()
-            .filter(|what| !known.contains(what.as_str()))
-            .map(|what| Violation { at: now, what })
-            .collect();
-        self.violations.extend(new);
+        for (rule, what) in wrong {
+            self.blame(now, rule, what);
+        }
         self.keep(now);
     }
 
-    fn answers(&self, host: &HostName, backend: &str, at: &Endpoint, now: Millis) -> bool {
-        if self.excused.contains_key(&(host.clone(), at.clone())) {
-            return true;
+    /// Remembers something wrong, once.
+    pub(super) fn blame(&mut self, at: Millis, rule: Rule, what: String) {
+        let is_new = !self.violations.iter().any(|it| it.rule == rule && it.what == what);
+        if is_new {
+            self.log.push(format!("{at} BROKEN {rule} {what}"));
+            self.violations.push(Violation { at, rule, what });
         }
-        let Some(container) = self.container_at(host, at) else { return false };
-        let is_meant = backend.parse::<BackendKey>().is_ok_and(|key| {
-            key.stack == container.identity.stack && key.service == container.identity.service
-        });
-        is_meant && container.is_ready(now)
     }
 
-    /// The running container that a published port of a host leads to.
-    pub(super) fn container_at(&self, host: &HostName, at: &Endpoint) -> Option<&SimContainer> {
-        let own = self.hosts.get(host).into_iter();
-        let others = self.hosts.iter().filter(|(name, _)| *name != host).map(|(_, it)| it);
-        let others = others.filter(|_| !at.address.is_loopback());
-        let containers = own.chain(others).flat_map(|host| host.containers.values());
-        let is_at = |it: &&SimContainer| it.address == at.address || it.publishes(at);
-        containers.filter(|it| it.status == crate::model::Status::Running).find(is_at)
+    /// Nobody is sent nowhere.
+    fn serves_all(&self, place: &ProxyPlace, now: Millis, wrong: &mut Wrong) {
+        let running = &self.proxies[place].running;
+        for (name, servers) in &running.backends {
+            let is_away = servers.is_empty()
+                || !servers.iter().any(|it| self.answers(&place.host, name, it, now));
+            if is_away && !self.may_be_away.contains(name) {
+                wrong.insert((Rule::EnoughServe, format!("{} sends {name} nowhere", place.proxy)));
+            }
+        }
+        if !self.may_be_away.is_empty() {
+            return;
+        }
+        for route in running.routes.iter().filter(|route| route.backend.is_none()) {
+            let what = format!("{} answers {}{} with 503", place.proxy, route.host, route.path);
+            wrong.insert((Rule::EnoughServe, what));
+        }
     }
+
+    /// Every server that any generation of a proxy sends to answers for what is meant.
+    fn reaches_only_ready(&self, place: &ProxyPlace, now: Millis, wrong: &mut Wrong) {
+        let proxy = &self.proxies[place];
+        for (running, is_old) in generations(proxy) {
+            for (name, servers) in &running.backends {
+                if is_old && !proxy.running.backends.contains_key(name) {
+                    continue;
+                }
+                if self.may_be_away.contains(name) {
+                    continue;
+                }
+                for at in servers.iter().filter(|at| !self.answers(&place.host, name, at, now)) {
+                    let age = if is_old { "an old generation of " } else { "" };
+                    let (proxy, why) = (&place.proxy, self.why_not(&place.host, name, at));
+                    let rule = if is_old { Rule::LetGoFirst } else { why.0 };
+                    let what = format!("{age}{proxy} sends {name} to {at}, {}", why.1);
+                    wrong.insert((rule, what));
+                }
+            }
+        }
+    }
+
+    fn why_not(&self, host: &HostName, backend: &str, at: &Endpoint) -> (Rule, &'static str) {
+        match self.container_at(host, at) {
+            None => (Rule::LetGoFirst, "where nothing runs any more"),
+            Some(it) if !is_meant(backend, it) => (Rule::OnlyReady, "which is another service's"),
+            Some(it) if it.ends_at.is_some() => (Rule::LetGoFirst, "which is ending"),
+            Some(_) => (Rule::OnlyReady, "which is not ready"),
+        }
+    }
+
+    /// Whether a request is answered there, or is lost by no run's mistake.
+    pub(super) fn answers(
+        &self,
+        host: &HostName,
+        backend: &str,
+        at: &Endpoint,
+        now: Millis,
+    ) -> bool {
+        self.serves(host, backend, at, now) || self.is_excused(host, at)
+    }
+
+    /// Whether a request is answered there.
+    pub(super) fn serves(
+        &self,
+        host: &HostName,
+        backend: &str,
+        at: &Endpoint,
+        now: Millis,
+    ) -> bool {
+        let container = self.container_at(host, at);
+        container
+            .is_some_and(|it| is_meant(backend, it) && it.is_ready(now) && it.ends_at.is_none())
+    }
+
+    /// The running container that an address leads to, seen from a host.
+    pub(super) fn container_at(&self, host: &HostName, at: &Endpoint) -> Option<&SimContainer> {
+        let hosts = self.leads_to(host, at).into_iter().filter_map(|name| self.hosts.get(name));
+        let containers = hosts.flat_map(|host| host.containers.values());
+        let is_at = |it: &&SimContainer| it.address == at.address || it.publishes(at);
+        containers.filter(|it| it.status == Status::Running).find(is_at)
+    }
+}
+
+fn is_meant(backend: &str, container: &SimContainer) -> bool {
+    backend.parse::<BackendKey>().is_ok_and(|key| {
+        key.stack == container.identity.stack && key.service == container.identity.service
+    })
 }
 
 fn generations(proxy: &super::SimProxy) -> impl Iterator<Item = (&Running, bool)> {

@@ -1,13 +1,13 @@
 //! The way back: where it leads when nothing is remembered, and what it must hold to go there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use gitdeploy::model::{CommitId, HostName, Name, Verdict};
 use gitdeploy::planner::Scope;
 use gitdeploy::ports::LeaseKey;
 use gitdeploy::settings::Inventory;
-use gitdeploy::sim::{Fault, World};
+use gitdeploy::sim::{Fault, SimContainer, World};
 
 use super::commit::{inventory, name, owner, wish};
 use super::rounds::{Round, deployed, left, round, round_of};
@@ -31,17 +31,20 @@ fn spread(image: &str) -> String {
 }
 
 fn two_hosts(text: &str) -> (Inventory, Scenario) {
-    let scenario = Scenario {
-        name: "spread",
-        before: vec![("shop", spread("app:1"))],
-        after: vec![("shop", spread(text))],
-        away: &[],
-    };
+    let before = vec![("shop", spread("app:1"))];
+    let scenario = Scenario::new("spread", before, vec![("shop", spread(text))]);
     (inventory(TWO_HOSTS), scenario)
 }
 
+/// Ours on a host, by name: somebody else's is there too.
+fn ours(world: &World, on: &str) -> BTreeMap<String, SimContainer> {
+    let mut there = world.with_host(&host(on), |host| host.containers.clone());
+    there.retain(|_, container| container.identity.owner == owner());
+    there
+}
+
 fn count(world: &World, on: &str) -> usize {
-    world.with_host(&host(on), |host| host.containers.len())
+    ours(world, on).len()
 }
 
 /// The replica on `a` is gone, and an update of the one on `b` alone fails: the way back must make
@@ -49,13 +52,11 @@ fn count(world: &World, on: &str) -> usize {
 async fn back_over_both(hinder: bool) -> (Round, World) {
     let (inventory, scenario) = two_hosts("bad:1");
     let world = deployed(&scenario, &inventory).await;
-    let (slot, gone) = world.with_host(&host("b"), |host| {
-        let (name, container) = host.containers.iter().next().expect("a replica");
-        (container.identity.slot, name.clone())
-    });
+    let (gone, container) = ours(&world, "b").pop_first().expect("a replica");
+    let slot = container.identity.slot;
     assert!(gone.contains(&format!("-{slot}-")));
-    let on_a = world.with_host(&host("a"), |host| host.containers.keys().next().cloned());
-    world.take_away(&host("a"), &on_a.expect("a replica"));
+    let (on_a, _) = ours(&world, "a").pop_first().expect("a replica");
+    world.take_away(&host("a"), &on_a);
     if hinder {
         let key = LeaseKey::Stack(owner(), name("shop").into());
         let other = world.run(Fault::None).ports().leases[&host("a")].clone();
@@ -90,12 +91,12 @@ async fn the_way_back_leaves_a_host_alone_where_somebody_else_is_at_work() {
 /// What a run comes to that fails where no release is remembered.
 async fn failed_without_memory(before: &str) -> (Round, World, Scenario) {
     let inventory = one_host();
-    let scenario = Scenario {
-        name: "forgotten",
-        before: vec![("shop", web(before, 2, &["edge"], ""))],
-        after: vec![("shop", web("bad:1", 2, &["edge"], "    environment: {A: b}\n"))],
-        away: &[],
-    };
+    let after = web("bad:1", 2, &["edge"], "    environment: {A: b}\n");
+    let scenario = Scenario::new(
+        "forgotten",
+        vec![("shop", web(before, 2, &["edge"], ""))],
+        vec![("shop", after)],
+    );
     let world = match before {
         "bad:1" => {
             let world = super::scenario::world(&inventory);
@@ -135,5 +136,5 @@ async fn a_commit_that_never_served_is_nothing_to_go_back_to() {
     let (ended, world, _) = failed_without_memory("bad:1").await;
     assert!(matches!(ended, Round::Ended(Verdict::Partly)), "{ended:?}");
     assert!(world.with_proxy(&edge(), |proxy| proxy.running.backends.is_empty()));
-    assert!(world.with_host(&host("local"), |host| !host.containers.is_empty()));
+    assert!(count(&world, "local") > 0);
 }

@@ -29,7 +29,7 @@ async fn a_stop_before_the_switch_is_seen() {
         let first = host.containers.values_mut().next().expect("a replica");
         first.status = Status::Exited;
     });
-    assert!(words(&world).contains("which does not answer"), "{}", words(&world));
+    assert!(words(&world).contains("where nothing runs any more"), "{}", words(&world));
 }
 
 #[tokio::test(start_paused = true)]
@@ -47,7 +47,7 @@ async fn a_route_to_a_replica_that_is_not_ready_is_seen() {
     world.with_host(&local().into(), |host| {
         host.containers.values_mut().next().expect("a replica").started_at = now;
     });
-    assert!(words(&world).contains("which does not answer"), "{}", words(&world));
+    assert!(words(&world).contains("which is not ready"), "{}", words(&world));
 }
 
 #[tokio::test(start_paused = true)]

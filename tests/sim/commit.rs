@@ -11,6 +11,9 @@ use gitdeploy::pipeline::{Contents, Wish};
 use gitdeploy::resolve::{Surroundings, resolve};
 use gitdeploy::settings::{Inventory, Settings};
 
+/// What nobody may ever read anywhere: the value of the variable `TOKEN`.
+pub(crate) const SECRET: &str = "hunter2hunter2";
+
 /// A name that follows the rule.
 pub(crate) fn name(text: &str) -> Name {
     Name::parse(text).expect("a name")
@@ -37,13 +40,13 @@ pub(crate) fn wish(commit: &str, inventory: &Inventory, stacks: &[(&str, String)
         .map(|(stack, text)| (name(stack).into(), Arc::new(target(stack, text, inventory))))
         .collect();
     let Owner { project, environment } = owner();
-    let contents = Contents::inline(&stacks);
+    let contents = Contents::inline(&stacks).with_variable("TOKEN", SECRET);
     Wish {
         desired: Desired { project, environment, stacks },
         commit: Some(CommitId::new(commit)),
         contents,
         templates: BTreeMap::new(),
-        variables: BTreeMap::new(),
+        variables: BTreeMap::from([("TOKEN".to_owned(), "the digest of the token".to_owned())]),
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use gitdeploy::model::{CommitId, Verdict};
 use gitdeploy::sim::{Fault, Moment};
 
 use super::rounds::{Round, deployed, no_earlier, round, settle};
-use super::scenario::{Scenario, all, one_host};
+use super::scenario::{Scenario, all};
 
 /// Rounds after which everything must be as wanted, whatever happened in the first one.
 const ROUNDS: usize = 4;
@@ -14,15 +15,16 @@ const ROUNDS: usize = 4;
 /// one run shows them all.
 #[tokio::test(start_paused = true)]
 async fn killed_anywhere_the_next_runs_end_it_and_nothing_is_lost() {
-    let inventory = one_host();
     for scenario in all() {
+        let inventory = scenario.inventory();
         let wish = scenario.later(&inventory);
         let world = deployed(&scenario, &inventory).await;
         world.keep_all();
-        round(&world.run(Fault::None), &inventory, &wish, &no_earlier).await;
+        let earlier = |_: &CommitId| Ok(scenario.earlier(&inventory));
+        round(&world.run(Fault::None), &inventory, &wish, &earlier).await;
         for left in world.kept() {
             let world = left.thaw();
-            settle(&world, &inventory, &wish, ROUNDS).await;
+            settle(&world, &inventory, &scenario.goal(&inventory), ROUNDS).await;
             let log = world.log().join("\n");
             assert_eq!(world.violations(), [], "{}:\n{log}", scenario.name);
         }
@@ -32,8 +34,8 @@ async fn killed_anywhere_the_next_runs_end_it_and_nothing_is_lost() {
 /// What the test above relies on.
 #[tokio::test(start_paused = true)]
 async fn a_killed_run_leaves_a_world_that_was_kept() {
-    let inventory = one_host();
     for scenario in [&all()[1], &all()[7]] {
+        let inventory = scenario.inventory();
         let wish = scenario.later(&inventory);
         let before = deployed(scenario, &inventory).await.freeze();
         let world = before.thaw();
@@ -66,12 +68,13 @@ async fn an_answer_lost_anywhere_in_the_other_scenarios_loses_no_request() {
 
 /// Every second scenario, so that two threads share them.
 async fn lost(first: usize) {
-    let inventory = one_host();
     for scenario in all().iter().skip(first).step_by(2) {
+        let inventory = scenario.inventory();
         let wish = scenario.later(&inventory);
         let before = deployed(scenario, &inventory).await.freeze();
         let run = before.thaw().run(Fault::None);
-        round(&run, &inventory, &wish, &no_earlier).await;
+        let earlier = |_: &CommitId| Ok(scenario.earlier(&inventory));
+        round(&run, &inventory, &wish, &earlier).await;
         let mut settled = BTreeSet::new();
         for at in 0..run.calls() {
             for moment in [Moment::Before, Moment::After] {
@@ -87,12 +90,16 @@ async fn one_lost(
     fault: Fault,
     settled: &mut BTreeSet<String>,
 ) {
-    let inventory = one_host();
+    let inventory = scenario.inventory();
     let wish = scenario.later(&inventory);
-    let earlier = |_: &gitdeploy::model::CommitId| Ok(scenario.earlier(&inventory));
-    round(&world.run(fault), &inventory, &wish, &earlier).await;
+    let earlier = |_: &CommitId| Ok(scenario.earlier(&inventory));
+    let ended = round(&world.run(fault), &inventory, &wish, &earlier).await;
+    if matches!(ended, Round::Ended(Verdict::Done)) && !scenario.is_bad {
+        // What was done is done, and nothing is left over.
+        settle(world, &inventory, &wish, 0).await;
+    }
     if settled.insert(world.shape()) {
-        settle(world, &inventory, &wish, ROUNDS).await;
+        settle(world, &inventory, &scenario.goal(&inventory), ROUNDS).await;
     }
     let log = world.log().join("\n");
     assert_eq!(world.violations(), [], "{}, {fault:?}:\n{log}", scenario.name);
@@ -100,14 +107,16 @@ async fn one_lost(
 
 #[tokio::test(start_paused = true)]
 async fn calls_that_arrive_twice_do_what_they_do_once() {
-    let inventory = one_host();
     for scenario in all() {
+        let inventory = scenario.inventory();
         let wish = scenario.later(&inventory);
         let world = deployed(&scenario, &inventory).await;
-        let ended = round(&world.run(Fault::Repeat), &inventory, &wish, &no_earlier).await;
-        let is_done = matches!(ended, Round::Ended(gitdeploy::model::Verdict::Done));
+        let earlier = |_: &CommitId| Ok(scenario.earlier(&inventory));
+        let ended = round(&world.run(Fault::Repeat), &inventory, &wish, &earlier).await;
+        let verdict = if scenario.is_bad { Verdict::RolledBack } else { Verdict::Done };
+        let is_done = matches!(&ended, Round::Ended(it) if *it == verdict);
         assert!(is_done, "{}: {ended:?}", scenario.name);
-        settle(&world, &inventory, &wish, 0).await;
+        settle(&world, &inventory, &scenario.goal(&inventory), 0).await;
         assert_eq!(world.violations(), [], "{}", scenario.name);
     }
 }

@@ -9,3 +9,4 @@ mod crash;
 mod hands;
 mod rounds;
 mod scenario;
+mod seeds;

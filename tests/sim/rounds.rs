@@ -22,6 +22,8 @@ pub(crate) enum Round {
     Nothing,
     /// Its run was killed.
     Killed,
+    /// Its run did not end.
+    Hangs,
     /// There was no plan, or it was not begun.
     #[expect(dead_code, reason = "it is printed when a test fails")]
     NotBegun(String),
@@ -45,7 +47,36 @@ pub(crate) async fn round_of(
     scope: &Scope,
     earlier: &dyn Fn(&CommitId) -> Result<Wish, String>,
 ) -> Round {
+    round_with(run, inventory, wish, scope, earlier, &Manner::default()).await
+}
+
+/// How a person goes about it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Manner {
+    /// How long they look at the plan before they agree.
+    pub(crate) thinks: Duration,
+    /// When they press Ctrl-C, once or twice.
+    pub(crate) stops: Option<(Duration, Stop)>,
+}
+
+/// The same, as somebody goes about it.
+pub(crate) async fn round_with(
+    run: &Run,
+    inventory: &Inventory,
+    wish: &Wish,
+    scope: &Scope,
+    earlier: &dyn Fn(&CommitId) -> Result<Wish, String>,
+    manner: &Manner,
+) -> Round {
     let fleet = Fleet { owner: owner(), inventory, ports: run.ports() };
+    run.world().expect(&wish.desired);
+    let earlier = |commit: &CommitId| {
+        let wish = earlier(commit)?;
+        run.world().expect(&wish.desired);
+        Ok(wish)
+    };
+    let (events, mut received) = mpsc::unbounded_channel();
+    let (stopper, stop) = watch::channel(Stop::None);
     let work = async {
         let planned = match fleet.plan(wish, scope).await {
             Ok(planned) => planned,
@@ -54,6 +85,8 @@ pub(crate) async fn round_of(
         if planned.plan.is_empty() {
             return Round::Nothing;
         }
+        run.hear(&format!("{:?}", planned.plan));
+        tokio::time::sleep(manner.thinks).await;
         let options = Options {
             keep_failed: false,
             per_host: 8,
@@ -62,9 +95,8 @@ pub(crate) async fn round_of(
             lease: Duration::from_secs(30),
             lease_wait: Duration::from_secs(60),
         };
-        let (events, _received) = mpsc::unbounded_channel();
-        let (_keep, stop) = watch::channel(Stop::None);
-        let orders = Orders { scope, options: &options, events: &events, stop, earlier };
+        let stop = stop.clone();
+        let orders = Orders { scope, options: &options, events: &events, stop, earlier: &earlier };
         match fleet.apply(wish, &planned.plan, &orders).await {
             Ok(verdict) => Round::Ended(verdict),
             Err(ApplyError::Stale(facts)) => Round::NotBegun(format!("stale: {facts:?}")),
@@ -73,12 +105,28 @@ pub(crate) async fn round_of(
             Err(ApplyError::Plan(error)) => Round::NotBegun(words(&error)),
         }
     };
-    tokio::select! {
+    let interrupt = async {
+        if let Some((after, rung)) = &manner.stops {
+            tokio::time::sleep(*after).await;
+            stopper.send_replace(*rung);
+        }
+        std::future::pending::<Round>().await
+    };
+    let round = tokio::select! {
         biased;
         () = run.killed() => Round::Killed,
         round = work => round,
+        round = interrupt => round,
+        () = tokio::time::sleep(PATIENCE) => Round::Hangs,
+    };
+    while let Ok(event) = received.try_recv() {
+        run.hear(&format!("{event:?}"));
     }
+    round
 }
+
+/// The longest that a run may take, whatever happens to it.
+const PATIENCE: Duration = Duration::from_secs(4 * 3600);
 
 /// What is left to do.
 pub(crate) async fn left(world: &World, inventory: &Inventory, wish: &Wish) -> Plan {
@@ -100,7 +148,7 @@ pub(crate) async fn settle(world: &World, inventory: &Inventory, wish: &Wish, mo
     let mut rounds = Vec::new();
     for _ in 0..=most {
         match round(&world.run(Fault::None), inventory, wish, &no_earlier).await {
-            Round::Nothing => return,
+            Round::Nothing => return world.settled(&wish.desired),
             round => rounds.push(round),
         }
     }
@@ -131,27 +179,37 @@ pub(crate) async fn deployed(scenario: &Scenario, inventory: &Inventory) -> Worl
     if !scenario.before.is_empty() {
         settle(&world, inventory, &scenario.earlier(inventory), 2).await;
     }
+    if let Some(detour) = &scenario.detour {
+        let between = super::commit::wish(&"9".repeat(40), inventory, detour);
+        settle(&world, inventory, &between, 2).await;
+    }
+    if let Some(damage) = scenario.damage {
+        damage(&world);
+    }
     world
 }
 
 #[tokio::test(start_paused = true)]
 async fn every_scenario_ends_in_one_round_and_breaks_nothing() {
-    let inventory = one_host();
     for scenario in super::scenario::all() {
+        let inventory = scenario.inventory();
         let world = deployed(&scenario, &inventory).await;
         let wish = scenario.later(&inventory);
         let plan = left(&world, &inventory, &wish).await;
-        let ended = round(&world.run(Fault::None), &inventory, &wish, &no_earlier).await;
+        let earlier = |_: &CommitId| Ok(scenario.earlier(&inventory));
+        let ended = round(&world.run(Fault::None), &inventory, &wish, &earlier).await;
+        let verdict = if scenario.is_bad { Verdict::RolledBack } else { Verdict::Done };
         assert!(
-            matches!(ended, Round::Ended(Verdict::Done)),
+            matches!(&ended, Round::Ended(it) if *it == verdict),
             "{}: {ended:?}{}\n{}",
             scenario.name,
             steps(&plan),
             world.log().join("\n")
         );
-        let left = left(&world, &inventory, &wish).await;
+        let left = left(&world, &inventory, &scenario.goal(&inventory)).await;
         assert!(left.is_empty(), "{}: left{}", scenario.name, steps(&left));
-        assert_eq!(world.violations(), [], "{}:{}", scenario.name, steps(&plan));
+        let log = world.log().join("\n");
+        assert_eq!(world.violations(), [], "{}:{}\n{log}", scenario.name, steps(&plan));
     }
 }
 
@@ -160,12 +218,8 @@ async fn a_release_that_never_gets_ready_is_taken_back() {
     let inventory = one_host();
     let shop = |text: String| vec![("shop", text)];
     for after in [web("bad:1", 2, &["edge"], ""), rolling("bad:1", 2, 1)] {
-        let scenario = Scenario {
-            name: "bad release",
-            before: shop(web("app:1", 2, &["edge"], "")),
-            after: shop(after),
-            away: &[],
-        };
+        let before = shop(web("app:1", 2, &["edge"], ""));
+        let scenario = Scenario::new("bad release", before, shop(after));
         let world = deployed(&scenario, &inventory).await;
         let before = world.with_proxy(&edge(), |proxy| proxy.running.backends.clone());
         let earlier = |_: &CommitId| Ok(scenario.earlier(&inventory));

@@ -79,7 +79,8 @@ async fn done(world: &World, order: &[&str]) -> String {
     String::new()
 }
 
-const NEVER_READY: App = App { ready_after: None, ends_after: None, longest_request: 500 };
+const NEVER_READY: App =
+    App { ready_after: None, ends_after: None, longest_request: 500, long_connection: 0 };
 
 fn begin(world: &World) {
     world.host(&name("web-1").into());

@@ -148,6 +148,10 @@ fn live(container: &LiveContainer, app: App, long_ago: Millis) -> SimContainer {
         published: SimContainer::bindings(config),
         config: (**config).clone(),
         address: addresses.values().next().copied().unwrap_or(nowhere),
+        ends_at: None,
+        restarts: state.restarts,
+        flaps_until: 0,
+        told: String::new(),
     }
 }
 

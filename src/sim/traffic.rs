@@ -1,0 +1,197 @@
+//! The requests of clients: short ones at any moment, slow ones that an old generation of a proxy
+//! still ends, and connections that live long and that a replica holds.
+//!
+//! A short request is every look at the world (`watch`): wherever a proxy sends something that does
+//! not answer, one would be lost. Slow ones are the old generations of `SimProxy::old`. Long-lived
+//! ones are listed here, one for each proxy and each of its servers, and a replica that is ended
+//! before its drain is over cuts them.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::file::running;
+use super::rule::Rule;
+use super::state::{Running, SimContainer, State};
+use crate::model::{Endpoint, HostName, Millis, ProxyPlace, ServiceName, StackName, Status};
+
+/// A connection that lives long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Connection {
+    pub(super) place: ProxyPlace,
+    /// The id of the replica.
+    pub(super) container: String,
+    /// The replica's service.
+    of: (StackName, ServiceName),
+    /// When the generation of the proxy that holds it was replaced.
+    pub(super) replaced_at: Millis,
+    /// When its client ends it.
+    pub(super) until: Millis,
+    /// When its proxy was told to send nothing more to the replica.
+    let_go: Option<Millis>,
+}
+
+impl State {
+    /// A proxy reads its file and follows it. Says whether that changed anything.
+    pub(super) fn reload(&mut self, place: &ProxyPlace, now: Millis) -> bool {
+        let longest = self.longest_request();
+        let Some(proxy) = self.proxies.get(place) else { return false };
+        let next = proxy.file.as_deref().map(running).unwrap_or_default();
+        if next == proxy.running || proxy.ignores_reload {
+            return false;
+        }
+        let before = proxy.running.clone();
+        self.hold(place, &before, &next, now);
+        self.judge(place, &before, &next, now);
+        let proxy = self.proxies.get_mut(place).expect("it was there above");
+        let old = std::mem::replace(&mut proxy.running, next);
+        proxy.old.push((old, now + longest));
+        true
+    }
+
+    /// The long-lived connections that are open when a generation ends stay with it.
+    fn hold(&mut self, place: &ProxyPlace, before: &Running, next: &Running, now: Millis) {
+        self.connections.retain(|it| it.until > now);
+        let kept: BTreeSet<String> = self.ids(place, next);
+        for it in self.connections.iter_mut().filter(|it| it.place == *place) {
+            if it.let_go.is_none() && !kept.contains(&it.container) {
+                it.let_go = Some(now);
+            }
+        }
+        let servers: BTreeSet<&Endpoint> = before.backends.values().flatten().collect();
+        let mut opened = Vec::new();
+        for server in servers {
+            let Some(container) = self.container_at(&place.host, server) else { continue };
+            if container.app.long_connection == 0 || !container.is_ready(now) {
+                continue;
+            }
+            let identity = &container.identity;
+            opened.push(Connection {
+                place: place.clone(),
+                container: container.id.clone(),
+                of: (identity.stack.clone(), identity.service.clone()),
+                replaced_at: now,
+                until: now + container.app.long_connection,
+                let_go: (!kept.contains(&container.id)).then_some(now),
+            });
+        }
+        self.connections.extend(opened);
+    }
+
+    /// The ids of the containers that a generation sends to.
+    fn ids(&self, place: &ProxyPlace, running: &Running) -> BTreeSet<String> {
+        let servers = running.backends.values().flatten();
+        let ids = servers.filter_map(|at| Some(self.container_at(&place.host, at)?.id.clone()));
+        ids.collect()
+    }
+
+    /// What a reload does to those who are sent somewhere: I2 and I10.
+    fn judge(&mut self, place: &ProxyPlace, before: &Running, next: &Running, now: Millis) {
+        for (name, servers) in &before.backends {
+            let Some(promised) = self.promised(place.proxy.as_str(), name) else { continue };
+            if self.may_be_away.contains(name) {
+                continue;
+            }
+            let well = |at: &&Endpoint| self.serves(&place.host, name, at, now);
+            let had = servers.iter().filter(well).count();
+            let after = next.backends.get(name).into_iter().flatten();
+            let has = after.filter(|at| self.answers(&place.host, name, at, now)).count();
+            let least = promised.min(had);
+            if has < least {
+                let what = format!(
+                    "{} on {} sends {name} to {has} servers, and {least} are promised",
+                    place.proxy, place.host
+                );
+                self.blame(now, Rule::EnoughServe, what);
+            }
+        }
+        let kept = self.lives(place, before);
+        for id in self.lives(place, next) {
+            if !kept.contains(&id) && self.let_go.contains(&id) {
+                let (proxy, host) = (&place.proxy, &place.host);
+                let what = format!("{proxy} on {host} sends again to {id}, which was let go of");
+                self.blame(now, Rule::NeverAgain, what);
+            }
+        }
+    }
+
+    /// A run has changed a replica: when that has ended it, what it still held is cut.
+    pub(super) fn cut_ended(&mut self, host: &HostName, name: &str, now: Millis) {
+        let container = self.hosts.get(host).and_then(|host| host.containers.get(name));
+        let ends = |it: &&SimContainer| it.status != Status::Running || it.ends_at.is_some();
+        let Some(container) = container.filter(ends) else { return };
+        let id = container.id.clone();
+        let held = self.connections.extract_if(.., |it| it.container == id && it.until > now);
+        let held: Vec<Connection> = held.collect();
+        for it in held {
+            let drain = self.drain_of(&it.of.0, &it.of.1);
+            if it.let_go.is_some_and(|at| now >= at + drain) {
+                continue;
+            }
+            let proxy = &it.place.proxy;
+            let what = match it.let_go {
+                Some(at) => {
+                    let after = now - at;
+                    format!(
+                        "a connection of {proxy} to {name} is cut {after} ms after the switch, and {drain} ms are promised"
+                    )
+                }
+                None => format!("a connection of {proxy} to {name} is cut before any switch"),
+            };
+            self.blame(now, Rule::LetGoFirst, what);
+        }
+    }
+
+    /// What old generations of a proxy still have to do with servers: connections that can be
+    /// counted, and generations that are not gone.
+    pub(super) fn in_flight(
+        &self,
+        place: &ProxyPlace,
+        servers: &BTreeSet<&Endpoint>,
+        now: Millis,
+    ) -> (usize, usize) {
+        let ids: BTreeSet<&String> = servers
+            .iter()
+            .filter_map(|at| self.container_at(&place.host, at))
+            .map(|it| &it.id)
+            .collect();
+        let open = self.connections.iter().filter(|it| it.place == *place && it.until > now);
+        let own = open.clone().filter(|it| ids.contains(&it.container)).count();
+        let slow = self.proxies.get(place).into_iter().flat_map(|proxy| &proxy.old);
+        let slow = slow.filter(|(running, until)| {
+            *until > now && running.backends.values().flatten().any(|it| servers.contains(it))
+        });
+        let slow = slow.count();
+        let generations: BTreeSet<Millis> = open.map(|it| it.replaced_at).collect();
+        (own + slow, generations.len().max(slow))
+    }
+
+    /// Notes that a proxy has nothing more to do with servers, and no other one sends to them.
+    pub(super) fn is_let_go(&mut self, place: &ProxyPlace, servers: &BTreeSet<&Endpoint>) {
+        let running = self.proxies.iter().map(|(place, proxy)| (place, &proxy.running));
+        let used: BTreeSet<String> =
+            running.flat_map(|(place, running)| self.lives(place, running)).collect();
+        let lives = servers.iter().filter_map(|at| self.container_at(&place.host, at)).map(life);
+        let lives: Vec<String> = lives.filter(|life| !used.contains(life)).collect();
+        self.let_go.extend(lives);
+    }
+
+    /// The lives that a generation sends to: a container that was started again is another one.
+    fn lives(&self, place: &ProxyPlace, running: &Running) -> BTreeSet<String> {
+        let servers = running.backends.values().flatten();
+        servers.filter_map(|at| self.container_at(&place.host, at)).map(life).collect()
+    }
+
+    /// The longest that any request lasts.
+    fn longest_request(&self) -> Millis {
+        let containers = self.hosts.values().flat_map(|host| host.containers.values());
+        containers.map(|container| container.app.longest_request).max().unwrap_or(0)
+    }
+}
+
+/// A container and when it was started, in a few characters.
+fn life(container: &SimContainer) -> String {
+    let identity = &container.identity;
+    let (service, slot, since) = (&identity.service, identity.slot, container.started_at);
+    format!("{service}.{slot} {} since {since}", container.id)
+}
