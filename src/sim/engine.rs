@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::Run;
 use super::state::{App, SimContainer, SimHost, SimImage, State};
+use super::{Run, guards};
 use crate::model::{
     ContainerState, EngineInfo, Health, Hook, HostName, HostState, Image, LiveContainer,
     LiveNetwork, LiveVolume, Millis, Owner, RegistryImage, Release, Replica, StackName, Status,
@@ -125,6 +125,7 @@ impl Engine for SimEngine {
 
     async fn inspect(&self, name: &str) -> Result<Option<LiveContainer>, PortError> {
         self.call(&format!("inspect {name}"), |host, _, now| {
+            guards::container(host, name)?;
             Ok(host.containers.get(name).map(|container| live(name, container, now)))
         })
         .await
@@ -170,6 +171,9 @@ impl Engine for SimEngine {
         self.act(&format!("create network {name}"), Of::Labels(body), |host, _, _| {
             host.has_room()?;
             let (labels, stack) = owned(body);
+            if let Some(there) = host.networks.get(name) {
+                return guards::stands(there.stack.as_ref(), stack.as_ref(), name);
+            }
             let whose = Owner::read(&strings(body.get("Labels")));
             host.network_owners.extend(whose.map(|(owner, _)| (name.to_owned(), owner)));
             let network = LiveNetwork {
@@ -183,7 +187,8 @@ impl Engine for SimEngine {
                 gateways: vec![IpAddr::V4(Ipv4Addr::new(172, 18, 0, 1))],
                 ..LiveNetwork::default()
             };
-            Ok(insert_new(&mut host.networks, name, network))
+            host.networks.insert(name.to_owned(), network);
+            Ok(Applied::Changed)
         })
         .await
     }
@@ -192,13 +197,17 @@ impl Engine for SimEngine {
         self.act(&format!("create volume {name}"), Of::Labels(body), |host, _, _| {
             host.has_room()?;
             let (labels, stack) = owned(body);
+            if let Some(there) = host.volumes.get(name) {
+                return guards::stands(there.stack.as_ref(), stack.as_ref(), name);
+            }
             let volume = LiveVolume {
                 stack,
                 driver: text(body, "Driver").unwrap_or_else(|| "local".to_owned()),
                 options: strings(body.get("DriverOpts")),
                 labels,
             };
-            Ok(insert_new(&mut host.volumes, name, volume))
+            host.volumes.insert(name.to_owned(), volume);
+            Ok(Applied::Changed)
         })
         .await
     }
@@ -218,10 +227,12 @@ impl Engine for SimEngine {
 
     async fn start(&self, name: &str) -> Result<Applied, PortError> {
         self.act(&format!("start {name}"), Of::Container(name), |host, _, now| {
-            let container = found(host, name)?;
-            if container.status_at(now) == Status::Running {
+            guards::container(host, name)?;
+            if found(host, name)?.status_at(now) == Status::Running {
                 return Ok(Applied::AlreadyTrue);
             }
+            guards::ports(host, name, now)?;
+            let container = found(host, name)?;
             container.status = Status::Running;
             container.started_at = now;
             container.ends_at = None;
@@ -232,9 +243,12 @@ impl Engine for SimEngine {
     }
 
     async fn run_hook(&self, name: &str, hook: &Hook) -> Result<HookEnd, PortError> {
-        self.call(&format!("hook in {name}: {}", hook.command.join(" ")), |host, _, _| {
-            found(host, name)?;
-            Ok(HookEnd { code: 0, output: String::new() })
+        self.call(&format!("hook in {name}: {}", hook.command.join(" ")), |host, _, now| {
+            guards::container(host, name)?;
+            if found(host, name)?.status_at(now) != Status::Running {
+                return Err(PortError::Refused(format!("{name} does not run")));
+            }
+            Ok(HookEnd { code: guards::exit_code(hook), output: String::new() })
         })
         .await
     }
@@ -265,6 +279,9 @@ impl Engine for SimEngine {
     ) -> Result<Applied, PortError> {
         let applied = self
             .act(&format!("stop {name}"), Of::Container(name), |host, _, now| {
+                if id.is_none() {
+                    guards::container(host, name)?;
+                }
                 let Some(container) = host.containers.get_mut(name).filter(|it| is_it(it, id))
                 else {
                     return Ok(Applied::AlreadyTrue);
@@ -284,6 +301,9 @@ impl Engine for SimEngine {
 
     async fn remove(&self, name: &str, id: Option<&str>) -> Result<Applied, PortError> {
         self.act(&format!("remove {name}"), Of::Container(name), |host, _, now| {
+            if id.is_none() {
+                guards::container(host, name)?;
+            }
             let Some(container) = host.containers.get(name).filter(|it| is_it(it, id)) else {
                 return Ok(Applied::AlreadyTrue);
             };
@@ -298,6 +318,7 @@ impl Engine for SimEngine {
 
     async fn remove_network(&self, name: &str) -> Result<Applied, PortError> {
         self.act(&format!("remove network {name}"), Of::Network(name), |host, _, _| {
+            guards::owned(host.networks.get(name).map(|it| it.stack.as_ref()), name)?;
             let users = host.containers.values().filter(|it| uses_network(it, name)).count();
             if users > 0 {
                 return Err(PortError::Refused(format!("{name} has {users} containers")));
@@ -309,6 +330,8 @@ impl Engine for SimEngine {
 
     async fn remove_volume(&self, name: &str) -> Result<Applied, PortError> {
         self.call(&format!("remove volume {name}"), |host, _, _| {
+            guards::owned(host.volumes.get(name).map(|it| it.stack.as_ref()), name)?;
+            guards::volume_in_use(host, name)?;
             Ok(gone(host.volumes.remove(name)))
         })
         .await
@@ -337,7 +360,11 @@ impl Engine for SimEngine {
         _options: &LogOptions,
         line: &mut (dyn FnMut(LogLine) -> bool + Send),
     ) -> Result<(), PortError> {
-        self.call(&format!("logs {name}"), |host, _, _| found(host, name).map(drop)).await?;
+        self.call(&format!("logs {name}"), |host, _, _| {
+            guards::container(host, name)?;
+            found(host, name).map(drop)
+        })
+        .await?;
         // The worst that an application can do is to print all that it was given.
         let told = self.run.world.state().told(&self.host, name);
         line(LogLine { is_error: false, text: format!("{name}: hello {told}") });
@@ -499,16 +526,6 @@ fn is_it(container: &SimContainer, id: Option<&str>) -> bool {
 fn uses_network(container: &SimContainer, name: &str) -> bool {
     let networks = container.config.pointer("/NetworkingConfig/EndpointsConfig");
     networks.and_then(Value::as_object).is_some_and(|networks| networks.contains_key(name))
-}
-
-fn insert_new<T>(map: &mut BTreeMap<String, T>, name: &str, value: T) -> Applied {
-    match map.contains_key(name) {
-        true => Applied::AlreadyTrue,
-        false => {
-            map.insert(name.to_owned(), value);
-            Applied::Changed
-        }
-    }
 }
 
 fn gone<T>(removed: Option<T>) -> Applied {

@@ -83,7 +83,7 @@ impl Leases for SimLeases {
 
     async fn renew(&self, held: &Held, time: Duration) -> Result<(), PortError> {
         self.call(|host, now| match host.leases.get_mut(&held.key) {
-            Some(lease) if lease.id == held.id => {
+            Some(lease) if lease.id == held.id && lease.until > now => {
                 lease.until = after(now, time);
                 Ok(())
             }
@@ -114,8 +114,12 @@ impl Leases for SimLeases {
 
     async fn break_up(&self, id: &str) -> Result<(), PortError> {
         self.call(|host, _| {
+            let before = host.leases.len();
             host.leases.retain(|_, lease| lease.id != id);
-            Ok(())
+            match host.leases.len() < before {
+                true => Ok(()),
+                false => Err(PortError::NotFound(format!("there is no lease {id}"))),
+            }
         })
         .await
     }

@@ -14,6 +14,7 @@ mod excuse;
 mod fault;
 mod file;
 mod frozen;
+mod guards;
 mod hands;
 mod leases;
 mod promise;

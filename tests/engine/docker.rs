@@ -7,4 +7,4 @@ mod leases;
 mod life;
 mod survey;
 mod tls;
-mod world;
+pub(crate) mod world;

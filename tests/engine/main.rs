@@ -7,12 +7,15 @@
 
 mod commands;
 mod config;
+#[path = "../contract/mod.rs"]
+mod contract;
 mod crash;
 mod demo;
 mod docker;
 mod drift;
 mod failure;
 mod fleet;
+mod held;
 mod locks;
 mod protection;
 mod proxies;

@@ -1,6 +1,6 @@
 //! Real proxies follow their file: each kind as a process of the host and in a container.
 
-mod stage;
+pub(crate) mod stage;
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;

@@ -5,8 +5,11 @@ mod back;
 mod chaos;
 mod checker;
 mod commit;
+#[path = "../contract/mod.rs"]
+mod contract;
 mod crash;
 mod hands;
+mod held;
 mod rounds;
 mod scenario;
 mod seeds;

@@ -11,31 +11,31 @@ use gitdeploy::model::{
 };
 use serde_json::{Value, json};
 
-pub(super) const SOCKET: &str = "/var/run/docker.sock";
+pub(crate) const SOCKET: &str = "/var/run/docker.sock";
 
 /// An image with busybox alone; made once.
 const IMAGE: &str = "gitdeploy-test/docker:1";
 
-pub(super) struct World {
-    pub(super) docker: Docker,
-    pub(super) owner: Owner,
-    pub(super) stack: StackName,
+pub(crate) struct World {
+    pub(crate) docker: Docker,
+    pub(crate) owner: Owner,
+    pub(crate) stack: StackName,
 }
 
 impl World {
     /// Everything of `case` belongs to an owner of that name and process.
-    pub(super) fn new(case: &str) -> Self {
+    pub(crate) fn new(case: &str) -> Self {
         let project = format!("docker-{case}-{}", std::process::id());
         let owner = Owner { project: name(&project).into(), environment: name("test").into() };
         Self { docker: Docker::unix(SOCKET).unwrap(), owner, stack: name("shop").into() }
     }
 
-    pub(super) fn name(&self, what: &str) -> String {
+    pub(crate) fn name(&self, what: &str) -> String {
         format!("{}-{what}", self.owner.project)
     }
 
     /// A replica that runs `command` in a shell.
-    pub(super) fn replica(&self, what: &str, command: &str) -> Replica {
+    pub(crate) fn replica(&self, what: &str, command: &str) -> Replica {
         let mut labels = self.owner.labels(&self.stack);
         let more = [
             ("service", "web"),
@@ -63,7 +63,7 @@ impl World {
         }
     }
 
-    pub(super) fn labels(&self) -> Value {
+    pub(crate) fn labels(&self) -> Value {
         json!(self.owner.labels(&self.stack))
     }
 }
@@ -85,7 +85,7 @@ impl Drop for World {
 }
 
 /// Something of another owner; removed with the value.
-pub(super) struct Foreign(pub(super) &'static str, pub(super) String);
+pub(crate) struct Foreign(pub(crate) &'static str, pub(crate) String);
 
 impl Drop for Foreign {
     fn drop(&mut self) {
@@ -96,24 +96,24 @@ impl Drop for Foreign {
     }
 }
 
-pub(super) fn name(text: &str) -> Name {
+pub(crate) fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
 }
 
-pub(super) fn file(target: &str, mode: u32) -> PlacedFile {
+pub(crate) fn file(target: &str, mode: u32) -> PlacedFile {
     let content = ContentKey::Digest("x".into());
     PlacedFile { target: target.into(), content, uid: 1000, gid: 1001, mode, is_secret: false }
 }
 
 /// What the client says; a failure ends the test.
-pub(super) fn run(words: &[&str]) -> String {
+pub(crate) fn run(words: &[&str]) -> String {
     let output = Command::new("docker").args(words).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() || std::thread::panicking(), "docker {words:?}: {errors}");
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-pub(super) fn image() -> &'static str {
+pub(crate) fn image() -> &'static str {
     static MADE: OnceLock<()> = OnceLock::new();
     MADE.get_or_init(|| {
         let busybox = std::fs::read("/bin/busybox").expect("package busybox-static");
