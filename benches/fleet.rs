@@ -5,7 +5,8 @@
 //! services a stack, ten replicas a service), and of a tenth of them, and measures
 //!
 //! * a plan when nothing has changed, when 1 % of the containers have, and when all have,
-//! * the look of the linter at each of them.
+//! * the look of the linter at each of them,
+//! * gathering from the smaller fleet, whose 500 hosts answer 20 ms after they are asked.
 //!
 //! Memory is the most that the process ever had, what is looked at included.
 
@@ -16,6 +17,8 @@
     reason = "a benchmark reads the clock and what the kernel counts"
 )]
 
+#[path = "fleet/gather.rs"]
+mod gather;
 #[path = "fleet/pool.rs"]
 mod pool;
 #[path = "fleet/stack.rs"]
@@ -23,7 +26,9 @@ mod stack;
 
 use std::time::{Duration, Instant};
 
+use gitdeploy::pipeline::observe;
 use gitdeploy::planner::{Scope, check, plan};
+use gitdeploy::ports::Wanted;
 
 use pool::Fleet;
 use stack::Release;
@@ -32,6 +37,7 @@ const POOLS: usize = 500;
 const RUNS: usize = 3;
 
 fn main() {
+    look(POOLS / 10);
     let part = measure(POOLS / 10);
     let all = measure(POOLS);
     println!("\nten times the fleet");
@@ -39,6 +45,26 @@ fn main() {
         let times = all.plan.as_secs_f64() / part.plan.as_secs_f64();
         println!("  {:<40} {times:>9.1} times", all.what);
     }
+}
+
+/// How long a look at all hosts takes that answer 20 ms after they are asked.
+fn look(pools: usize) {
+    let fleet = Fleet::of(pools);
+    let ports = gather::ports(&fleet);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let before = memory("VmRSS:");
+    forget_peak();
+    let owner = fleet.request(Scope::default()).owner;
+    let mut times = Vec::new();
+    for _ in 0..RUNS {
+        let begin = Instant::now();
+        let observed = runtime.block_on(observe(&ports, owner, &Wanted::default()));
+        times.push(begin.elapsed());
+        assert_eq!(observed.hosts.values().flatten().count(), fleet.hosts());
+    }
+    println!("{} hosts, 20 ms away each; median of {RUNS}", fleet.hosts());
+    println!("  {:<40} {:>9.0} ms", "gathering", millis(median(times)));
+    println!("  {:<40} {:>9} MiB", "most memory for it", memory("VmHWM:").saturating_sub(before));
 }
 
 /// What one kind of plan took.

@@ -125,3 +125,31 @@ pub(super) async fn within<T>(
         Err(_) => Err(Fault { message: format!("no answer within {} s", time.as_secs()) }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Name;
+    use crate::sim::{Fault as Mishap, World};
+
+    #[tokio::test(start_paused = true)]
+    async fn hosts_that_are_silent_cost_their_time_once_and_keep_nobody_waiting() {
+        let name = |text: String| Name::parse(&text).expect("a name");
+        let world = World::default();
+        for number in 0..2 * AT_ONCE {
+            world.host(&name(format!("h{number}")).into());
+        }
+        // The first that are asked take an hour.
+        let silent = (0..AT_ONCE).map(|call| Mishap::Delay(call, 3_600_000)).collect();
+        let owner = Owner { project: name("a".into()).into(), environment: name("b".into()).into() };
+        let began = tokio::time::Instant::now();
+        let ports = world.run_with(silent).ports();
+        let observed = observe(&ports, &owner, &Wanted::default()).await;
+        let (answered, lost): (Vec<_>, Vec<_>) =
+            observed.hosts.into_values().partition(Result::is_ok);
+        assert_eq!((answered.len(), lost.len()), (AT_ONCE, AT_ONCE));
+        let Some(Err(fault)) = lost.into_iter().next() else { panic!("a fault") };
+        assert_eq!(fault.message, "no answer within 30 s");
+        assert!(began.elapsed() < HOST_TIME + PATIENCE, "{:?}", began.elapsed());
+    }
+}
