@@ -141,7 +141,8 @@ mod tests {
         }
         // The first that are asked take an hour.
         let silent = (0..AT_ONCE).map(|call| Mishap::Delay(call, 3_600_000)).collect();
-        let owner = Owner { project: name("a".into()).into(), environment: name("b".into()).into() };
+        let owner =
+            Owner { project: name("a".into()).into(), environment: name("b".into()).into() };
         let began = tokio::time::Instant::now();
         let ports = world.run_with(silent).ports();
         let observed = observe(&ports, &owner, &Wanted::default()).await;

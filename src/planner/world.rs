@@ -143,7 +143,7 @@ impl<'a> World<'a> {
     /// Places that still serve what a file said that is gone: nobody knows whom they send to.
     pub(super) fn serves_from_memory(&self, place: &ProxyPlace) -> bool {
         let is_so = |state: &&ProxyState| state.file.is_none() && state.serving.is_some();
-        self.proxies.get(place).is_some_and(|state| is_so(&state))
+        self.proxies.get(place).is_some_and(is_so)
     }
 
     /// Places of which an old generation may still send to an address.

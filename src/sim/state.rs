@@ -258,7 +258,7 @@ impl SimContainer {
     /// Whether it answers requests at a moment.
     pub fn is_ready(&self, now: Millis) -> bool {
         self.status_at(now) == Status::Running
-            && (now >= self.flaps_until || now / 1_000 % 2 == 0)
+            && (now >= self.flaps_until || (now / 1_000).is_multiple_of(2))
             && self.app.ready_after.is_some_and(|after| now >= self.started_at + after)
     }
 

@@ -60,7 +60,8 @@ fn lost_in_the_middle(name: &str, after: Duration) {
     let (code, said) = ended(run);
     // It may have been over before.
     if code != 0 {
-        assert!([1, 13, 14].contains(&code), "{code}: {said}");
+        // 15: it was away before anything had begun.
+        assert!([1, 13, 14, 15].contains(&code), "{code}: {said}");
         assert!(said.contains("three"), "who is lost is not said: {said}");
     }
     for host in ["one", "two"] {
