@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use gitdeploy::model::{
-    Config, Hook, HostName, HostState, LiveContainer, Millis, Owner, Release, Replica, StackName,
+    Config, Hook, HostName, HostState, LiveContainer, Millis, Owner, RegistryImage, Release,
+    Replica, StackName,
 };
 use gitdeploy::ports::{
     Applied, Clock, Engine, HookEnd, LogLine, LogOptions, PortError, Ports, Question, Wanted,
@@ -59,6 +60,10 @@ impl Engine for Distant {
     }
 
     async fn inspect(&self, _name: &str) -> Result<Option<LiveContainer>, PortError> {
+        unasked()
+    }
+
+    async fn registry_image(&self, _reference: &str) -> Result<RegistryImage, PortError> {
         unasked()
     }
 
