@@ -3,6 +3,9 @@
 //! `cargo bench --bench chaos -- --seeds 10000 --from 500`. A seed that goes wrong is shown, its
 //! schedule is shortened and written to `fixtures/sim/`, and the next one is tried.
 
+#![expect(clippy::disallowed_types, reason = "a benchmark measures time")]
+#![expect(clippy::print_stdout, reason = "a benchmark says what it found")]
+
 #[path = "../tests/sim/chaos/mod.rs"]
 #[expect(unused_imports, reason = "the tests use more of it")]
 mod chaos;
