@@ -30,6 +30,7 @@ pub mod shape;
 pub mod sim;
 pub mod spec;
 pub mod ssh;
+pub mod sync;
 pub mod template;
 pub mod ui;
 pub mod yaml;

@@ -37,7 +37,8 @@ pub struct Plan {
 }
 
 /// The first 16 hexadecimal digits of a SHA-256.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(transparent)]
 pub struct PlanId(pub String);
 
 /// What changes in one stack.

@@ -1,0 +1,21 @@
+//! What the daemon decides, and what it knows: plain values, no clock, no network.
+//!
+//! [`Rules`] is what its owner says, [`Picture`] what it shows, [`Notice`] what it tells, [`Order`]
+//! what others ask of it. The loop that acts on decisions is `daemon`; whatever answers HTTP or
+//! writes messages sees a [`Picture`] and notices, and sends orders, and knows nothing else.
+
+mod notice;
+mod order;
+mod picture;
+mod rules;
+
+pub use notice::{Notice, NoticeKind};
+pub use order::{Order, OrderKind, Refusal};
+pub use picture::{
+    Health, HostView, Mode, Picture, PlanView, Round, RoundEnd, SourceView, StackView, StepView,
+    Sync, Trigger, Waiting,
+};
+pub use rules::{
+    Budget, Forge, Hook, HookKind, Notify, NotifyKind, Retry, Rules, Secret, Signers, Source,
+    StackRules, Window, WindowKind,
+};

@@ -1,0 +1,231 @@
+//! What the daemon knows at one moment, as it is shown: by the page, the API, the metrics.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::model::{CommitId, HostName, Millis, Name, PlanId, StackName};
+
+/// Everything that can be shown. It holds no secret and no value of an environment.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Picture {
+    /// When the daemon started.
+    pub started: Millis,
+    /// When this picture was made.
+    pub at: Millis,
+    /// Whether every source has been looked at once.
+    pub is_ready: bool,
+    /// Why it is not well; `None` when it is.
+    pub trouble: Option<String>,
+    /// By name.
+    pub sources: BTreeMap<Name, SourceView>,
+}
+
+/// One repository deployed to one environment.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SourceView {
+    /// Its address, without a login.
+    pub repository: String,
+    /// The branch.
+    pub branch: String,
+    /// The environment.
+    pub environment: String,
+    /// The newest commit that was fetched.
+    pub head: Option<CommitId>,
+    /// Its first line.
+    pub summary: Option<String>,
+    /// When it was last asked for successfully.
+    pub fetched: Option<Millis>,
+    /// When it is asked next.
+    pub next_fetch: Option<Millis>,
+    /// What is wrong with all of it, in one sentence.
+    pub trouble: Option<String>,
+    /// The hosts of its inventory.
+    pub hosts: BTreeMap<HostName, HostView>,
+    /// Its stacks, also those that run and have left the repository.
+    pub stacks: BTreeMap<StackName, StackView>,
+}
+
+/// One host.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct HostView {
+    /// Whether it answered when it was last asked.
+    pub is_up: bool,
+    /// What came in place of an answer.
+    pub trouble: Option<String>,
+    /// When it last answered.
+    pub seen: Option<Millis>,
+    /// How long the last look took, in milliseconds.
+    pub took: Option<Millis>,
+}
+
+/// One stack.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StackView {
+    /// Whether what runs is what the newest commit wants.
+    pub sync: Sync,
+    /// How its replicas are.
+    pub health: Health,
+    /// Who starts its rounds.
+    pub mode: Mode,
+    /// The last commit that was brought about whole.
+    pub synced: Option<CommitId>,
+    /// When.
+    pub synced_at: Option<Millis>,
+    /// Why nothing happens although something is to do.
+    pub waiting: Option<Waiting>,
+    /// What differs from the last synced commit without any commit having asked for it.
+    pub drift: Vec<String>,
+    /// The plan that waits, or the last one.
+    pub plan: Option<PlanView>,
+    /// The round that runs.
+    pub running: Option<Round>,
+    /// Those that ended, the newest first; bounded.
+    pub history: Vec<Round>,
+    /// The same rows that `status` prints, for the services of this stack.
+    pub replicas: Vec<serde_json::Value>,
+}
+
+/// Whether what runs is what is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Sync {
+    /// It is.
+    Synced,
+    /// It is not.
+    OutOfSync,
+    /// Nobody could look.
+    Unknown,
+}
+
+/// How the replicas of a stack are; the worst of them counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum Health {
+    /// All run, and are healthy where something asks them.
+    Healthy,
+    /// A round is under way, or replicas are starting.
+    Progressing,
+    /// Some are not there.
+    Missing,
+    /// Some are not healthy, or end again and again.
+    Degraded,
+    /// Nobody could look.
+    Unknown,
+}
+
+/// Who starts a stack's rounds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "mode", rename_all = "kebab-case")]
+pub enum Mode {
+    /// The daemon.
+    Automatic,
+    /// A person, or a job: the daemon only plans.
+    PlanOnly,
+    /// Nobody.
+    Paused {
+        /// Until when; `None`: until it is resumed.
+        until: Option<Millis>,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Why nothing happens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Waiting {
+    /// In one sentence: "outside the window `office hours`", "waits to be approved",
+    /// "3f2a1c9 failed; it is tried again when something changes".
+    pub reason: String,
+    /// When it ends by itself, if it does.
+    pub until: Option<Millis>,
+}
+
+/// A plan as it is shown.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PlanView {
+    /// Its hash, with which it is approved.
+    pub id: PlanId,
+    /// The commit it leads to.
+    pub commit: Option<CommitId>,
+    /// When it was made.
+    pub at: Millis,
+    /// What `plan` prints, without colour.
+    pub text: String,
+    /// Its last line.
+    pub summary: String,
+    /// Things created, changed, removed.
+    pub totals: (usize, usize, usize),
+}
+
+/// What made a round begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trigger {
+    /// A new commit.
+    Commit,
+    /// What runs had changed by itself.
+    Drift,
+    /// A round had failed and was tried again.
+    Retry,
+    /// A person or a job.
+    Order,
+    /// A host came back.
+    Return,
+}
+
+/// One attempt to bring a commit about for one stack.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Round {
+    /// Counts up over the life of the process.
+    pub number: u64,
+    /// What made it begin.
+    pub trigger: Trigger,
+    /// Who asked for it, when somebody did.
+    pub by: Option<String>,
+    /// The commit.
+    pub commit: CommitId,
+    /// When it began.
+    pub began: Millis,
+    /// When it ended.
+    pub ended: Option<Millis>,
+    /// How it ended; `None` while it runs.
+    pub end: Option<RoundEnd>,
+    /// One sentence: what failed, what was done.
+    pub message: String,
+    /// How far it is: steps done, and all of them.
+    pub done: usize,
+    /// All steps.
+    pub of: usize,
+    /// The steps, in the order of the plan; only of the round that runs and the last one.
+    pub steps: Vec<StepView>,
+}
+
+/// How a round ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RoundEnd {
+    /// The stack is as the commit wants it.
+    Synced,
+    /// It failed, and the stack is as it was before.
+    RolledBack,
+    /// It failed before anything was changed.
+    Failed,
+    /// Some of it was done.
+    Partly,
+    /// It was stopped: the daemon ends.
+    Interrupted,
+    /// Another run holds the stack.
+    Locked,
+    /// A policy, a protection or a missing host forbade it.
+    Refused,
+}
+
+/// A step as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StepView {
+    /// What it does: `start acme-shop-web-1-ab12 on web-1`.
+    pub words: String,
+    /// `waiting`, `running`, `done`, `failed` or `skipped`.
+    pub state: &'static str,
+    /// What it says of itself.
+    pub message: Option<String>,
+}
