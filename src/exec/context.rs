@@ -34,7 +34,12 @@ pub(super) struct Context<'a> {
     /// Servers that were not yet let go when their drain time was over: a proxy can forget them
     /// only after their container has ended.
     cut: Mutex<BTreeSet<(ProxyPlace, String)>>,
+    /// Proxies that were told of a switch to come.
+    prepared: Mutex<BTreeSet<ProxyPlace>>,
 }
+
+/// How long a proxy may take to settle again.
+const SETTLE: Duration = Duration::from_secs(10);
 
 /// One running step.
 #[derive(Clone)]
@@ -51,7 +56,14 @@ pub(super) struct Task<'a> {
 impl<'a> Context<'a> {
     pub(super) fn new(work: &'a Work<'a>, guard: &'a Guard, rung: watch::Receiver<Stop>) -> Self {
         let turns = work.ports.proxies.keys().map(|place| (place.clone(), Default::default()));
-        Self { work, guard, rung, turns: turns.collect(), cut: Mutex::default() }
+        Self {
+            work,
+            guard,
+            rung,
+            turns: turns.collect(),
+            cut: Mutex::default(),
+            prepared: Mutex::default(),
+        }
     }
 
     pub(super) fn tell(&self, event: Event) {
@@ -67,6 +79,36 @@ impl<'a> Context<'a> {
     pub(super) fn cut(&self, place: &ProxyPlace, names: impl Iterator<Item = String>) {
         let mut cut = self.cut.lock().unwrap_or_else(PoisonError::into_inner);
         cut.extend(names.map(|name| (place.clone(), name)));
+    }
+
+    /// Whether a proxy has yet to be told of a switch to come; from then on it has been.
+    pub(super) fn prepares(&self, place: &ProxyPlace) -> bool {
+        let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        prepared.insert(place.clone())
+    }
+
+    /// A proxy that was switched may be told of the next switch.
+    pub(super) fn switched(&self, place: &ProxyPlace) {
+        self.prepared.lock().unwrap_or_else(PoisonError::into_inner).remove(place);
+    }
+
+    /// Tells a proxy that no switch comes after all. One that was switched since knows better.
+    pub(super) async fn settle(&self, place: &ProxyPlace) {
+        if let Some(proxy) = self.work.ports.proxies.get(place) {
+            // A proxy that cannot be told now gives up its preparations at the next look at it.
+            drop(answer(Instant::now() + SETTLE, proxy.settle()).await);
+        }
+    }
+
+    /// The same for all that were told of a switch, when nothing runs any more.
+    pub(super) async fn settle_all(&self) {
+        let prepared = {
+            let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *prepared)
+        };
+        for place in &prepared {
+            self.settle(place).await;
+        }
     }
 
     /// The proxies that still know a container that was cut.

@@ -37,7 +37,9 @@ pub async fn run(work: &Work<'_>, guard: &Guard, stop: watch::Receiver<Stop>) ->
         failed: BTreeMap::new(),
         lost: None,
     };
-    driver.run(guard, stop).await
+    let report = driver.run(guard, stop).await;
+    context.settle_all().await;
+    report
 }
 
 /// What a run knows beside the machine.

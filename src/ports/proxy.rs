@@ -1,6 +1,6 @@
 //! One proxy on one host.
 //!
-//! The calls are in the order of a switch: `test` the candidate, `swap` the file, `activate` it,
+//! The calls are in the order of a switch: `prepare` for it when one is near, `test` the candidate, `swap` the file, `activate` it,
 //! `confirm` that it serves, `prove` that requests reach the new servers, then ask `draining` until
 //! the old ones are let go, and `forget` them. A switch that is cut off anywhere can be done again
 //! from its start.
@@ -37,6 +37,17 @@ pub struct Draining {
 pub trait Proxy: Send + Sync {
     /// The file, what serves, what stands in the way.
     async fn observe(&self) -> Result<ProxyState, PortError>;
+
+    /// Begins with what [`Proxy::activate`] would wait for and what does not depend on the file. Says
+    /// nothing of success: what was not done here is done there.
+    async fn prepare(&self) -> Result<(), PortError> {
+        Ok(())
+    }
+
+    /// Takes back what [`Proxy::prepare`] began, unless it has been made use of since.
+    async fn settle(&self) -> Result<(), PortError> {
+        Ok(())
+    }
 
     /// The file's content now; `None` when there is none.
     async fn read(&self) -> Result<Option<String>, PortError>;

@@ -3,11 +3,13 @@
 //! nginx says nothing of a reload that failed to bind, so only an answering generation is believed.
 //! A reload closes idle connections of clients; where nginx itself cannot wait for them (before
 //! 1.27.4), the managed file has a switch: while a flag file beside it exists, every answer closes
-//! its connection, so that none is idle when the reload comes. The flag goes with the old workers.
+//! its connection, so that none is idle when the reload comes. The flag goes with the old workers. It
+//! may be raised before the file is changed: what it needs is time, not the new file.
 
 mod dump;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -32,7 +34,10 @@ const CLOSING: Duration = Duration::from_secs(2);
 /// How long old workers are waited for before the flag is left to somebody later.
 const CLOSED: Duration = Duration::from_secs(2);
 
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Tells the flags of one process apart.
+static RAISED: AtomicU64 = AtomicU64::new(0);
 
 /// One nginx.
 pub(super) struct Nginx {
@@ -43,6 +48,8 @@ pub(super) struct Nginx {
     pid_file: OnceCell<Option<String>>,
     /// Workers from before the last reload of ours, by the numbers of this machine.
     noted: Mutex<BTreeSet<u32>>,
+    /// The flag that we raised and no reload of ours has made use of: what it says, and since when.
+    raised: Mutex<Option<(String, Instant)>>,
 }
 
 /// What `nginx -T` came to.
@@ -63,6 +70,7 @@ impl Nginx {
             reload: proxy.reload.clone(),
             pid_file: OnceCell::new(),
             noted: Mutex::default(),
+            raised: Mutex::default(),
         }
     }
 
@@ -277,19 +285,56 @@ impl Nginx {
     /// Whether a flag is there that no running activation can still need.
     async fn flag_is_left_over(&self) -> Result<bool, PortError> {
         let Some(text) = self.front.shell.read(&self.flag()).await? else { return Ok(false) };
-        let since = text.trim().parse().unwrap_or(0);
+        let since = text.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0);
         Ok(unix_seconds().saturating_sub(since) > 60)
     }
 
-    /// Lets idle connections run out, where the file in use can do that.
+    /// Lets idle connections run out, where the file in use can do that. What has passed since
+    /// [`Proxy::prepare`] counts if nobody has touched the flag since.
     async fn raise_flag(&self) -> Result<bool, PortError> {
         let text = self.front.read().await?.unwrap_or_default();
         if !text.contains(&self.flag()) {
             return Ok(false);
         }
-        self.front.shell.replace(&self.flag(), &unix_seconds().to_string()).await?;
-        tokio::time::sleep(CLOSING).await;
-        Ok(true)
+        loop {
+            let since = match self.own_flag().await? {
+                Some(since) => since,
+                None => self.put_flag().await?,
+            };
+            // Whoever takes it owns it: a flag that is made use of is not taken back.
+            if since.elapsed() >= CLOSING && self.take_raised() {
+                return Ok(true);
+            }
+            // Looked at once more after the wait: somebody may lower it meanwhile.
+            tokio::time::sleep_until(since + CLOSING).await;
+        }
+    }
+
+    /// Since when the flag is up, if it is the one that we raised.
+    async fn own_flag(&self) -> Result<Option<Instant>, PortError> {
+        let raised = self.raised.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some((text, since)) = raised else { return Ok(None) };
+        let is_up = self.front.shell.read(&self.flag()).await?.as_ref() == Some(&text);
+        Ok(is_up.then_some(since))
+    }
+
+    fn take_raised(&self) -> bool {
+        self.raised.lock().unwrap_or_else(PoisonError::into_inner).take().is_some()
+    }
+
+    /// Raises the flag in words of its own, so that it is known again.
+    async fn put_flag(&self) -> Result<Instant, PortError> {
+        let count = RAISED.fetch_add(1, Ordering::Relaxed);
+        let text = format!("{} {}-{count}", unix_seconds(), std::process::id());
+        let note = |since| {
+            let mut raised = self.raised.lock().unwrap_or_else(PoisonError::into_inner);
+            *raised = Some((text.clone(), since));
+            since
+        };
+        // Before it is there too: whoever gives up in between must know it.
+        note(Instant::now());
+        self.front.shell.replace(&self.flag(), &text).await?;
+        Ok(note(Instant::now()))
     }
 
     async fn lower_flag_with_old_workers(&self) -> Result<(), PortError> {
@@ -312,23 +357,45 @@ impl Nginx {
 #[async_trait]
 impl Proxy for Nginx {
     async fn observe(&self) -> Result<ProxyState, PortError> {
-        let place = self.front.shell.surroundings(&self.front.path).await?;
-        let file = self.front.read().await?;
+        let (place, file) = futures_util::try_join!(
+            self.front.shell.surroundings(&self.front.path),
+            self.front.read()
+        )?;
         let table = file.as_deref().and_then(managed::table).map(|(table, _)| table);
         let mut obstacles = place.obstacles;
         if !place.is_running {
             return Ok(ProxyState { file, table, obstacles, ..ProxyState::default() });
         }
-        obstacles.extend(self.obstacles().await?);
+        let serving = async { Ok(self.front.serving().await) };
+        let (found, version, serving) =
+            futures_util::try_join!(self.obstacles(), self.version(), serving)?;
+        obstacles.extend(found);
         Ok(ProxyState {
-            version: self.version().await?,
+            version,
             table,
             file,
-            serving: self.front.serving().await,
+            serving,
             servers: None,
             replicas_at: place.replicas_at,
             obstacles,
         })
+    }
+
+    async fn prepare(&self) -> Result<(), PortError> {
+        let (file, flag) = (self.front.read().await?, self.flag());
+        let has_switch = file.is_some_and(|text| text.contains(&flag));
+        // One that is up is somebody else's, who lowers it after a reload of their own.
+        if has_switch && self.front.shell.read(&flag).await?.is_none() {
+            self.put_flag().await?;
+        }
+        Ok(())
+    }
+
+    async fn settle(&self) -> Result<(), PortError> {
+        match self.own_flag().await? {
+            Some(_) if self.take_raised() => self.lower_flag().await,
+            _ => Ok(()),
+        }
     }
 
     async fn read(&self) -> Result<Option<String>, PortError> {

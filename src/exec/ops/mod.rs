@@ -2,6 +2,7 @@
 //!
 //! Each may be repeated after it was cut off anywhere. None decides what shall be.
 
+mod ahead;
 mod container;
 mod drain;
 mod hook;
@@ -38,7 +39,9 @@ pub(super) async fn perform(task: &Task<'_>) -> Done {
         }
         Op::Remove { container, id } => container::remove(task, container, id.as_deref()).await,
         Op::RunHook { container, hook, moment } => hook::run(task, container, hook, *moment).await,
-        Op::AwaitReady { container, readiness } => ready::ready(task, container, readiness).await,
+        Op::AwaitReady { container, readiness } => {
+            ahead::of(task, container, ready::ready(task, container, readiness)).await
+        }
         Op::AwaitCompleted { container, within } => {
             ready::completed(task, container, *within).await
         }
