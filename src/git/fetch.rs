@@ -15,7 +15,7 @@ use git2::{
 };
 
 use super::access::Login;
-use super::{Access, FetchError, RemoteUrl, classify};
+use super::{Access, FetchError, RemoteUrl, certificates, classify};
 use crate::ssh::{self, KnownHosts, Verdict, known_hosts};
 
 /// How far a fetch is.
@@ -99,6 +99,10 @@ pub(super) fn download(
     let url = RemoteUrl::parse(&final_url, Path::new("/"))
         .map_err(|source| FetchError::Rewritten { url: request.url.clone(), source })?;
     let known = if url.is_ssh() { request.access.read_known_hosts()? } else { Vec::new() };
+    if !url.is_ssh() {
+        // When none can be read nobody is trusted, and the connection says so.
+        drop(certificates::load());
+    }
     let config = repository.config().ok();
     let witness = Witness {
         login: Login::new(request.access, &url, request.url),

@@ -10,6 +10,7 @@
 //! is taken from the process.
 
 mod access;
+mod certificates;
 mod classify;
 mod commit;
 mod error;
@@ -27,6 +28,7 @@ mod worktree;
 mod fixture;
 
 pub use access::{Access, Token};
+pub use certificates::start;
 pub use commit::{Commit, TreeId};
 pub use error::{OpenError, ResolveError};
 pub use fetch::FetchProgress;

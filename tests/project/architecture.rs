@@ -75,6 +75,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("jiff", &["adapters", "cli", "sync"]),
     ("minijinja", &["template", "pipeline"]),
     ("serde_yaml", &["yaml"]),
+    ("openssl_probe", &["git"]),
     ("similar", &["ui"]),
     ("ssh2", &["adapters"]),
 ];
