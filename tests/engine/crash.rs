@@ -5,7 +5,7 @@ use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::rig::{Kind, Load, Variant, alone, signal};
+use super::rig::{Kind, Load, Runs, Variant, alone, signal};
 use super::shop::{Shop, until};
 
 /// At how many moments of a rollout it is killed, behind each kind of proxy.
@@ -33,9 +33,9 @@ fn code(mut child: Child) -> i32 {
 
 /// Killed at moments evenly spread over a rollout, under load; each time the next run ends it.
 /// `offset` is for moments of which there are twice as many.
-fn killed(kind: Kind, offset: u32) {
+fn killed(kind: Kind, runs: Runs, offset: u32) {
     let _alone = alone();
-    let mut shop = Shop::open("killed", kind);
+    let mut shop = Shop::behind("killed", kind, runs, 2);
     let images = [shop.world.tag("two", Variant::V2), shop.image.clone()];
     // A WebSocket would have every drain last to its limit.
     let running = Load { sockets: 0, ..shop.load() }.start();
@@ -68,12 +68,22 @@ fn killed(kind: Kind, offset: u32) {
 
 #[test]
 fn a_killed_rollout_behind_nginx_loses_nothing_and_is_finished_by_the_next() {
-    killed(Kind::Nginx, 0);
+    killed(Kind::Nginx, Runs::OnHost, 0);
 }
 
 #[test]
 fn a_killed_rollout_behind_haproxy_loses_nothing_and_is_finished_by_the_next() {
-    killed(Kind::Haproxy, 1);
+    killed(Kind::Haproxy, Runs::OnHost, 1);
+}
+
+#[test]
+fn a_killed_rollout_behind_nginx_in_a_container_loses_nothing() {
+    killed(Kind::Nginx, Runs::InContainer, 1);
+}
+
+#[test]
+fn a_killed_rollout_behind_haproxy_in_a_container_loses_nothing() {
+    killed(Kind::Haproxy, Runs::InContainer, 0);
 }
 
 #[test]

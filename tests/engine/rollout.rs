@@ -24,8 +24,15 @@ pub(crate) fn stack(world: &World, image: &str, replicas: u32, more: &str) -> St
 
 /// Deploys, releases twice under load, and gives what the clients saw.
 fn releases(kind: Kind, runs: Runs, load: impl FnOnce(&World) -> (Load, Option<Relay>)) -> Report {
+    releases_in(|| World::new("rollout").with_proxy(kind, runs), load)
+}
+
+fn releases_in(
+    world: impl FnOnce() -> World,
+    load: impl FnOnce(&World) -> (Load, Option<Relay>),
+) -> Report {
     let _alone = alone();
-    let mut world = World::new("rollout").with_proxy(kind, runs);
+    let mut world = world();
     let (first, second) = (world.tag("one", Variant::V1), world.tag("two", Variant::V2));
     world.write("stacks/shop/compose.yaml", stack(&world, &first, 3, ""));
     world.commit("first");
@@ -48,6 +55,11 @@ fn releases(kind: Kind, runs: Runs, load: impl FnOnce(&World) -> (Load, Option<R
 
 fn near(world: &World) -> (Load, Option<Relay>) {
     (Load::heavy(world.proxies[0].address, HOST), None)
+}
+
+fn encrypted(world: &World) -> (Load, Option<Relay>) {
+    let relay = Relay::encrypting(world.proxies[0].address);
+    (Load::heavy(relay.address, HOST), Some(relay))
 }
 
 fn far(world: &World) -> (Load, Option<Relay>) {
@@ -83,6 +95,18 @@ fn haproxy_on_the_host_loses_no_request_of_clients_far_away() {
 #[test]
 fn haproxy_in_a_container_loses_no_request_of_clients_far_away() {
     releases(Kind::Haproxy, Runs::InContainer, far).assert_nothing_lost();
+}
+
+#[test]
+fn nginx_with_a_certificate_loses_no_request() {
+    let world = || World::new("tls").with_tls_proxy(Kind::Nginx);
+    releases_in(world, encrypted).assert_nothing_lost();
+}
+
+#[test]
+fn haproxy_with_a_certificate_loses_no_request() {
+    let world = || World::new("tls").with_tls_proxy(Kind::Haproxy);
+    releases_in(world, encrypted).assert_nothing_lost();
 }
 
 #[test]

@@ -33,7 +33,11 @@ impl Shop {
     }
 
     pub(crate) fn with_replicas(name: &str, kind: Kind, replicas: u32) -> Self {
-        let mut world = World::new(name).with_proxy(kind, Runs::OnHost);
+        Self::behind(name, kind, Runs::OnHost, replicas)
+    }
+
+    pub(crate) fn behind(name: &str, kind: Kind, runs: Runs, replicas: u32) -> Self {
+        let mut world = World::new(name).with_proxy(kind, runs);
         let image = world.tag("one", Variant::V1);
         let (commit, containers) = (String::new(), Vec::new());
         let mut shop = Self { world, image, replicas, commit, containers };

@@ -46,6 +46,8 @@ pub(crate) struct RealProxy {
     pub(crate) foreign: SocketAddr,
     folder: PathBuf,
     place: Place,
+    /// Whether it speaks TLS there, with a certificate that nobody trusts.
+    is_encrypted: bool,
 }
 
 enum Place {
@@ -84,9 +86,22 @@ impl RealProxy {
                 Place::Container
             }
         };
-        let proxy = Self { name, kind, address, foreign, folder, place };
+        let is_encrypted = false;
+        let proxy = Self { name, kind, address, foreign, folder, place, is_encrypted };
         proxy.wait();
         proxy
+    }
+
+    /// From the first deployment on it speaks TLS, on the host.
+    pub(super) fn with_tls(mut self) -> Self {
+        let file = |name: &str| self.folder.join(name).display().to_string();
+        let mut openssl = Command::new("openssl");
+        openssl.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=example.com"]);
+        openssl.args(["-keyout", &file("site.pem.key"), "-out", &file("site.pem")]);
+        let made = finish(&mut openssl, Vec::new(), Duration::from_secs(20));
+        assert_eq!(made.code, 0, "{}", made.stderr);
+        self.is_encrypted = true;
+        self
     }
 
     /// Its entry below `proxies:` of an inventory, for the host `local`.
@@ -106,9 +121,16 @@ impl RealProxy {
             ),
             Place::Host(process) => {
                 let (test, reload) = self.commands(process.id());
+                let listen = match self.is_encrypted {
+                    false => format!("\"127.0.0.1:{port}\""),
+                    true => format!(
+                        "{{address: 127.0.0.1, port: {port}, tls: {{cert: {folder}/site.pem, key: \
+                         {folder}/site.pem.key}}}}"
+                    ),
+                };
                 format!(
-                    "    config: {folder}/conf.d/gitdeploy.{extension}\n    \
-                     listen: [\"127.0.0.1:{port}\"]\n    test: {test:?}\n    reload: {reload:?}\n"
+                    "    config: {folder}/conf.d/gitdeploy.{extension}\n    listen: [{listen}]\n    \
+                     test: {test:?}\n    reload: {reload:?}\n"
                 )
             }
         };

@@ -29,15 +29,32 @@ struct Reset;
 impl Relay {
     /// A relay to `to` that adds `round_trip` to every answer.
     pub(crate) fn start(to: SocketAddr, round_trip: Duration) -> Self {
+        let one_way = round_trip / 2;
+        Self::with(move |client| pass(client, to, one_way))
+    }
+
+    /// A relay that speaks TLS to `to`, for clients that cannot. It trusts anybody.
+    pub(crate) fn encrypting(to: SocketAddr) -> Self {
+        let mut connector = native_tls::TlsConnector::builder();
+        connector.danger_accept_invalid_certs(true).danger_accept_invalid_hostnames(true);
+        let connector = connector.build().expect("a connector");
+        let connector = tokio_native_tls::TlsConnector::from(connector);
+        Self::with(move |client| encrypt(client, to, connector.clone()))
+    }
+
+    fn with<F, W>(work: F) -> Self
+    where
+        F: Fn(TcpStream) -> W + Send + 'static,
+        W: Future<Output = ()> + Send + 'static,
+    {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
         let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
         let listener = listener.expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let one_way = round_trip / 2;
         runtime.spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(pass(client, to, one_way));
+                tokio::spawn(work(client));
             }
         });
         Self { address, runtime: Some(runtime) }
@@ -50,6 +67,16 @@ impl Drop for Relay {
             runtime.shutdown_background();
         }
     }
+}
+
+/// One connection, encrypted on the other side. Whatever ends it, the client sees an end: in the
+/// middle of an answer that is a lost request all the same.
+async fn encrypt(mut client: TcpStream, to: SocketAddr, connector: tokio_native_tls::TlsConnector) {
+    let Ok(server) = TcpStream::connect(to).await else { return };
+    drop(client.set_nodelay(true));
+    drop(server.set_nodelay(true));
+    let Ok(mut server) = connector.connect("shop.example.com", server).await else { return };
+    drop(tokio::io::copy_bidirectional(&mut client, &mut server).await);
 }
 
 /// One connection from its first packet to its last.

@@ -64,6 +64,15 @@ impl World {
         self
     }
 
+    /// The same on the host, and clients have to speak TLS to it.
+    pub(crate) fn with_tls_proxy(mut self, kind: Kind) -> Self {
+        let on_host = Runs::OnHost;
+        let proxy = RealProxy::start(kind, on_host, &self.project, self.folder.path(), &self.ports);
+        self.proxies.push(proxy.with_tls());
+        self.write_inventory();
+        self
+    }
+
     /// Describes the host otherwise: the lines of its entry but for its ports.
     pub(crate) fn reach(&mut self, host: &str) {
         self.host = host.replace('\n', "\n    ");
