@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use live::{
-    ApplyArgs, DestroyArgs, Execution, HostsArgs, LocksArgs, LogsArgs, Narrowing, PlanArgs,
-    PlanFormat, RollbackArgs, SimulateArgs, SimulationFormat, StatusArgs, TableFormat, UnlockArgs,
+    ApplyArgs, DestroyArgs, ExecArgs, Execution, HostsArgs, LocksArgs, LogsArgs, Narrowing,
+    PlanArgs, PlanFormat, RollbackArgs, SimulateArgs, SimulationFormat, StatusArgs, TableFormat,
+    UnlockArgs,
 };
 
 /// Plans and applies Compose stacks from Git to plain Docker hosts, without losing a request.
@@ -93,6 +94,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Show the output of all replicas of a service.
     Logs(LogsArgs),
+    /// Run a command in a replica of a service, wherever it runs.
+    Exec(ExecArgs),
     /// Bring a stack back to an earlier commit.
     Rollback(RollbackArgs),
     /// Remove what a stack has on the hosts.

@@ -28,6 +28,8 @@ pub enum Exit {
     Unreachable,
     /// A signal ended it.
     Interrupted,
+    /// For `exec`: the command ended so.
+    Command(u8),
 }
 
 impl Exit {
@@ -44,6 +46,7 @@ impl Exit {
             Self::Partly => 14,
             Self::Unreachable => 15,
             Self::Interrupted => 130,
+            Self::Command(code) => code,
         }
     }
 }

@@ -91,6 +91,48 @@ pub struct LogLine {
     pub text: String,
 }
 
+/// A command that a person runs in a container.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Command {
+    /// The program and its arguments.
+    pub words: Vec<String>,
+    /// `NAME=VALUE` beside the variables of the container.
+    pub env: Vec<String>,
+    /// Who runs it; the container's own user when `None`.
+    pub user: Option<String>,
+    /// Where; the container's own folder when `None`.
+    pub working_dir: Option<String>,
+    /// Whether it is given a terminal: one stream, with the person's keys as they are pressed.
+    pub has_terminal: bool,
+}
+
+/// What comes from whoever runs a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Typed {
+    /// Something was written to its input.
+    Bytes(Vec<u8>),
+    /// Nothing more will be.
+    End,
+    /// The terminal has another size now.
+    Size {
+        /// Characters in a line.
+        columns: u16,
+        /// Lines.
+        rows: u16,
+    },
+}
+
+/// Whoever runs a command in a container: what they write, and where its output goes.
+#[async_trait]
+pub trait Console: Send {
+    /// The next thing typed. Giving up the wait loses nothing. After [`Typed::End`] it is not asked
+    /// again.
+    async fn typed(&mut self) -> Typed;
+
+    /// Shows output; `false` when nobody reads it any more.
+    fn show(&mut self, is_error: bool, bytes: &[u8]) -> bool;
+}
+
 /// One Docker engine on one host. Containers, networks and volumes are named by name; where an id is
 /// given, another thing of that name is not touched.
 #[async_trait]
@@ -132,6 +174,17 @@ pub trait Engine: Send + Sync {
 
     /// Runs a command in a running container and waits for its end.
     async fn run_hook(&self, name: &str, hook: &Hook) -> Result<HookEnd, PortError>;
+
+    /// Runs a command for a person until it ends, however long that takes; gives its exit code.
+    async fn exec(
+        &self,
+        name: &str,
+        command: &Command,
+        console: &mut dyn Console,
+    ) -> Result<i64, PortError> {
+        let (_, _) = (command, console);
+        Err(PortError::Refused(format!("could not run a command in {name}: it is simulated")))
+    }
 
     /// Asks one question from the host. `Err` says in words what came instead of a good answer.
     async fn ask(&self, question: Question<'_>) -> Result<(), String>;

@@ -13,7 +13,10 @@ use std::sync::Arc;
 
 use crate::model::{HostName, Millis, ProxyPlace};
 
-pub use engine::{Applied, Engine, HookEnd, Invitation, LogLine, LogOptions, Question, Wanted};
+pub use engine::{
+    Applied, Command, Console, Engine, HookEnd, Invitation, LogLine, LogOptions, Question, Typed,
+    Wanted,
+};
 pub use lease::{Held, Lease, LeaseKey, Leases, Taken};
 pub use proxy::{Activation, Draining, Proxy};
 

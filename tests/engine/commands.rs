@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::rig::{
-    Background, Kind, Load, Runs, Variant, World, alone, app_image, docker, get, try_docker,
+    Background, Kind, Load, Runs, Variant, World, alone, app_image, docker, finish, get, try_docker,
 };
 use super::rollout::stack;
 
@@ -127,6 +127,66 @@ fn logs_come_from_all_replicas_and_end_with_them() {
     let follow = world.run_with(&["logs", "-f", "shop/web"], &[], Duration::from_secs(30));
     remove.join().expect("removed");
     assert_eq!(follow.succeeded().stdout.matches("line 3").count(), 2, "{}", follow.stdout);
+}
+
+#[test]
+fn a_command_runs_in_one_replica_or_in_all_and_its_end_is_ours() {
+    let world = World::new("exec");
+    let image = app_image(Variant::V1);
+    world.write(
+        "stacks/shop/compose.yaml",
+        format!(
+            "services:\n  web:\n    image: {image}\n    environment: {{COLOR: green}}\n    scale: \
+             2\n    stop_grace_period: 1s\n    x-gitdeploy: {{{HEALTH}}}\n"
+        ),
+    );
+    world.commit("first");
+    world.run(&["apply", "-y"]).succeeded();
+    let script = "echo $COLOR-$SIZE; echo wrong >&2; cat; exit 7";
+    let of = ["exec", "-e", "SIZE=large", "shop/web/2", "sh", "-c", script];
+    let mut command = world.command(&of);
+    let ended = finish(&mut command, b"typed\n".to_vec(), Duration::from_secs(30));
+    ended.ended_with(7);
+    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("green-large\ntyped\n", "wrong\n"));
+    // More than fits into any buffer on the way, there and back.
+    let mut command = world.command(&["exec", "shop/web", "--", "sh", "-c", "cat"]);
+    let ended = finish(&mut command, vec![b'x'; 4 << 20], Duration::from_secs(60));
+    assert_eq!(ended.succeeded().stdout.len(), 4 << 20);
+    let all = world.run(&["exec", "--all", "shop/web", "--", "sh", "-c", "echo $HOSTNAME; exit 3"]);
+    all.ended_with(3);
+    let lines: Vec<&str> = all.stdout.lines().collect();
+    let names: Vec<&str> = lines.iter().filter_map(|line| line.split(" | ").next()).collect();
+    let names = names.into_iter().map(str::trim).collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(names.into_iter().collect::<Vec<_>>(), ["shop/web.1", "shop/web.2"]);
+    // Which of the two depends on the engine.
+    let code = world.run(&["exec", "shop/web", "/nothing"]).code;
+    assert!([126, 127].contains(&code), "{code}");
+    world.run(&["exec", "shop/nothing", "true"]).ended_with(1);
+    world.run(&["exec", "shop", "true"]).ended_with(1);
+}
+
+#[test]
+fn a_person_at_a_terminal_gets_one_in_the_replica() {
+    let world = World::new("exec-tty");
+    let image = app_image(Variant::V1);
+    world.write(
+        "stacks/shop/compose.yaml",
+        format!("services:\n  web:\n    image: {image}\n    stop_grace_period: 1s\n"),
+    );
+    world.commit("first");
+    world.run(&["apply", "-y"]).succeeded();
+    // `script` gives whatever it runs a terminal of its own.
+    let program = env!("CARGO_BIN_EXE_gitdeploy");
+    let line = format!("stty cols 91; {program} exec shop/web sh; echo left with $?; stty -a");
+    let mut command = std::process::Command::new("script");
+    command.args(["-q", "-e", "-c", &line, "/dev/null"]).current_dir(world.path());
+    let keys = b"test -t 0 && echo a-terminal; stty size; exit 5\n".to_vec();
+    let ended = finish(&mut command, keys, Duration::from_secs(30));
+    let seen = &ended.stdout;
+    assert!(seen.contains("a-terminal") && seen.contains(" 91"), "{seen}");
+    assert!(seen.contains("left with 5"), "{seen}");
+    let after = seen.split("left with").nth(1).unwrap_or_default();
+    assert!(after.contains(" icanon") && after.contains(" echo "), "not as it was: {after}");
 }
 
 #[test]

@@ -14,7 +14,8 @@ use crate::model::{
     Hook, HostState, LiveContainer, Owner, RegistryImage, Release, Replica, Room, StackName,
 };
 use crate::ports::{
-    Applied, Engine, HookEnd, Invitation, LogLine, LogOptions, PortError, Question, Wanted,
+    Applied, Command, Console, Engine, HookEnd, Invitation, LogLine, LogOptions, PortError,
+    Question, Wanted,
 };
 
 /// The longest a hook may run: it has no limit of its own.
@@ -84,6 +85,16 @@ impl Engine for Docker {
         let end = self.execute(text(&seen, "/Id"), config, None, HOOK).await?;
         let output = [end.stdout, end.stderr].concat();
         Ok(HookEnd { code: end.code, output: last_lines(&String::from_utf8_lossy(&output)) })
+    }
+
+    async fn exec(
+        &self,
+        name: &str,
+        command: &Command,
+        console: &mut dyn Console,
+    ) -> Result<i64, PortError> {
+        let seen = self.ours_present(name).await?;
+        self.run_for_person(text(&seen, "/Id"), name, command, console).await
     }
 
     async fn ask(&self, question: Question<'_>) -> Result<(), String> {

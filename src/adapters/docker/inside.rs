@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bollard::body_full;
 use bollard::container::LogOutput;
-use bollard::exec::StartExecResults;
+use bollard::exec::{ResizeExecOptions, StartExecOptions, StartExecResults};
 use bollard::models::ExecConfig;
 use bollard::query_parameters::{
     DownloadFromContainerOptions, KillContainerOptions, UploadToContainerOptions,
@@ -16,14 +16,17 @@ use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 
 use super::client::{Docker, QUICK, SLOW, late, within};
-use super::fault::status;
-use crate::ports::PortError;
+use super::fault::{port_error, status};
+use crate::ports::{Command, Console, PortError, Typed};
 
 /// For a command of ours in a container.
 const EXEC: Duration = Duration::from_secs(60);
 
 /// How often the end of a command is asked for after its output has ended.
 const EXEC_POLL: Duration = Duration::from_millis(50);
+
+/// How a command ends that writes where nobody reads: 128 and the number of SIGPIPE.
+const BROKEN_PIPE: i64 = 141;
 
 /// Output beyond this is thrown away: 16 MiB of each stream.
 const OUTPUT_MAX: usize = 16 << 20;
@@ -107,6 +110,66 @@ impl Docker {
         Ok(Executed { code, ..end })
     }
 
+    /// Runs a command for as long as it takes, with what a person types and for them to see.
+    pub(super) async fn run_for_person(
+        &self,
+        container: &str,
+        name: &str,
+        command: &Command,
+        console: &mut dyn Console,
+    ) -> Result<i64, PortError> {
+        let api = self.api().await?;
+        let what = format!("run a command in container {name}");
+        let config = ExecConfig {
+            attach_stdin: Some(true),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            tty: Some(command.has_terminal),
+            cmd: Some(command.words.clone()),
+            env: Some(command.env.clone()),
+            user: command.user.clone(),
+            working_dir: command.working_dir.clone(),
+            ..ExecConfig::default()
+        };
+        let made = within(QUICK, &what, api.create_exec(container, config)).await?;
+        let options = StartExecOptions { tty: command.has_terminal, ..StartExecOptions::default() };
+        let begun = within(QUICK, &what, api.start_exec(&made.id, Some(options))).await?;
+        let StartExecResults::Attached { mut output, mut input } = begun else {
+            return Err(PortError::Unknown(format!("could not {what}: it was detached")));
+        };
+        let mut is_read = true;
+        loop {
+            tokio::select! {
+                biased;
+                piece = output.try_next() => match piece {
+                    Ok(Some(piece)) => {
+                        let is_error = matches!(piece, LogOutput::StdErr { .. });
+                        if !console.show(is_error, &piece.into_bytes()) {
+                            // Its output has no reader: it learns that as from a closed pipe.
+                            return Ok(BROKEN_PIPE);
+                        }
+                    }
+                    Ok(None) => break,
+                    Err(error) => return Err(port_error(&what, &error)),
+                },
+                typed = console.typed(), if is_read => match typed {
+                    Typed::Bytes(bytes) => is_read = input.write_all(&bytes).await.is_ok(),
+                    Typed::End => {
+                        // A command may have ended without having read everything.
+                        drop(input.shutdown().await);
+                        is_read = false;
+                    }
+                    Typed::Size { columns, rows } => {
+                        let size = ResizeExecOptions { width: columns, height: rows };
+                        // A size that is not taken makes lines break elsewhere, no more.
+                        drop(within(QUICK, &what, api.resize_exec(&made.id, size)).await);
+                    }
+                },
+            }
+        }
+        self.exit_code(&made.id, &what).await
+    }
+
     /// The end of a command whose output has ended: the engine may learn of it a moment later.
     async fn exit_code(&self, exec: &str, what: &str) -> Result<i64, PortError> {
         let api = self.api().await?;
@@ -179,10 +242,10 @@ impl Docker {
             Ok(Err(error)) if status(&error) == Some(404) => {
                 match self.inspect_raw(container).await? {
                     Some(_) => Ok(None),
-                    None => Err(super::fault::port_error(&what, &error)),
+                    None => Err(port_error(&what, &error)),
                 }
             }
-            Ok(Err(error)) => Err(super::fault::port_error(&what, &error)),
+            Ok(Err(error)) => Err(port_error(&what, &error)),
         }
     }
 

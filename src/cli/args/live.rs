@@ -201,6 +201,43 @@ pub struct LogsArgs {
     pub timestamps: bool,
 }
 
+/// Arguments of `exec`.
+#[derive(Debug, Args)]
+pub struct ExecArgs {
+    /// Where: a service, in the first of its replicas that runs; or one replica.
+    #[arg(value_name = "STACK/SERVICE[/SLOT]")]
+    pub of: String,
+    /// In all running replicas at once, with nothing to read and no terminal.
+    #[arg(long, conflicts_with_all = ["interactive", "tty"])]
+    pub all: bool,
+    /// Keep its input open, which is so anyway; for those used to `docker exec -it`.
+    #[arg(short, long)]
+    pub interactive: bool,
+    /// Give it a terminal [default: if we have one].
+    #[arg(short, long, overrides_with = "no_tty")]
+    pub tty: bool,
+    /// Give it none.
+    #[arg(short = 'T', long)]
+    pub no_tty: bool,
+    /// Run it as this user.
+    #[arg(short, long, value_name = "USER")]
+    pub user: Option<String>,
+    /// Run it in this folder of the container.
+    #[arg(short, long, value_name = "FOLDER")]
+    pub workdir: Option<String>,
+    /// Set a variable for it (repeatable).
+    #[arg(short = 'e', long = "variable", value_name = "NAME=VALUE")]
+    pub variables: Vec<String>,
+    /// The command and its arguments.
+    #[arg(
+        value_name = "COMMAND",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub command: Vec<String>,
+}
+
 /// Arguments of `rollback`.
 #[derive(Debug, Args)]
 pub struct RollbackArgs {

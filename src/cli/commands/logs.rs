@@ -4,7 +4,7 @@
 //! replicas that take the place of others too.
 
 mod follow;
-mod printer;
+pub(super) mod printer;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -101,20 +101,20 @@ async fn at_once(
 }
 
 /// Where the replicas are that were asked for.
-struct Found<'a> {
+pub(super) struct Found<'a> {
     owner: &'a Owner,
     /// The engines alone: proxies have no replicas.
-    ports: Ports,
+    pub(super) ports: Ports,
     selectors: Vec<Selector>,
 }
 
 impl<'a> Found<'a> {
-    fn new(owner: &'a Owner, ports: &Ports, selectors: Vec<Selector>) -> Self {
+    pub(super) fn new(owner: &'a Owner, ports: &Ports, selectors: Vec<Selector>) -> Self {
         let ports = Ports { proxies: BTreeMap::new(), ..ports.clone() };
         Self { owner, ports, selectors }
     }
 
-    async fn look(&self) -> Observed {
+    pub(super) async fn look(&self) -> Observed {
         observe(&self.ports, self.owner, &Wanted::default()).await
     }
 
@@ -123,7 +123,7 @@ impl<'a> Found<'a> {
     }
 
     /// The replicas that were asked for, in the order of their labels.
-    fn chosen(&self, seen: &Observed) -> Vec<(HostName, LiveContainer)> {
+    pub(super) fn chosen(&self, seen: &Observed) -> Vec<(HostName, LiveContainer)> {
         let hosts = seen.hosts.iter().filter_map(|(name, host)| Some((name, host.as_ref().ok()?)));
         let all = hosts.flat_map(|(name, host)| host.containers.values().map(move |it| (name, it)));
         let is_chosen = |container: &LiveContainer| {
@@ -137,7 +137,7 @@ impl<'a> Found<'a> {
         chosen
     }
 
-    fn silent<'s>(&self, seen: &'s Observed) -> BTreeSet<(&'s HostName, &'s str)> {
+    pub(super) fn silent<'s>(&self, seen: &'s Observed) -> BTreeSet<(&'s HostName, &'s str)> {
         let silent = seen.hosts.iter().filter_map(|(host, state)| {
             let fault = state.as_ref().err()?;
             Some((host, fault.message.as_str()))

@@ -4,6 +4,7 @@ mod apply;
 mod completions;
 mod destroy;
 mod diff;
+mod exec;
 mod hosts;
 mod init;
 mod locks;
@@ -37,6 +38,7 @@ pub(super) fn run(cli: &Cli, world: &World, screen: &Screen) -> Result<Exit, Fai
         Command::Diff(args) => diff::run(&run, args),
         Command::Status(args) => status::run(&run, args),
         Command::Logs(args) => logs::run(&run, args),
+        Command::Exec(args) => exec::run(&run, args),
         Command::Rollback(args) => rollback::run(&run, args),
         Command::Destroy(args) => destroy::run(&run, args),
         Command::Hosts(args) => hosts::run(&run, args),

@@ -10,7 +10,7 @@ use crate::model::LiveContainer;
 const COLORS: [u8; 10] = [36, 33, 32, 35, 34, 96, 93, 92, 95, 94];
 
 /// Writes to standard output.
-pub(super) struct Printer {
+pub(in crate::cli::commands) struct Printer {
     has_color: bool,
     shows_moments: bool,
     width: usize,
@@ -19,12 +19,15 @@ pub(super) struct Printer {
 }
 
 impl Printer {
-    pub(super) fn new(has_color: bool, shows_moments: bool) -> Self {
+    pub(in crate::cli::commands) fn new(has_color: bool, shows_moments: bool) -> Self {
         Self { has_color, shows_moments, width: 0, colors: BTreeMap::new() }
     }
 
     /// Makes room for the names of these replicas.
-    pub(super) fn expect<'a>(&mut self, replicas: impl Iterator<Item = &'a LiveContainer>) {
+    pub(in crate::cli::commands) fn expect<'a>(
+        &mut self,
+        replicas: impl Iterator<Item = &'a LiveContainer>,
+    ) {
         for label in replicas.map(label) {
             self.width = self.width.max(label.len());
             let next = self.colors.len();
@@ -33,7 +36,7 @@ impl Printer {
     }
 
     /// Prints a line that begins with its moment; `false` when nobody reads any more.
-    pub(super) fn print(&mut self, replica: &LiveContainer, text: &str) -> bool {
+    pub(in crate::cli::commands) fn print(&mut self, replica: &LiveContainer, text: &str) -> bool {
         let line = self.line(&label(replica), text);
         let mut out = std::io::stdout().lock();
         out.write_all(line.as_bytes()).and_then(|()| out.flush()).is_ok()
@@ -58,14 +61,14 @@ impl Printer {
 }
 
 /// Whose a line is: `shop/web.1`. It stays when a container takes the place of another.
-pub(super) fn label(container: &LiveContainer) -> String {
+pub(in crate::cli::commands) fn label(container: &LiveContainer) -> String {
     let identity = &container.identity;
     format!("{}/{}.{}", identity.stack, identity.service, identity.slot)
 }
 
 /// When a line was written, as the engine says it: in UTC and with nine digits, so that the order
 /// of texts is that of time.
-pub(super) fn moment(line: &str) -> &str {
+pub(in crate::cli::commands) fn moment(line: &str) -> &str {
     split(line).0.unwrap_or_default()
 }
 
