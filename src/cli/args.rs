@@ -7,9 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use live::{
-    ApplyArgs, DestroyArgs, ExecArgs, Execution, HostsArgs, LocksArgs, LogsArgs, Narrowing,
-    PlanArgs, PlanFormat, RollbackArgs, SimulateArgs, SimulationFormat, StatusArgs, TableFormat,
-    UnlockArgs,
+    ApplyArgs, DestroyArgs, DrainArgs, ExecArgs, Execution, HostsArgs, LocksArgs, LogsArgs, Narrowing, PlanArgs, PlanFormat, RollbackArgs, SimulateArgs, SimulationFormat, StatusArgs, TableFormat, UndrainArgs, UnlockArgs,
 };
 
 /// Plans and applies Compose stacks from Git to plain Docker hosts, without losing a request.
@@ -102,6 +100,10 @@ pub enum Command {
     Destroy(DestroyArgs),
     /// Check every host and proxy: whether it answers, versions, clocks, configuration.
     Hosts(HostsArgs),
+    /// Move replicas away from a host, and let none come.
+    Drain(DrainArgs),
+    /// Let replicas come to a drained host again.
+    Undrain(UndrainArgs),
     /// Show who is changing what.
     Locks(LocksArgs),
     /// Take a dead run's lease away.

@@ -114,6 +114,20 @@ pub struct Placement {
     /// The most on one host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_replicas_per_node: Option<u32>,
+    /// Which of the hosts that are left is the best.
+    #[serde(skip_serializing_if = "is_default")]
+    pub strategy: Packing,
+}
+
+/// Which of several hosts a replica goes to, where nothing else decides.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Packing {
+    /// The one with the fewest replicas of the service, then with the fewest containers.
+    #[default]
+    Spread,
+    /// The one that is fullest and still has room, by what is reserved.
+    Binpack,
 }
 
 /// What a replica needs to be free on its host.

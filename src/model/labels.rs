@@ -23,6 +23,8 @@ const GENERATION: &str = "gitdeploy.generation";
 const COMMIT: &str = "gitdeploy.commit";
 /// On a volume that remembers a release: what it remembers, as JSON.
 pub const RELEASE: &str = "gitdeploy.release";
+/// On a volume that says that its host is to be empty: by whom, as JSON.
+pub const DRAINED: &str = "gitdeploy.drained";
 /// On a container that stands for a lease: what it protects, as JSON.
 pub const LEASE: &str = "gitdeploy.lease";
 /// Who holds it.

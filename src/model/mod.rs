@@ -15,6 +15,7 @@ mod observed;
 mod plan;
 mod quantity;
 mod routes;
+mod seating;
 
 pub use container::{
     BindSource, Blkio, ContainerSpec, DeviceMapping, DeviceRequest, FileMount, FileSource,
@@ -22,8 +23,8 @@ pub use container::{
 };
 pub use desired::{
     Condition, Count, Course, Dependency, Desired, FailureAction, Gate, Hook, HttpProbe, Ipam,
-    IpamPool, NetworkSpec, Order, Placement, Probe, Reservations, Rollout, Route, ServiceTarget,
-    StackTarget, Strategy, UpdateOrder, VolumeSpec,
+    IpamPool, NetworkSpec, Order, Packing, Placement, Probe, Reservations, Rollout, Route,
+    ServiceTarget, StackTarget, Strategy, UpdateOrder, VolumeSpec,
 };
 pub use event::{Event, Outcome, StepEvent, Verdict};
 pub use ids::{
@@ -35,9 +36,9 @@ pub use inspection::{HostInspection, Inspection, Joining, ProxyInspection, Room}
 pub use labels::{Identity, Owner, RESERVED as RESERVED_LABELS};
 pub use name::Name;
 pub use observed::{
-    Config, ContainerState, EngineInfo, Fault, Foreign, Health, HostState, Image, ImageFault,
-    LiveContainer, LiveNetwork, LiveVolume, Observed, ProxyPlace, ProxyState, RegistryImage,
-    Release, RuntimeServer, Status, Swarm,
+    Config, ContainerState, Drained, EngineInfo, Fault, Foreign, Health, HostState, Image,
+    ImageFault, LiveContainer, LiveNetwork, LiveVolume, Observed, ProxyPlace, ProxyState,
+    RegistryImage, Release, RuntimeServer, Status, Swarm,
 };
 pub use plan::{
     Action, Blind, Cause, Change, ContentKey, Downtime, Fact, FieldDifference, HookMoment, Note,
@@ -48,3 +49,4 @@ pub use quantity::{Bytes, NanoCpus, Nanos};
 pub use routes::{
     Backend, BackendChange, BackendKey, Endpoint, Moved, RouteChange, RoutingTable, Rule,
 };
+pub use seating::Seating;

@@ -57,6 +57,18 @@ pub struct HostState {
     pub foreign: Foreign,
     /// The last release of each stack that ended well.
     pub releases: BTreeMap<StackName, Release>,
+    /// Whether replicas shall leave it and none come, until it is given back.
+    pub drained: Option<Drained>,
+}
+
+/// The word of somebody that a host is to be empty.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Drained {
+    /// Who said so.
+    pub by: String,
+    /// Whether what can run nowhere else is stopped too.
+    #[serde(default, rename = "force")]
+    pub is_forced: bool,
 }
 
 /// An engine.

@@ -48,6 +48,8 @@ pub struct StackPlan {
     pub changes: Vec<Change>,
     /// What people should know: no health gate, no room to drain.
     pub notes: Vec<Note>,
+    /// Why replicas are where they are; empty when nobody asked.
+    pub seatings: Vec<super::Seating>,
 }
 
 /// Something worth knowing about a service before it is too late.
@@ -156,6 +158,8 @@ pub enum Cause {
     Dependency(ServiceName),
     /// Its host may not have it any more.
     Misplaced,
+    /// Its host is drained.
+    Drained,
     /// `--replace` asks for it.
     Asked,
 }
@@ -537,6 +541,7 @@ impl fmt::Display for Cause {
             Self::LeftOver => "left over by a run that did not end",
             Self::Dependency(service) => return write!(f, "it depends on {service}"),
             Self::Misplaced => "its host may not have it any more",
+            Self::Drained => "its host is drained",
             Self::Asked => "asked for",
         })
     }

@@ -155,8 +155,8 @@ fn allowed(
 ) -> BTreeSet<HostName> {
     let hosts = inventory.hosts.values().filter_map(|settings| {
         let name = HostName::from(settings.name.clone());
-        let platform = &observed.hosts.get(&name)?.as_ref().ok()?.engine.platform;
-        is_allowed(&service.placement.constraints, settings, Some(platform)).then_some(name)
+        let engine = &observed.hosts.get(&name)?.as_ref().ok()?.engine;
+        is_allowed(&service.placement.constraints, settings, Some(engine)).then_some(name)
     });
     hosts.collect()
 }

@@ -17,8 +17,8 @@ use super::wanted::Wanted;
 use super::world::{Sighting, World};
 use super::{Problem, basis, files, id};
 use crate::model::{
-    Cause, Change, Generation, HostName, Op, Plan, PlanId, Release, ResourceKind, ServiceName,
-    StackName, StackPlan, StackTarget, StepId, UpdateOrder,
+    Cause, Change, Generation, HostName, Op, Plan, PlanId, Release, ResourceKind, Seating,
+    ServiceName, StackName, StackPlan, StackTarget, StepId, UpdateOrder,
 };
 
 /// A stack with everything decided, and no step laid down.
@@ -32,6 +32,7 @@ struct StackDraft<'a> {
     /// Services that are not in the commit any more, with all their containers.
     gone: BTreeMap<&'a ServiceName, Vec<Going<'a>>>,
     remade: Remade,
+    seatings: Vec<Seating>,
     plan: StackPlan,
 }
 
@@ -76,12 +77,21 @@ pub(super) fn assemble(world: &World<'_>, reach: &Reach<'_>) -> Result<Plan, Vec
         owner: request.owner.clone(),
         commit: request.commit.clone(),
         basis: basis::basis(world, reach, &draft),
-        stacks: stacks.into_iter().map(|it| (it.stack.clone(), it.plan)).collect(),
+        stacks: stacks
+            .iter_mut()
+            .map(|it| (it.stack.clone(), std::mem::take(&mut it.plan)))
+            .collect(),
         files: proxy_files,
         steps: draft.graph.steps,
         blind: reach.blind.clone(),
     };
     plan.id = id::plan_id(&plan);
+    // Whether somebody wants to know why makes no other plan of it.
+    for stack in stacks {
+        if let Some(plan) = plan.stacks.get_mut(stack.stack) {
+            plan.seatings = stack.seatings;
+        }
+    }
     Ok(plan)
 }
 
@@ -101,6 +111,7 @@ fn decide_stack<'a>(
         services: Vec::new(),
         gone: gone(world, reach, stack, target),
         remade: Remade::default(),
+        seatings: Vec::new(),
         plan: StackPlan::default(),
     };
     let Some(target) = target else { return Ok(draft) };
@@ -133,7 +144,8 @@ fn decide_stack<'a>(
         });
         match cast {
             Ok((decision, members)) => {
-                let Decision { wanted, going, waiting, remade, slots: _ } = decision;
+                let Decision { wanted, going, waiting, remade, seatings, slots: _ } = decision;
+                draft.seatings.extend(seatings);
                 draft.plan.notes.extend(super::changes::waiting_note(&wanted, &waiting, reach));
                 let manner = Manner::new(world, &wanted, &members, remade.first());
                 draft.services.push(Service { wanted, members, going, manner, remade });

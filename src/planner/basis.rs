@@ -36,6 +36,12 @@ pub(super) fn basis(
         let value = format!("{file} serving {:?}", state.serving);
         add(&place.host, format!("file of proxy {}", place.proxy), value);
     }
+    for (host, state) in &world.hosts {
+        if let Some(drained) = &state.drained {
+            let force = if drained.is_forced { " by force" } else { "" };
+            add(host, "drain".to_owned(), format!("{}{force}", drained.by));
+        }
+    }
     let mut reached: BTreeMap<&StackName, BTreeSet<&HostName>> = BTreeMap::new();
     for step in &draft.graph.steps {
         reached.entry(&step.stack).or_default().insert(&step.host);

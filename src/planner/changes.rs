@@ -205,6 +205,9 @@ pub(super) fn stack_notes(world: &World<'_>, services: &[Service<'_>]) -> Vec<No
                  when it has run for {seconds}"
             ));
         }
+        if let Some(message) = drained(world, service) {
+            add(message);
+        }
         if let Some(volume) = shared_volume(world, service) {
             add(format!("its replicas write to the volume {volume} at the same time"));
         }
@@ -219,6 +222,30 @@ fn unchecked<'a>(world: &World<'a>, service: &Service<'_>) -> BTreeSet<&'a str> 
     let hosts = service.members.iter().filter_map(|member| world.hosts.get(&member.host));
     let images = hosts.filter_map(|state| state.images.get(image)?.as_ref().ok());
     images.filter_map(|image| image.unchecked.as_deref()).collect()
+}
+
+/// Says that a service stays on a drained host, or is stopped because of one.
+fn drained(world: &World<'_>, service: &Service<'_>) -> Option<String> {
+    let is_drained = |host: &HostName| world.hosts.get(host).is_some_and(|it| it.drained.is_some());
+    if let Some(stays) = service.members.iter().find(|it| is_drained(&it.host)) {
+        let host = &stays.host;
+        return Some(format!(
+            "it stays on {host}, which is drained: no other host may have it or has its volumes; \
+             `gitdeploy drain {host} --force` stops it"
+        ));
+    }
+    let is_wanted = service.wanted.target.replicas != Count::Replicas(0);
+    let mut forced = world
+        .hosts
+        .iter()
+        .filter(|(_, state)| state.drained.as_ref().is_some_and(|drained| drained.is_forced));
+    let (host, _) = forced.next().filter(|_| is_wanted && service.members.is_empty())?;
+    (service.wanted.target.replicas != Count::Global).then(|| {
+        format!(
+            "it is stopped, since {host} is drained by force; `gitdeploy undrain {host}` \
+                 brings it back"
+        )
+    })
 }
 
 /// How long a replica must run, where that alone tells that it is ready.

@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Problem;
 use super::alike::Alike;
 use super::judge::{Worth, worth};
-use super::place::{Eligible, Placer, limit};
+use super::place::{Ask, Eligible, Placer, beside, limit};
 use super::wanted::Wanted;
 use super::world::{Sighting, World};
 use crate::model::{
-    Cause, Count, FieldDifference, Generation, HostName, Seen, ServiceName, Slot, StackName,
+    Cause, Count, FieldDifference, Generation, HostName, Seating, Seen, ServiceName, Slot,
+    StackName,
 };
 
 /// What becomes of one service.
@@ -25,6 +26,8 @@ pub(super) struct Decision<'a> {
     pub(super) waiting: Vec<Slot>,
     /// Networks that must be made anew before its containers can be.
     pub(super) remade: BTreeSet<String>,
+    /// Why each replica is where it is, when somebody wants to know.
+    pub(super) seatings: Vec<Seating>,
 }
 
 /// What becomes of one replica.
@@ -101,14 +104,15 @@ pub(super) fn decide<'a>(
 ) -> Result<Decision<'a>, Vec<Problem>> {
     let eligible = placer.eligible(world, &wanted);
     let allowed = placer.allowed(world, &wanted, &eligible).map_err(|problem| vec![problem])?;
+    let is_stopped = placer.is_stopped(world, &wanted, &eligible);
+    placer.ledger.open(&wanted);
     let sightings = world.of_service(wanted.stack, wanted.service);
-    let seats = seats(&wanted, &eligible, &sightings);
+    let seats = if is_stopped { Vec::new() } else { seats(&wanted, &eligible, &sightings) };
     let alike = RefCell::default();
     let table = Table { world, wanted: &wanted, before, allowed: &allowed, alike };
     let going = table.without_a_seat(&seats, &sightings);
-    let mut taken: BTreeMap<HostName, u32> = BTreeMap::new();
+    let mut round = Round::default();
     let mut filled = Vec::new();
-    let mut problems = Vec::new();
     let mut by_slot: BTreeMap<Slot, Vec<Sighting<'a>>> = BTreeMap::new();
     for sighting in &sightings {
         by_slot.entry(sighting.live.identity.slot).or_default().push(*sighting);
@@ -116,43 +120,98 @@ pub(super) fn decide<'a>(
     for seat in &seats {
         let here = by_slot.get(&seat.slot).into_iter().flatten().copied();
         let here: Vec<_> = here.filter(|it| seat.has(it)).collect();
-        match table.fill(seat, here, &taken) {
+        match table.fill(seat, here, &round.taken) {
             Ok(Some(slot)) => {
                 if slot.does.current().is_some() {
-                    *taken.entry(slot.host.clone()).or_default() += 1;
-                    placer.settle(world, &wanted, &slot.host);
+                    round.seat(&table, placer, &slot, "it is there, and stays".to_owned());
+                } else {
+                    round.expect(&slot);
                 }
                 filled.push((seat, slot));
             }
             Ok(None) => {}
-            Err(problem) => problems.push(problem),
+            Err(problem) => round.problems.push(problem),
         }
     }
     let mut slots = Vec::new();
-    let mut waiting = Vec::new();
     for (seat, mut slot) in filled {
         if matches!(slot.does, Does::Create) {
-            match table.seat_host(seat, &slot, &eligible, placer, &taken) {
-                Ok(Some(host)) => slot.host = host,
+            match table.seat_host(seat, &slot, &eligible, placer, &round) {
+                Ok(Some((host, why))) => {
+                    slot.host = host;
+                    round.seat(&table, placer, &slot, why);
+                }
                 Ok(None) => {
-                    waiting.push(slot.slot);
+                    round.waiting.push(slot.slot);
                     continue;
                 }
                 Err(problem) => {
-                    problems.push(problem);
+                    round.problems.push(problem);
                     continue;
                 }
             }
-            *taken.entry(slot.host.clone()).or_default() += 1;
-            placer.settle(world, &wanted, &slot.host);
         }
         slots.push(slot);
     }
+    for (host, leaving) in &round.leaving {
+        placer.ledger.promise(&wanted, host, beside(&wanted, *leaving));
+    }
+    let Round { waiting, mut seatings, problems, .. } = round;
     if !problems.is_empty() {
         return Err(problems);
     }
+    seatings.sort();
     let remade = remade(&wanted, &slots, before);
-    Ok(Decision { wanted, slots, going, waiting, remade })
+    Ok(Decision { wanted, slots, going, waiting, remade, seatings })
+}
+
+/// The seats of one service while they are given away.
+#[derive(Default)]
+struct Round {
+    /// Replicas by host.
+    taken: BTreeMap<HostName, u32>,
+    /// Containers by host that go only when the new ones serve.
+    leaving: BTreeMap<HostName, usize>,
+    waiting: Vec<Slot>,
+    seatings: Vec<Seating>,
+    problems: Vec<Problem>,
+}
+
+impl Round {
+    fn ask(&self, slot: Slot) -> Ask<'_> {
+        Ask { slot, taken: &self.taken, leaving: &self.leaving }
+    }
+
+    /// Notes containers that a new one will take the place of.
+    fn expect(&mut self, slot: &SlotDecision<'_>) {
+        for old in slot.olds.iter().filter(|old| old.live.state.is_running()) {
+            *self.leaving.entry(old.host.clone()).or_default() += 1;
+        }
+    }
+
+    fn seat(
+        &mut self,
+        table: &Table<'_, '_>,
+        placer: &mut Placer,
+        slot: &SlotDecision<'_>,
+        why: String,
+    ) {
+        let (world, wanted) = (table.world, table.wanted);
+        if world.request.scope.explain {
+            let mut barred = placer.bars(world, wanted, self.ask(slot.slot));
+            barred.values_mut().for_each(|hosts| hosts.retain(|host| *host != slot.host));
+            barred.retain(|_, hosts| !hosts.is_empty());
+            self.seatings.push(Seating {
+                service: wanted.service.clone(),
+                slot: slot.slot,
+                host: slot.host.clone(),
+                why,
+                barred,
+            });
+        }
+        *self.taken.entry(slot.host.clone()).or_default() += 1;
+        placer.settle(world, wanted, &slot.host);
+    }
 }
 
 /// The networks of a service that are made anew where it has replicas.
@@ -244,7 +303,9 @@ impl<'a> Table<'_, 'a> {
             if slot == 0 {
                 going.push(Going { sighting: *sighting, cause: Cause::LeftOver });
             } else if self.selects(slot) {
-                going.push(Going { sighting: *sighting, cause: Cause::Scaled });
+                let is_drained = self.is_drained(sighting.host);
+                let cause = if is_drained { Cause::Drained } else { Cause::Scaled };
+                going.push(Going { sighting: *sighting, cause });
             }
         }
         going
@@ -258,24 +319,42 @@ impl<'a> Table<'_, 'a> {
         slot: &SlotDecision<'a>,
         eligible: &Eligible,
         placer: &mut Placer,
-        taken: &BTreeMap<HostName, u32>,
-    ) -> Result<Option<HostName>, Problem> {
+        round: &Round,
+    ) -> Result<Option<(HostName, String)>, Problem> {
+        let (world, wanted, ask) = (self.world, self.wanted, round.ask(seat.slot));
         if let Some(host) = &seat.host {
-            return Ok(Some(host.clone()));
+            let leaving = round.leaving.get(host).copied().unwrap_or_default();
+            let lacks = placer.ledger.lacks(world, wanted, host, beside(wanted, leaving));
+            return match lacks {
+                None => Ok(Some((host.clone(), "there is one on each host".to_owned()))),
+                Some(why) => Err(Problem::invalid(format!(
+                    "{}: its replica does not fit on {host} ({why})",
+                    wanted.path()
+                ))),
+            };
         }
-        let has_seat =
-            |host: &HostName| taken.get(host).copied().unwrap_or_default() < limit(self.wanted);
-        let mut before = slot.olds.iter().map(|old| old.host);
-        let stays = before.find(|host| self.allowed.contains(*host) && has_seat(host));
-        if let Some(host) = stays {
-            return Ok(Some(host.clone()));
+        let has_room = |host: &&HostName| placer.full(world, wanted, host, ask).is_none();
+        let before = slot.olds.iter().map(|old| old.host);
+        let mut before = before.filter(|host| self.allowed.contains(*host));
+        if let Some(host) = before.find(has_room) {
+            return Ok(Some((host.clone(), "the one before it is there".to_owned())));
         }
         if slot.olds.is_empty() && !eligible.silent.is_empty() {
             return Ok(None);
         }
         // A volume that a replica before this one brings may leave fewer hosts.
-        let allowed = placer.allowed(self.world, self.wanted, eligible)?;
-        placer.choose(self.world, self.wanted, &allowed, taken).map(Some)
+        let allowed = placer.allowed(world, wanted, eligible)?;
+        placer.choose(world, wanted, &allowed, ask).map(Some)
+    }
+
+    /// Stands for the host of what is made until one is chosen.
+    fn any_host(&self) -> Option<HostName> {
+        let mut all = self.world.hosts.keys().chain(self.world.silent.keys());
+        all.next().map(|it| (*it).clone())
+    }
+
+    fn is_drained(&self, host: &HostName) -> bool {
+        self.world.hosts.get(host).is_some_and(|it| it.drained.is_some())
     }
 
     fn selects(&self, slot: Slot) -> bool {
@@ -319,9 +398,7 @@ impl<'a> Table<'_, 'a> {
             let (cause, fields) = why.unwrap_or_else(|| (self.missing(), Vec::new()));
             let host = seat.host.clone().or(here.first().map(|it| it.host.clone()));
             let host = host.or(self.allowed.first().cloned());
-            let Some(host) =
-                host.or_else(|| self.world.silent.keys().next().map(|it| (*it).clone()))
-            else {
+            let Some(host) = host.or_else(|| self.any_host()) else {
                 return Ok(None);
             };
             return Ok(Some(SlotDecision {
@@ -398,9 +475,11 @@ impl<'a> Table<'_, 'a> {
     ) -> Result<Worth, Problem> {
         let (wanted, slot) = (self.wanted, sighting.live.identity.slot);
         let unfit = |cause: Cause| Ok(Worth::Unfit(cause, Vec::new()));
-        if !self.allowed.contains(sighting.host)
-            || taken.get(sighting.host).copied().unwrap_or_default() >= limit(wanted)
-        {
+        let is_allowed = self.allowed.contains(sighting.host);
+        if !is_allowed && self.is_drained(sighting.host) {
+            return unfit(Cause::Drained);
+        }
+        if !is_allowed || taken.get(sighting.host).copied().unwrap_or_default() >= limit(wanted) {
             return unfit(Cause::Misplaced);
         }
         if self.world.request.scope.replaces(wanted.stack, wanted.service, slot) {

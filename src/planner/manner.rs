@@ -27,7 +27,6 @@ impl Manner {
         members: &[Member<'_>],
         remade: Option<&String>,
     ) -> Self {
-        let rollout = &wanted.target.rollout;
         let forced = match remade {
             Some(network) => Some(format!("the network {network} must be made anew")),
             None => stop_first(world, wanted, members.len()),
@@ -36,12 +35,10 @@ impl Manner {
             Some(_) => UpdateOrder::StopFirst,
             None => UpdateOrder::StartFirst,
         };
-        let said = wanted.order.parallelism.map(|it| usize::try_from(it).unwrap_or(usize::MAX));
-        let batch = match (said, order, rollout.strategy) {
+        let batch = match order {
             _ if remade.is_some() => 0,
-            (Some(said), ..) => said,
-            (None, UpdateOrder::StopFirst, _) | (None, _, Strategy::Rolling) => 1,
-            (None, UpdateOrder::StartFirst, Strategy::AllAtOnce) => 0,
+            UpdateOrder::StopFirst => said_batch(wanted).unwrap_or(1),
+            UpdateOrder::StartFirst => batch_of(wanted),
         };
         let moves_ports = order == UpdateOrder::StartFirst && has_other_backends(world, wanted);
         Self {
@@ -74,6 +71,23 @@ fn about(wanted: &Wanted<'_>) -> Nanos {
         (None, None) => wanted.order.monitor.unwrap_or(RUNS_FOR).0,
     };
     Nanos(ready.saturating_add(2 * SECOND))
+}
+
+fn said_batch(wanted: &Wanted<'_>) -> Option<usize> {
+    wanted.order.parallelism.map(|it| usize::try_from(it).unwrap_or(usize::MAX))
+}
+
+/// How many replicas come at a time before as many go; 0 for all.
+pub(super) fn batch_of(wanted: &Wanted<'_>) -> usize {
+    said_batch(wanted).unwrap_or(match wanted.target.rollout.strategy {
+        Strategy::Rolling => 1,
+        Strategy::AllAtOnce => 0,
+    })
+}
+
+/// Whether two containers of a service can never be on one host together.
+pub(super) fn must_stop_first(wanted: &Wanted<'_>) -> bool {
+    !wanted.fixed_ports().is_empty() || wanted.target.container.container_name.is_some()
 }
 
 /// Why old and new replicas cannot run together; `None` when they can.

@@ -21,6 +21,7 @@ mod id;
 mod judge;
 #[cfg(test)]
 mod laws;
+mod ledger;
 mod manner;
 mod member;
 mod overlay;

@@ -1,20 +1,30 @@
 //! Which host a replica goes to. What runs well is not moved; this is asked only for replicas
 //! that have no host yet.
+//!
+//! The one idea: a host is either possible or *barred* for one reason in words. The same words
+//! stand in a problem when nothing is left, and in what `plan --explain` says.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::Problem;
+use super::ledger::Ledger;
 use super::wanted::Wanted;
 use super::world::World;
-use crate::model::{Count, HostName, Reservations};
+use crate::model::{Count, EngineInfo, HostName, Packing, Slot, UpdateOrder};
 use crate::settings::{Constraint, Facts, Host, Operator, Platform};
+
+/// The most hosts that a message names for one reason.
+const NAMED_MAX: usize = 10;
 
 /// The hosts that a service's constraints allow.
 pub(super) struct Eligible {
-    /// Those that answered.
+    /// Those that answered, without those that are drained.
     pub(super) answered: Rc<BTreeSet<HostName>>,
-    /// Those that did not.
+    /// Those that answered and are drained: nothing new goes there.
+    pub(super) drained: BTreeSet<HostName>,
+    /// Those that did not answer.
     pub(super) silent: BTreeSet<HostName>,
 }
 
@@ -26,26 +36,36 @@ pub(super) struct Placer {
     homes: BTreeMap<String, BTreeSet<HostName>>,
     /// Replicas of ours on each host.
     load: BTreeMap<HostName, usize>,
-    /// What replicas have reserved on each host: processors in billionths, bytes.
-    reserved: BTreeMap<HostName, (i64, i64)>,
+    /// What they have been promised.
+    pub(super) ledger: Ledger,
+}
+
+/// One more replica, and what of its service is where.
+#[derive(Clone, Copy)]
+pub(super) struct Ask<'q> {
+    pub(super) slot: Slot,
+    /// Replicas that stay or have been placed.
+    pub(super) taken: &'q BTreeMap<HostName, u32>,
+    /// Containers that go only when the new ones serve.
+    pub(super) leaving: &'q BTreeMap<HostName, usize>,
 }
 
 impl Eligible {
     fn new(world: &World<'_>, wanted: &Wanted<'_>) -> Self {
         let constraints = constraints(wanted);
-        let (mut answered, mut silent) = (BTreeSet::new(), BTreeSet::new());
+        let [mut answered, mut drained, mut silent] = [const { BTreeSet::new() }; 3];
         for (name, settings) in &world.request.inventory.hosts {
             let host = HostName::from(name.clone());
             if !allow(world, &constraints, &host, settings) {
                 continue;
             }
-            if world.hosts.contains_key(&host) {
-                answered.insert(host);
-            } else {
-                silent.insert(host);
-            }
+            match world.hosts.get(&host) {
+                None => silent.insert(host),
+                Some(state) if state.drained.is_some() => drained.insert(host),
+                Some(_) => answered.insert(host),
+            };
         }
-        Self { answered: Rc::new(answered), silent }
+        Self { answered: Rc::new(answered), drained, silent }
     }
 }
 
@@ -65,27 +85,29 @@ fn allow(
     world: &World<'_>,
     constraints: &[Option<Constraint>],
     host: &HostName,
-    settings: &crate::settings::Host,
+    settings: &Host,
 ) -> bool {
-    let engine = world.hosts.get(host).map(|state| state.engine.platform.as_str());
+    let engine = world.hosts.get(host).map(|state| &state.engine);
     let holds = |it: &Option<Constraint>| it.as_ref().is_some_and(|it| holds(it, settings, engine));
     constraints.iter().all(holds)
 }
 
-/// Whether placement constraints allow a host; `platform` is what its engine says, if it does.
-pub fn is_allowed(constraints: &[String], host: &Host, platform: Option<&str>) -> bool {
+/// Whether placement constraints allow a host; `engine` is what its engine says, if it does.
+pub fn is_allowed(constraints: &[String], host: &Host, engine: Option<&EngineInfo>) -> bool {
     constraints.iter().all(|text| {
         let Ok(constraint) = Constraint::parse(text) else { return false };
-        holds(&constraint, host, platform)
+        holds(&constraint, host, engine)
     })
 }
 
 /// What only a silent engine could tell counts as true: the host may be one that is allowed.
-fn holds(constraint: &Constraint, host: &Host, platform: Option<&str>) -> bool {
+fn holds(constraint: &Constraint, host: &Host, engine: Option<&EngineInfo>) -> bool {
     let ask = |platform: Option<&Platform>| {
-        constraint.holds(Facts { name: &host.name, labels: &host.labels, platform })
+        let engine = engine.map(|it| &it.labels);
+        constraint.holds(Facts { name: &host.name, labels: &host.labels, engine, platform })
     };
-    let Some(platform) = platform else { return ask(None).unwrap_or(true) };
+    let Some(engine) = engine else { return ask(None).unwrap_or(true) };
+    let platform = engine.platform.as_str();
     let (os, arch) = platform.split_once('/').unwrap_or((platform, ""));
     let answers = names_of(arch).into_iter().map(|arch| {
         let platform = Platform { os: os.to_owned(), arch: arch.to_owned() };
@@ -118,7 +140,7 @@ impl Placer {
                 homes.entry(volume.clone()).or_default().insert((*host).clone());
             }
         }
-        Self { eligible: BTreeMap::new(), homes, load, reserved: BTreeMap::new() }
+        Self { eligible: BTreeMap::new(), homes, load, ledger: Ledger::new(world) }
     }
 
     /// The hosts that a service's constraints allow.
@@ -139,21 +161,25 @@ impl Placer {
         wanted: &Wanted<'_>,
         eligible: &Eligible,
     ) -> Result<Rc<BTreeSet<HostName>>, Problem> {
-        let mut allowed = Rc::clone(&eligible.answered);
-        if allowed.is_empty() && eligible.silent.is_empty() {
+        let Eligible { answered, drained, silent } = eligible;
+        if answered.is_empty() && drained.is_empty() && silent.is_empty() {
             let message = format!("{}: no host fulfils its constraints", wanted.path());
             return Err(
                 Problem::invalid(message).hint("hosts and their labels are in the inventory")
             );
         }
         if wanted.target.replicas == Count::Global {
-            return Ok(allowed);
+            return Ok(Rc::clone(answered));
         }
+        let mut allowed = match drained.is_empty() {
+            true => Rc::clone(answered),
+            false => Rc::new(answered.union(drained).cloned().collect()),
+        };
         for volume in wanted.volumes(world) {
             let Some(homes) = self.homes.get(&volume.name) else { continue };
             let left = homes.iter().filter(|host| allowed.contains(*host)).cloned();
             allowed = Rc::new(left.collect());
-            if allowed.is_empty() && eligible.silent.is_empty() {
+            if allowed.is_empty() && silent.is_empty() {
                 let names: Vec<&str> = homes.iter().map(HostName::as_str).collect();
                 return Err(Problem::invalid(format!(
                     "{}: the volume {} is on {}, where the service may not run",
@@ -164,7 +190,43 @@ impl Placer {
                 .hint("data is never moved; change the constraints, or move it by hand"));
             }
         }
-        Ok(allowed)
+        if drained.is_empty() {
+            return Ok(allowed);
+        }
+        let undrained = allowed.iter().filter(|host| answered.contains(*host)).cloned();
+        let undrained: BTreeSet<HostName> = undrained.collect();
+        if !undrained.is_empty() {
+            return Ok(Rc::new(undrained));
+        }
+        // Nowhere else to go: what is there stays, unless the drain is forced.
+        let own = world.of_service(wanted.stack, wanted.service);
+        let stays = allowed.iter().filter(|host| {
+            let is_forced = world.hosts[*host].drained.as_ref().is_some_and(|it| it.is_forced);
+            !is_forced && own.iter().any(|it| it.host == *host)
+        });
+        Ok(Rc::new(stays.cloned().collect()))
+    }
+
+    /// Whether a service is stopped, because all hosts that could have it are drained by force.
+    pub(super) fn is_stopped(
+        &self,
+        world: &World<'_>,
+        wanted: &Wanted<'_>,
+        eligible: &Eligible,
+    ) -> bool {
+        if wanted.target.replicas == Count::Global || eligible.drained.is_empty() {
+            return false;
+        }
+        let volumes = wanted.volumes(world);
+        let homes: Vec<_> = volumes.iter().filter_map(|it| self.homes.get(&it.name)).collect();
+        let is_home = |host: &&HostName| homes.iter().all(|homes| homes.contains(*host));
+        let is_forced =
+            |host: &HostName| world.hosts[host].drained.as_ref().is_some_and(|it| it.is_forced);
+        let mut drained = eligible.drained.iter().filter(is_home).peekable();
+        !eligible.answered.iter().any(|host| is_home(&host))
+            && eligible.silent.is_empty()
+            && drained.peek().is_some()
+            && drained.all(is_forced)
     }
 
     /// Notes that a replica is on a host.
@@ -175,73 +237,183 @@ impl Placer {
                 homes.insert(host.clone());
             }
         }
-        let (cpus, memory) = needs(&wanted.target.reservations);
-        if (cpus, memory) == (0, 0) {
-            return;
-        }
-        let reserved = self.reserved.entry(host.clone()).or_default();
-        reserved.0 = reserved.0.saturating_add(cpus);
-        reserved.1 = reserved.1.saturating_add(memory);
+        self.ledger.promise(wanted, host, 1);
     }
 
-    /// The best host for one more replica, given where the service's others are.
+    /// The best host for one more replica, and why it is the best.
     pub(super) fn choose(
         &mut self,
         world: &World<'_>,
         wanted: &Wanted<'_>,
         allowed: &BTreeSet<HostName>,
-        taken: &BTreeMap<HostName, u32>,
-    ) -> Result<HostName, Problem> {
-        let limit = limit(wanted);
-        let open = allowed.iter().filter(|host| {
-            taken.get(*host).copied().unwrap_or_default() < limit
-                && self.has_room(world, wanted, host)
-        });
+        ask: Ask<'_>,
+    ) -> Result<(HostName, String), Problem> {
+        let open = allowed.iter().filter(|host| self.full(world, wanted, host, ask).is_none());
+        let packs = wanted.target.placement.strategy == Packing::Binpack;
         let best = open.min_by_key(|host| {
-            let spread: Vec<u32> = wanted
-                .target
-                .placement
-                .spread
-                .iter()
-                .map(|label| shared(world, label, host, taken))
-                .collect();
-            let own = taken.get(*host).copied().unwrap_or_default();
-            (spread, own, self.load.get(*host).copied().unwrap_or_default(), *host)
+            let shares = wanted.target.placement.spread.iter();
+            let spread: Vec<u32> =
+                shares.map(|label| shared(world, label, host, ask.taken)).collect();
+            let load = self.load.get(*host).copied().unwrap_or_default();
+            let (full, own) = match packs {
+                true => (Reverse(self.ledger.fullness(world, wanted, host)), 0),
+                false => (Reverse(0), ask.taken.get(*host).copied().unwrap_or_default()),
+            };
+            let load = if packs { Err(Reverse(load)) } else { Ok(load) };
+            (spread, full, own, load, *host)
         });
-        let Some(best) = best.cloned() else { return Err(self.no_room(wanted, allowed)) };
+        let Some(best) = best.cloned() else { return Err(self.no_room(world, wanted, ask)) };
+        let why = self.praise(world, wanted, &best, ask);
         *self.load.entry(best.clone()).or_default() += 1;
-        Ok(best)
+        Ok((best, why))
     }
 
-    fn no_room(&self, wanted: &Wanted<'_>, allowed: &BTreeSet<HostName>) -> Problem {
-        let names: Vec<&str> = allowed.iter().map(HostName::as_str).collect();
-        let why = if let Some(port) = wanted.fixed_ports().first() {
-            format!("only one of them fits on a host, because the host port {port} is fixed")
-        } else if let Some(most) = wanted.target.placement.max_replicas_per_node {
-            format!("`max_replicas_per_node` is {most}")
-        } else {
-            "what they reserve is more than the hosts have".to_owned()
-        };
-        Problem::invalid(format!(
-            "{}: its replicas do not fit on {}: {why}",
+    /// Why a host was the best, in words.
+    fn praise(
+        &self,
+        world: &World<'_>,
+        wanted: &Wanted<'_>,
+        host: &HostName,
+        ask: Ask<'_>,
+    ) -> String {
+        let placement = &wanted.target.placement;
+        let mut words = Vec::new();
+        for label in &placement.spread {
+            let count = shared(world, label, host, ask.taken);
+            words.push(format!("replicas of it where {label} is the same: {count}"));
+        }
+        let load = self.load.get(host).copied().unwrap_or_default();
+        match placement.strategy {
+            Packing::Binpack => {
+                let tenths = self.ledger.fullness(world, wanted, host) / 20_000;
+                words.push(format!("it is the fullest that has room, {tenths} % with it"));
+            }
+            Packing::Spread => {
+                let own = ask.taken.get(host).copied().unwrap_or_default();
+                words.push(format!("replicas of it there: {own}, containers: {load}"));
+            }
+        }
+        words.join("; ")
+    }
+
+    /// Why a replica cannot go to a host; `None` when it can.
+    pub(super) fn barred(
+        &self,
+        world: &World<'_>,
+        wanted: &Wanted<'_>,
+        host: &HostName,
+        ask: Ask<'_>,
+    ) -> Option<String> {
+        self.excluded(world, wanted, host).or_else(|| self.full(world, wanted, host, ask))
+    }
+
+    /// Why a host that may have a service has no room for one more of it.
+    pub(super) fn full(
+        &self,
+        world: &World<'_>,
+        wanted: &Wanted<'_>,
+        host: &HostName,
+        ask: Ask<'_>,
+    ) -> Option<String> {
+        let own = ask.taken.get(host).copied().unwrap_or_default();
+        if own >= limit(wanted) {
+            return Some(limited(wanted));
+        }
+        let holder = self.ledger.holder(world, wanted, host);
+        let leaving = ask.leaving.get(host).copied().unwrap_or_default();
+        let beside = beside(wanted, leaving);
+        holder.or_else(|| self.ledger.lacks(world, wanted, host, beside))
+    }
+
+    /// Why no replica of a service may ever be on a host, as things stand.
+    fn excluded(&self, world: &World<'_>, wanted: &Wanted<'_>, host: &HostName) -> Option<String> {
+        let settings = world.settings(host)?;
+        let state = world.hosts.get(host).copied();
+        let texts = wanted.target.placement.constraints.iter().zip(constraints(wanted));
+        for (text, constraint) in texts {
+            if !constraint.is_some_and(|it| holds(&it, settings, state.map(|it| &it.engine))) {
+                return Some(format!("`{text}` does not hold"));
+            }
+        }
+        let Some(state) = state else { return Some("it did not answer".to_owned()) };
+        if wanted.target.replicas != Count::Global {
+            for volume in wanted.volumes(world) {
+                let Some(homes) = self.homes.get(&volume.name) else { continue };
+                if !homes.contains(host) {
+                    let homes: Vec<&str> = homes.iter().map(HostName::as_str).collect();
+                    return Some(format!("the volume {} is on {}", volume.name, homes.join(", ")));
+                }
+            }
+        }
+        let drained = state.drained.as_ref()?;
+        let own = world.of_service(wanted.stack, wanted.service);
+        let is_pinned = !drained.is_forced && own.iter().any(|it| it.host == host);
+        (!is_pinned).then(|| format!("it is drained by {}", drained.by))
+    }
+
+    /// Every host that a replica cannot go to, by the reason.
+    pub(super) fn bars(
+        &self,
+        world: &World<'_>,
+        wanted: &Wanted<'_>,
+        ask: Ask<'_>,
+    ) -> BTreeMap<String, BTreeSet<HostName>> {
+        let mut bars: BTreeMap<String, BTreeSet<HostName>> = BTreeMap::new();
+        for name in world.request.inventory.hosts.keys() {
+            let host = HostName::from(name.clone());
+            if let Some(why) = self.barred(world, wanted, &host, ask) {
+                bars.entry(why).or_default().insert(host);
+            }
+        }
+        bars
+    }
+
+    /// What is missing where, host by host.
+    fn no_room(&self, world: &World<'_>, wanted: &Wanted<'_>, ask: Ask<'_>) -> Problem {
+        let lines: Vec<String> = self
+            .bars(world, wanted, ask)
+            .into_iter()
+            .map(|(why, hosts)| format!("{}: {why}", named(&hosts)))
+            .collect();
+        let problem = Problem::invalid(format!(
+            "{}: replica {} fits on no host ({})",
             wanted.path(),
-            if names.is_empty() { "any host".to_owned() } else { names.join(", ") }
-        ))
+            ask.slot,
+            lines.join("; ")
+        ));
+        if ask.leaving.values().any(|count| beside(wanted, *count) > 0) {
+            return problem.hint(
+                "`update_config: {order: stop-first}` needs no room beside the old replicas, and \
+                 `rollout: {strategy: rolling}` less",
+            );
+        }
+        problem.hint(
+            "`gitdeploy hosts` says what hosts have; `capacity:` of the inventory, what \
+                      replicas may use",
+        )
     }
+}
 
-    fn has_room(&self, world: &World<'_>, wanted: &Wanted<'_>, host: &HostName) -> bool {
-        let (Some(state), Some(settings)) = (world.hosts.get(host), world.settings(host)) else {
-            return false;
-        };
-        let (cpus, memory) = needs(&wanted.target.reservations);
-        let (cpus_taken, memory_taken) = self.reserved.get(host).copied().unwrap_or_default();
-        let cpus_there = settings.capacity.cpus.unwrap_or(state.engine.cpus as f64) * 1e9;
-        let memory_there = settings.capacity.memory.unwrap_or(state.engine.memory);
-        (cpus == 0 || cpus.saturating_add(cpus_taken) as f64 <= cpus_there)
-            && (memory == 0
-                || u64::try_from(memory.saturating_add(memory_taken))
-                    .is_ok_and(|needed| needed <= memory_there))
+/// How many old replicas of a host run beside a new one, until requests have moved.
+pub(super) fn beside(wanted: &Wanted<'_>, leaving: usize) -> usize {
+    if super::manner::must_stop_first(wanted) || wanted.order.order == Some(UpdateOrder::StopFirst)
+    {
+        return 0;
     }
+    match super::manner::batch_of(wanted) {
+        0 => leaving,
+        batch => leaving.min(batch),
+    }
+}
+
+fn named(hosts: &BTreeSet<HostName>) -> String {
+    let mut names: Vec<&str> = hosts.iter().map(HostName::as_str).take(NAMED_MAX).collect();
+    let more = hosts.len().saturating_sub(NAMED_MAX);
+    let rest = format!("{more} more");
+    if more > 0 {
+        names.push(&rest);
+    }
+    names.join(", ")
 }
 
 /// The most replicas of a service on one host.
@@ -252,14 +424,26 @@ pub(super) fn limit(wanted: &Wanted<'_>) -> u32 {
     if is_alone { 1 } else { most }
 }
 
-fn needs(reservations: &Reservations) -> (i64, i64) {
-    (reservations.cpus.map_or(0, |it| it.0), reservations.memory.map_or(0, |it| it.0))
+/// Why a host takes no more of a service.
+fn limited(wanted: &Wanted<'_>) -> String {
+    if let Some(port) = wanted.fixed_ports().first() {
+        return format!("another replica has the fixed host port {port}");
+    }
+    if let Some(name) = &wanted.target.container.container_name {
+        return format!("another replica is called {name}");
+    }
+    format!("`max_replicas_per_node` is {}", limit(wanted))
 }
 
 /// How many replicas are on hosts with the same value of a label.
 fn shared(world: &World<'_>, label: &str, host: &HostName, taken: &BTreeMap<HostName, u32>) -> u32 {
-    let label = label.strip_prefix("node.labels.").unwrap_or(label);
-    let value = |host: &HostName| world.settings(host).and_then(|it| it.labels.get(label));
+    let value = |host: &HostName| {
+        if let Some(label) = label.strip_prefix("engine.labels.") {
+            return world.hosts.get(host).and_then(|it| it.engine.labels.get(label));
+        }
+        let label = label.strip_prefix("node.labels.").unwrap_or(label);
+        world.settings(host).and_then(|it| it.labels.get(label))
+    };
     let own = value(host);
     taken.iter().filter(|(other, _)| value(other) == own).map(|(_, count)| count).sum()
 }

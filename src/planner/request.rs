@@ -46,6 +46,8 @@ pub struct Scope {
     pub removes_volumes: bool,
     /// Whether a host that does not answer is left as it is, instead of ending the plan.
     pub skip_unreachable: bool,
+    /// Whether the plan says why each replica is where it is. It is the same plan.
+    pub explain: bool,
     /// Whether replicas are replaced as the settings say for an update, or for the way back.
     pub course: Course,
 }

@@ -7,6 +7,7 @@ mod fleet;
 mod linter;
 mod order;
 mod overlay;
+mod placing;
 mod probing;
 mod proxies;
 mod refused;

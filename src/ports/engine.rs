@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::PortError;
 use crate::model::{
-    Endpoint, Hook, HostState, LiveContainer, Millis, Nanos, Owner, Probe, RegistryImage, Release,
-    Replica, Room, StackName,
+    Drained, Endpoint, Hook, HostState, LiveContainer, Millis, Nanos, Owner, Probe, RegistryImage,
+    Release, Replica, Room, StackName,
 };
 
 /// Whether a call changed anything.
@@ -220,6 +220,12 @@ pub trait Engine: Send + Sync {
     /// tell it.
     async fn room(&self) -> Result<Option<Room>, PortError> {
         Ok(None)
+    }
+
+    /// Says on the host that replicas shall leave it and none come; `None` gives it back.
+    async fn mark_drained(&self, mark: Option<&Drained>) -> Result<Applied, PortError> {
+        let _ = mark;
+        Err(PortError::Refused("this engine cannot be drained".to_owned()))
     }
 
     /// Makes the engine the first node of a swarm, which others reach at `address`.

@@ -95,7 +95,7 @@ fn parsed(placement: &Placement) -> Vec<Constraint> {
 }
 
 fn holds(constraint: &Constraint, host: &Host) -> Option<bool> {
-    constraint.holds(Facts { name: &host.name, labels: &host.labels, platform: None })
+    constraint.holds(Facts { name: &host.name, labels: &host.labels, engine: None, platform: None })
 }
 
 fn no_host(place: &Place<'_>, placement: &Placement, inventory: &Inventory) -> Diagnostic {
@@ -146,7 +146,7 @@ fn suggest(problem: Diagnostic, constraint: &Constraint, inventory: &Inventory) 
             }
         }
         (Subject::Hostname | Subject::Label(_), Operator::IsNot)
-        | (Subject::Os | Subject::Arch, _) => problem,
+        | (Subject::EngineLabel(_) | Subject::Os | Subject::Arch, _) => problem,
     }
 }
 

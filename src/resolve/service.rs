@@ -56,7 +56,10 @@ pub(super) fn service(
         spec_hash: spec_hash(&spec),
         container: spec,
         replicas: count(service, deploy),
-        placement: placement(place, deploy.fields("placement"), problems),
+        placement: Placement {
+            strategy: cutover.packing.value,
+            ..placement(place, deploy.fields("placement"), problems)
+        },
         reservations: reservations(deploy.fields("resources").fields("reservations")),
         rollout: rollout(deploy, &cutover),
         health: gate(&extension, &cutover),
@@ -167,7 +170,8 @@ fn placement(
         .filter_map(|preference| Fields::of(preference).text("spread"))
         .collect();
     let most = placement.int("max_replicas_per_node").and_then(|most| u32::try_from(most).ok());
-    Placement { constraints, spread, max_replicas_per_node: most.filter(|most| *most > 0) }
+    let max_replicas_per_node = most.filter(|most| *most > 0);
+    Placement { constraints, spread, max_replicas_per_node, ..Placement::default() }
 }
 
 fn reservations(reservations: Fields<'_>) -> Reservations {

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::diag::{Diagnostic, Span};
-use crate::model::Name;
+use crate::model::{Name, Packing};
 use crate::settings::address::parse_port;
 use crate::settings::formats::parse_duration;
 use crate::settings::placed::{items, parsed, text};
@@ -21,7 +21,7 @@ use shape::route_host;
 
 pub use effective::{Cutover, Effective, Whence};
 pub use shape::EXTENSION;
-pub(super) use shape::{DRAIN, HEALTH, ROLLOUT};
+pub(super) use shape::{DRAIN, HEALTH, PLACEMENT, ROLLOUT};
 
 /// Strategies that have a name and no code yet.
 const PLANNED: [&str; 2] = ["blue-green", "canary"];
@@ -37,6 +37,8 @@ pub struct Extension {
     pub drain: Drain,
     /// In which order replicas change.
     pub rollout: Rollout,
+    /// Which host a replica goes to.
+    pub packing: Option<Placed<Packing>>,
 }
 
 /// Requests that a proxy sends to a service.
@@ -116,6 +118,8 @@ pub struct Defaults {
     pub drain: Drain,
     /// In which order replicas change.
     pub rollout: Rollout,
+    /// Which host a replica goes to.
+    pub packing: Option<Placed<Packing>>,
 }
 
 impl Extension {
@@ -130,8 +134,8 @@ impl Extension {
         problems.extend(found);
         let routes: Vec<Route> = items(node, "routes").iter().filter_map(Route::read).collect();
         refuse_duplicate_routes(&routes, problems);
-        let Defaults { health, drain, rollout } = Defaults::read(node, problems);
-        Self { routes, health, drain, rollout }
+        let Defaults { health, drain, rollout, packing } = Defaults::read(node, problems);
+        Self { routes, health, drain, rollout, packing }
     }
 }
 
@@ -194,7 +198,7 @@ fn unknown_proxy(name: &Placed<Name>, inventory: &Inventory) -> Diagnostic {
 }
 
 impl Defaults {
-    /// Reads the three records that `x-gitdeploy` and `defaults:` have in common, once their
+    /// Reads the records that `x-gitdeploy` and `defaults:` have in common, once their
     /// shapes have been checked.
     pub(super) fn read(node: &Node, problems: &mut Vec<Diagnostic>) -> Self {
         let health = node.get("health").map(|node| Health::read(node, problems));
@@ -206,7 +210,16 @@ impl Defaults {
             health: health.unwrap_or_default(),
             drain: drain.unwrap_or_default(),
             rollout: rollout.unwrap_or_default(),
+            packing: node.get("placement").and_then(|node| parsed(node, "strategy", packing)),
         }
+    }
+}
+
+fn packing(text: &str) -> Result<Packing, String> {
+    match text {
+        "spread" => Ok(Packing::Spread),
+        "binpack" => Ok(Packing::Binpack),
+        other => Err(format!("`{other}` is no strategy of placement")),
     }
 }
 

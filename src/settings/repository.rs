@@ -13,7 +13,7 @@ use crate::model::Name;
 use crate::settings::document::{
     Document, only_one_of, read_checked, referenced, refuse_templates,
 };
-use crate::settings::extension::{DRAIN, HEALTH, ROLLOUT, explain_planned_strategy};
+use crate::settings::extension::{DRAIN, HEALTH, PLACEMENT, ROLLOUT, explain_planned_strategy};
 use crate::settings::names::NAME;
 use crate::settings::placed::{entries, items, number, parsed, text, texts};
 use crate::settings::stacks::{GLOB, Glob};
@@ -95,6 +95,7 @@ static DEFAULTS: Record = Record {
         ),
         Field::optional("drain", Shape::Record(&DRAIN), "As in a service."),
         Field::optional("rollout", Shape::Record(&ROLLOUT), "As in a service."),
+        Field::optional("placement", Shape::Record(&PLACEMENT), "As in a service."),
     ],
     extensions: false,
 };

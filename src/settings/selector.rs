@@ -16,6 +16,8 @@ pub struct Facts<'a> {
     pub name: &'a Name,
     /// Its labels.
     pub labels: &'a BTreeMap<String, String>,
+    /// Its engine's own labels; `None` until the engine has been asked.
+    pub engine: Option<&'a BTreeMap<String, String>>,
     /// What its engine runs on; `None` until the engine has been asked.
     pub platform: Option<&'a Platform>,
 }
@@ -34,6 +36,8 @@ pub struct Platform {
 pub enum Subject {
     /// A label of the host.
     Label(String),
+    /// A label that its engine has been given.
+    EngineLabel(String),
     /// The host's name in the inventory.
     Hostname,
     /// The operating system of its engine.
@@ -81,9 +85,10 @@ impl Constraint {
 
     /// Whether a host fulfils it; `None` when only its engine can tell.
     pub fn holds(&self, facts: Facts<'_>) -> Option<bool> {
-        let Facts { name, labels, platform } = facts;
+        let Facts { name, labels, engine, platform } = facts;
         let actual = match &self.subject {
             Subject::Label(label) => labels.get(label).map(String::as_str),
+            Subject::EngineLabel(label) => engine?.get(label).map(String::as_str),
             Subject::Hostname => Some(name.as_str()),
             Subject::Os => Some(platform?.os.as_str()),
             Subject::Arch => Some(platform?.arch.as_str()),
@@ -104,6 +109,11 @@ fn subject_of(text: &str) -> Result<Subject, String> {
         label_key(label)?;
         return Ok(Subject::Label(label.to_owned()));
     }
+    if lower.starts_with("engine.labels.") {
+        let label = text.get("engine.labels.".len()..).unwrap_or_default();
+        label_key(label)?;
+        return Ok(Subject::EngineLabel(label.to_owned()));
+    }
     match lower.as_str() {
         "node.hostname" => Ok(Subject::Hostname),
         "node.platform.os" => Ok(Subject::Os),
@@ -116,12 +126,9 @@ fn subject_of(text: &str) -> Result<Subject, String> {
         "node.id" | "node.ip" => {
             Err(format!("`{text}` is a swarm's; ask for `node.hostname` instead"))
         }
-        _ if lower.starts_with("engine.labels.") => {
-            Err("labels are those of the inventory; ask for `node.labels.…`".into())
-        }
         _ => Err(format!(
-            "`{text}` is unknown; there are `node.labels.…`, `node.hostname`, `node.platform.os` \
-             and `node.platform.arch`"
+            "`{text}` is unknown; there are `node.labels.…`, `engine.labels.…`, `node.hostname`, \
+             `node.platform.os` and `node.platform.arch`"
         )),
     }
 }
@@ -150,7 +157,7 @@ impl HostSelector {
 
     /// Whether a host fulfils all conditions.
     pub fn matches(&self, name: &Name, labels: &BTreeMap<String, String>) -> bool {
-        let facts = Facts { name, labels, platform: None };
+        let facts = Facts { name, labels, engine: None, platform: None };
         self.0.iter().all(|constraint| constraint.holds(facts) == Some(true))
     }
 }
@@ -184,6 +191,9 @@ impl fmt::Display for Constraint {
         };
         match &self.subject {
             Subject::Label(label) => write!(f, "node.labels.{label} {operator} {}", self.value),
+            Subject::EngineLabel(label) => {
+                write!(f, "engine.labels.{label} {operator} {}", self.value)
+            }
             Subject::Hostname => write!(f, "node.hostname {operator} {}", self.value),
             Subject::Os => write!(f, "node.platform.os {operator} {}", self.value),
             Subject::Arch => write!(f, "node.platform.arch {operator} {}", self.value),
@@ -204,7 +214,7 @@ mod tests {
     #[test]
     fn constraints_are_those_of_compose() {
         let (name, labels) = web_1();
-        let facts = Facts { name: &name, labels: &labels, platform: None };
+        let facts = Facts { name: &name, labels: &labels, engine: None, platform: None };
         for (text, holds) in [
             ("node.labels.role == web", Some(true)),
             ("node.labels.role==WEB", Some(true)),
@@ -231,7 +241,6 @@ mod tests {
             "web",
             "node.role == manager",
             "node.id == x",
-            "engine.labels.x == y",
             "node.lables.x==y",
             "node.labels. == x",
             "node.labels.x == ",
@@ -245,12 +254,11 @@ mod tests {
         web: it has neither `==` nor `!=`
         node.role == manager: hosts have no managers and workers among them; give them labels in the inventory and ask for `node.labels.…`
         node.id == x: `node.id` is a swarm's; ask for `node.hostname` instead
-        engine.labels.x == y: labels are those of the inventory; ask for `node.labels.…`
-        node.lables.x==y: `node.lables.x` is unknown; there are `node.labels.…`, `node.hostname`, `node.platform.os` and `node.platform.arch`
+        node.lables.x==y: `node.lables.x` is unknown; there are `node.labels.…`, `engine.labels.…`, `node.hostname`, `node.platform.os` and `node.platform.arch`
         node.labels. == x: a label's name starts with a letter or a digit
         node.labels.x == : a value is missing behind the comparison
         node.labels.x === y: a value is missing behind the comparison
-        == y: `` is unknown; there are `node.labels.…`, `node.hostname`, `node.platform.os` and `node.platform.arch`
+        == y: `` is unknown; there are `node.labels.…`, `engine.labels.…`, `node.hostname`, `node.platform.os` and `node.platform.arch`
         ");
     }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::state::{App, SimContainer, SimHost, SimImage, State};
 use super::{Run, guards};
 use crate::model::{
-    ContainerState, EngineInfo, Health, Hook, HostName, HostState, Image, LiveContainer,
+    ContainerState, Drained, EngineInfo, Health, Hook, HostName, HostState, Image, LiveContainer,
     LiveNetwork, LiveVolume, Millis, Owner, RegistryImage, Release, Replica, StackName, Status,
 };
 use crate::ports::{
@@ -354,6 +354,14 @@ impl Engine for SimEngine {
         .await
     }
 
+    async fn mark_drained(&self, mark: Option<&Drained>) -> Result<Applied, PortError> {
+        self.call("mark drained", |host, _, _| {
+            let before = std::mem::replace(&mut host.drained, mark.cloned());
+            Ok(if before.as_ref() == mark { Applied::AlreadyTrue } else { Applied::Changed })
+        })
+        .await
+    }
+
     async fn logs(
         &self,
         name: &str,
@@ -454,6 +462,7 @@ fn survey(
         images,
         foreign: host.others(owner),
         releases: host.releases.clone(),
+        drained: host.drained.clone(),
     }
 }
 

@@ -63,7 +63,7 @@ impl State {
     fn shape(&self, now: Millis) -> String {
         let mut lines = Vec::new();
         for (name, host) in &self.hosts {
-            lines.push(format!("{name} {}", host.is_down));
+            lines.push(format!("{name} {} {:?}", host.is_down, host.drained));
             lines.extend(host.containers.iter().map(|(name, it)| {
                 format!("{name} {} {:?} {}", it.id, it.status_at(now), it.is_ready(now))
             }));

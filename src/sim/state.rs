@@ -12,8 +12,8 @@ use super::sample::Sample;
 use super::traffic::Connection;
 use super::watch::Violation;
 use crate::model::{
-    Endpoint, EngineInfo, Foreign, Generation, HostName, Identity, LiveNetwork, LiveVolume, Millis,
-    Owner, ProxyPlace, Release, ServiceName, StackName, Status,
+    Drained, Endpoint, EngineInfo, Foreign, Generation, HostName, Identity, LiveNetwork,
+    LiveVolume, Millis, Owner, ProxyPlace, Release, ServiceName, StackName, Status,
 };
 use crate::ports::{Lease, LeaseKey, PortError};
 
@@ -71,6 +71,8 @@ pub struct SimHost {
     pub foreign: Foreign,
     /// Releases that were recorded.
     pub releases: BTreeMap<StackName, Release>,
+    /// Whether it is to be empty.
+    pub drained: Option<Drained>,
     /// Leases by key.
     #[serde(with = "super::stored::leases")]
     pub leases: BTreeMap<LeaseKey, Lease>,

@@ -11,7 +11,8 @@ use super::asking;
 use super::client::Docker;
 use super::live::{live_container, text};
 use crate::model::{
-    Hook, HostState, LiveContainer, Owner, RegistryImage, Release, Replica, Room, StackName,
+    Drained, Hook, HostState, LiveContainer, Owner, RegistryImage, Release, Replica, Room,
+    StackName,
 };
 use crate::ports::{
     Applied, Command, Console, Engine, HookEnd, Invitation, LogLine, LogOptions, PortError,
@@ -48,6 +49,10 @@ impl Engine for Docker {
         platform: Option<&str>,
     ) -> Result<Applied, PortError> {
         self.pull_image(reference, digest, platform).await
+    }
+
+    async fn mark_drained(&self, mark: Option<&Drained>) -> Result<Applied, PortError> {
+        self.put_drain(mark).await
     }
 
     async fn create_network(&self, name: &str, body: &Value) -> Result<Applied, PortError> {

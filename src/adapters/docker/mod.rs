@@ -8,6 +8,7 @@ mod asking;
 mod attaching;
 mod client;
 mod containers;
+mod drains;
 mod engine;
 mod fault;
 mod foreign;

@@ -13,6 +13,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
 
 use super::client::{Docker, SLOW, within};
+use super::drains;
 use super::foreign;
 use super::live::live_container;
 use super::moment::millis;
@@ -71,6 +72,7 @@ impl Docker {
             engine: engine(&info),
             networks: live_networks(owner, wanted, &networks, &others),
             releases: last_releases(owner, &volumes),
+            drained: volumes.iter().find_map(drains::read),
             volumes: live_volumes(owner, wanted, volumes),
             containers,
             images,

@@ -45,6 +45,9 @@ pub struct PlanArgs {
     /// Save the plan for `apply FILE`. There is no secret in it.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Say for each replica why it is on its host, and which hosts could not have it.
+    #[arg(long)]
+    pub explain: bool,
     /// End with exit code 2 when there is something to do.
     #[arg(long)]
     pub detailed_exitcode: bool,
@@ -261,6 +264,31 @@ pub struct DestroyArgs {
     /// Remove its volumes, with all that is in them.
     #[arg(long)]
     pub volumes: bool,
+    /// How it is carried out.
+    #[command(flatten)]
+    pub execution: Execution,
+}
+
+/// Arguments of `drain`.
+#[derive(Debug, Args)]
+pub struct DrainArgs {
+    /// Which host of the inventory.
+    #[arg(value_name = "HOST")]
+    pub host: String,
+    /// Stop what no other host may have, such as services whose volumes are on this one.
+    #[arg(long)]
+    pub force: bool,
+    /// How it is carried out.
+    #[command(flatten)]
+    pub execution: Execution,
+}
+
+/// Arguments of `undrain`.
+#[derive(Debug, Args)]
+pub struct UndrainArgs {
+    /// Which host of the inventory.
+    #[arg(value_name = "HOST")]
+    pub host: String,
     /// How it is carried out.
     #[command(flatten)]
     pub execution: Execution,

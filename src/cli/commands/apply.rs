@@ -119,7 +119,7 @@ impl Job<'_> {
         Ok(planned)
     }
 
-    fn show(&self, plan: &Plan) -> Result<(), Failure> {
+    pub(super) fn show(&self, plan: &Plan) -> Result<(), Failure> {
         self.run.screen.planned(plan);
         let page = page(self.run, &self.session.snapshot, plan, PlanFormat::Text);
         self.run.screen.result(&page)
@@ -143,7 +143,7 @@ impl Job<'_> {
     }
 
     /// Carries the plan out.
-    fn execute(&self, wish: &Wish, plan: &Plan, scope: &Scope) -> Result<Exit, Failure> {
+    pub(super) fn execute(&self, wish: &Wish, plan: &Plan, scope: &Scope) -> Result<Exit, Failure> {
         if plan.is_empty() {
             return Ok(Exit::Done);
         }
@@ -205,7 +205,7 @@ impl Job<'_> {
         self.run.screen.happened(event, &lines);
     }
 
-    fn is_approved(&self, plan: &Plan) -> Result<bool, Failure> {
+    pub(super) fn is_approved(&self, plan: &Plan) -> Result<bool, Failure> {
         let totals = plan.totals();
         let question = format!(
             "\nDo this to {} ({} to create, {} to change, {} to remove)?",
@@ -252,7 +252,7 @@ pub(super) fn is_yes(run: &Run<'_>, verb: &str, question: &str) -> Result<bool, 
 }
 
 /// Who we are, for others who want to know who holds a lease.
-fn holder(run: &Run<'_>) -> String {
+pub(super) fn holder(run: &Run<'_>) -> String {
     let variable = |name: &str| run.world.variable(name).map(str::to_owned);
     if let (Some(server), Some(repository), Some(id)) =
         (variable("GITHUB_SERVER_URL"), variable("GITHUB_REPOSITORY"), variable("GITHUB_RUN_ID"))

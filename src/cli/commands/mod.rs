@@ -4,6 +4,7 @@ mod apply;
 mod completions;
 mod destroy;
 mod diff;
+mod drain;
 mod exec;
 mod hosts;
 mod init;
@@ -42,6 +43,8 @@ pub(super) fn run(cli: &Cli, world: &World, screen: &Screen) -> Result<Exit, Fai
         Command::Rollback(args) => rollback::run(&run, args),
         Command::Destroy(args) => destroy::run(&run, args),
         Command::Hosts(args) => hosts::run(&run, args),
+        Command::Drain(args) => drain::drain(&run, args),
+        Command::Undrain(args) => drain::undrain(&run, args),
         Command::Locks(args) => locks::list(&run, args),
         Command::Unlock(args) => locks::unlock(&run, args),
         Command::Init(args) => init::run(&run, args),

@@ -20,6 +20,7 @@ pub(super) fn run(run: &Run<'_>, args: &PlanArgs) -> Result<Exit, Failure> {
     let fleet = session.fleet()?;
     let mut scope = scope(&args.stacks, &args.narrowing)?;
     scope.skip_unreachable = session.skips_unreachable(args.narrowing.skip_unreachable);
+    scope.explain = args.explain;
     let bar = crate::cli::repository::progress(run.screen, "looking at the hosts");
     let planned = block_on(fleet.plan(&wish, &scope))?;
     bar.finish_and_clear();

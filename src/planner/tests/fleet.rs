@@ -103,7 +103,7 @@ fn no_more_is_reserved_than_a_host_has() {
     let stack =
         "services: {a: {image: i, deploy: {replicas: 3, resources: {reservations: {memory: 5g}}}}}";
     fleet.want("shop", stack);
-    assert_snapshot!(fleet.text(), @"Invalid: shop/a: its replicas do not fit on a, b: what they reserve is more than the hosts have");
+    assert_snapshot!(fleet.text(), @"Invalid: shop/a: replica 3 fits on no host (a, b: 5GiB of memory asked for, 3GiB of 8GiB free)");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Defaults, Drain, Extension, Health, Probe, Rollout, Strategy};
 use crate::diag::{Diagnostic, Span};
+use crate::model::Packing;
 use crate::settings::Placed;
 
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -47,6 +48,8 @@ pub struct Cutover {
     pub drain: Effective<Duration>,
     /// The order.
     pub strategy: Effective<Strategy>,
+    /// Which host a replica goes to.
+    pub packing: Effective<Packing>,
 }
 
 impl Cutover {
@@ -55,7 +58,7 @@ impl Cutover {
     /// The question of `defaults.health` is put only to services with routes: a database does not
     /// answer to `/healthz`. The times apply to all.
     pub fn of(service: &Extension, defaults: &Defaults) -> Self {
-        let Extension { routes, health, drain, rollout } = service;
+        let Extension { routes, health, drain, rollout, packing } = service;
         let Health { probe, interval, timeout, within } = health;
         let Drain { timeout: drain } = drain;
         let Rollout { strategy } = rollout;
@@ -70,6 +73,7 @@ impl Cutover {
                 said(strategy.as_ref(), defaults.rollout.strategy.as_ref()),
                 Strategy::AllAtOnce,
             ),
+            packing: or(said(packing.as_ref(), defaults.packing.as_ref()), Packing::Spread),
         }
     }
 

@@ -27,6 +27,11 @@ pub static EXTENSION: Record = Record {
         Field::optional("health", Shape::Record(&HEALTH), "When a new replica counts as ready."),
         Field::optional("drain", Shape::Record(&DRAIN), "How an old replica is let go."),
         Field::optional("rollout", Shape::Record(&ROLLOUT), "In which order replicas change."),
+        Field::optional(
+            "placement",
+            Shape::Record(&PLACEMENT),
+            "Which host a replica goes to, beside `placement` of `deploy:`.",
+        ),
     ],
     extensions: true,
 };
@@ -113,6 +118,20 @@ pub(in crate::settings) static ROLLOUT: Record = Record {
         "all-at-once",
         "`all-at-once`: all new replicas are ready before traffic moves, on all hosts together. \
          `rolling`: as many at a time as `update_config.parallelism` of `deploy:` says.",
+    )],
+    extensions: false,
+};
+
+/// `placement:` of a service and of `defaults:`.
+pub(in crate::settings) static PLACEMENT: Record = Record {
+    name: "placement",
+    fields: &[Field::defaulting(
+        "strategy",
+        Shape::Enum(&["spread", "binpack"]),
+        "spread",
+        "`spread`: the host with the fewest replicas of the service. `binpack`: the one that is \
+         fullest and has room, by `resources.reservations` of `deploy:`. Replicas that run well \
+         are not moved by it.",
     )],
     extensions: false,
 };

@@ -116,9 +116,13 @@ fn the_same_requests_are_routed_once() {
 fn a_service_says_more_than_the_defaults_and_they_more_than_we() {
     let service = good("routes: [{host: a.de, port: 80}]\nhealth: {interval: 3s}");
     let defaults = good("health: {http: /up, interval: 5s, within: 10s}\ndrain: {timeout: 0s}");
-    let defaults =
-        Defaults { health: defaults.health, drain: defaults.drain, rollout: defaults.rollout };
-    let Cutover { probe, interval, timeout, within, drain, strategy } =
+    let defaults = Defaults {
+        health: defaults.health,
+        drain: defaults.drain,
+        rollout: defaults.rollout,
+        packing: defaults.packing,
+    };
+    let Cutover { probe, interval, timeout, within, drain, strategy, packing: _ } =
         Cutover::of(&service, &defaults);
     assert!(matches!(probe.map(|it| it.from), Some(Whence::Defaults(_))));
     assert!(matches!(interval.from, Whence::Service(_)));

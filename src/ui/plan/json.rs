@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::{Heading, file, phrase, steps};
 use crate::model::{
-    Action, Cause, Change, Downtime, FieldDifference, Plan, ProxyFile, ReplicaChange, Seen,
-    StackName, Step,
+    Action, Cause, Change, Downtime, FieldDifference, Plan, ProxyFile, ReplicaChange, Seating,
+    Seen, StackName, Step,
 };
 
 /// The version of this form. The first number changes when a reader could break.
@@ -48,6 +48,9 @@ pub fn json(plan: &Plan, heading: &Heading) -> Value {
             "remove": totals.remove,
         },
         "notes": notes.collect::<Vec<_>>(),
+        "placements": plan.stacks.iter().flat_map(|(stack, it)| {
+            it.seatings.iter().map(move |seating| placement(stack, seating))
+        }).collect::<Vec<_>>(),
         "errors": plan.blind.iter().map(|blind| {
             json!({"severity": "warning", "summary": blind.what, "detail": blind.message})
         }).collect::<Vec<_>>(),
@@ -84,6 +87,7 @@ pub(in crate::ui) fn reason(cause: &Cause) -> &'static str {
         Cause::LeftOver => "left_over",
         Cause::Dependency(_) => "dependency",
         Cause::Misplaced => "misplaced",
+        Cause::Drained => "drained",
         Cause::Asked => "replace_by_request",
     }
 }
@@ -153,6 +157,21 @@ fn replica(replica: &ReplicaChange) -> Value {
         "action_reason": reason(&replica.cause),
         "before": replica.old,
         "after": replica.new,
+    })
+}
+
+/// Why a replica is where it is; for a plan that was asked to explain itself.
+fn placement(stack: &StackName, seating: &Seating) -> Value {
+    let excluded = seating.barred.iter();
+    json!({
+        "stack": stack,
+        "service": seating.service,
+        "slot": seating.slot,
+        "host": seating.host,
+        "reason": seating.why,
+        "excluded": excluded
+            .map(|(why, hosts)| json!({"hosts": hosts, "reason": why}))
+            .collect::<Vec<_>>(),
     })
 }
 

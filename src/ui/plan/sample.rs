@@ -110,7 +110,7 @@ pub(in crate::ui) fn usual() -> Plan {
         ..change(ResourceKind::Service, "db", Action::ReplaceStopFirst, Cause::Changed)
     };
     let note = Note { service: "db".into(), message: "nothing says when it is ready".into() };
-    let shop = StackPlan { changes: vec![web, db], notes: vec![note] };
+    let shop = StackPlan { changes: vec![web, db], notes: vec![note], ..StackPlan::default() };
     plan.stacks.insert(name("shop"), shop);
     plan.files = vec![file("edge-1")];
     plan.steps = steps();
@@ -305,7 +305,7 @@ pub(in crate::ui) fn destroyed() -> Plan {
         change(ResourceKind::Network, "default", Action::Remove, Cause::Gone),
         change(ResourceKind::Volume, "data", Action::Remove, Cause::Gone),
     ];
-    plan.stacks.insert(name("shop"), StackPlan { changes, notes: Vec::new() });
+    plan.stacks.insert(name("shop"), StackPlan { changes, ..StackPlan::default() });
     plan.blind = vec![Blind { what: "host web-2".into(), message: "connection refused".into() }];
     let mut chain = Chain { stack: name("shop"), steps: Vec::new() };
     let volume = Op::RemoveVolume { name: "acme-production-shop-data".into() };

@@ -31,6 +31,10 @@ pub fn schema() -> Value {
         "notes": list(&record(&json!({
             "stack": text, "service": maybe("string"), "message": text,
         }))),
+        "placements": described(&list(&record(&json!({
+            "stack": text, "service": text, "slot": number, "host": text, "reason": text,
+            "excluded": list(&record(&json!({"hosts": list(&text), "reason": text}))),
+        }))), "Why each replica is on its host; empty without `--explain`."),
         "errors": list(&record(&json!({
             "severity": {"enum": ["error", "warning"]}, "summary": text, "detail": text,
         }))),
@@ -54,8 +58,8 @@ fn record_file(properties: &Value) -> Value {
         "reason": {"enum": [
             "added", "delete_because_no_resource_config", "scaled", "replace_because_cannot_update",
             "drifted", "missing", "stopped", "paused", "unhealthy", "not_served",
-            "not_routed", "routes_changed",
-            "left_over", "dependency", "misplaced", "replace_by_request",
+            "not_routed", "routes_changed", "left_over", "dependency", "misplaced", "drained",
+            "replace_by_request",
         ]},
         "resource_change": resource_change(),
         "proxy": proxy(),

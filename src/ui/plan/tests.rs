@@ -34,7 +34,7 @@ fn varied() -> Plan {
         slow,
         change(ResourceKind::Network, "inner", Action::Create, Cause::Added),
     ];
-    plan.stacks.insert(name("api"), StackPlan { changes, notes: Vec::new() });
+    plan.stacks.insert(name("api"), StackPlan { changes, ..StackPlan::default() });
     plan.files.push(ProxyFile { cause: Cause::Drifted, old: None, ..file("edge-2") });
     plan
 }

@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 
 use super::{Heading, Style, file, phrase, steps};
 use crate::diag::printable_name;
-use crate::model::{Action, Change, Note, Op, Plan, ProxyFile, ReplicaChange, StackName};
+use crate::model::{
+    Action, Change, HostName, Note, Op, Plan, ProxyFile, ReplicaChange, Seating, StackName,
+};
 use crate::ui::words::{Tint, paint, width};
 
 /// How far the details of a change are indented.
@@ -46,6 +48,7 @@ pub fn text(plan: &Plan, heading: &Heading, style: Style) -> String {
         text.push('\n');
     }
     page.unchanged(&mut text, &owned);
+    page.placements(&mut text);
     page.steps(&mut text);
     page.blind(&mut text);
     let _ = writeln!(text, "{}", phrase::summary(plan, heading));
@@ -199,6 +202,26 @@ impl<'a> Page<'a> {
             self.plan.stacks.keys().filter(|it| is_same(it)).map(StackName::as_str).collect();
         if !same.is_empty() && same.len() < self.plan.stacks.len() {
             let _ = writeln!(text, "Unchanged: {}.\n", same.join(", "));
+        }
+    }
+
+    /// Why each replica is where it is, and which hosts could not have it.
+    fn placements(&self, text: &mut String) {
+        let mut lines = Vec::new();
+        for (stack, it) in &self.plan.stacks {
+            for Seating { service, slot, host, why, barred } in &it.seatings {
+                let name = printable_name(&format!("{stack}/{service}/{slot}"));
+                lines.push(format!("  {name} on {host}: {}", printable_name(why)));
+                for (why, hosts) in barred {
+                    let hosts: Vec<&str> = hosts.iter().map(HostName::as_str).collect();
+                    let why = printable_name(why);
+                    lines.push(format!("{INDENT}not {}: {why}", hosts.join(", ")));
+                }
+            }
+        }
+        if !lines.is_empty() {
+            let title = paint(Tint::Bold, "Placement:", self.style.color);
+            let _ = writeln!(text, "{title}\n{}\n", lines.join("\n"));
         }
     }
 

@@ -16,6 +16,9 @@ pub fn json(status: &Status) -> Value {
         "compared": status.is_compared,
         "replicas": status.replicas.iter().map(replica).collect::<Vec<_>>(),
         "proxies": status.proxies.iter().map(proxy).collect::<Vec<_>>(),
+        "drained": status.drained.iter()
+            .map(|(host, by)| value!({"host": host, "by": by}))
+            .collect::<Vec<_>>(),
         "drift": status.drift,
         "errors": unseen.collect::<Vec<_>>(),
     })

@@ -29,6 +29,8 @@ pub struct Status {
     pub proxies: Vec<ProxyStatus>,
     /// What could not be seen, and why.
     pub unseen: Vec<(String, String)>,
+    /// Hosts that are drained, and by whom.
+    pub drained: Vec<(String, String)>,
     /// Changes that belong to no replica that is there: `shop: volume data is missing`.
     pub drift: Vec<String>,
     /// Whether it was compared with a commit at all.
@@ -125,6 +127,7 @@ impl Status {
     }
 
     fn add_host(&mut self, observed: &Observed, host: &HostName, state: &HostState) {
+        self.drained.extend(state.drained.iter().map(|it| (host.to_string(), it.by.clone())));
         for (name, container) in &state.containers {
             let sight = Sight::of(observed, name);
             let identity = &container.identity;

@@ -44,6 +44,10 @@ pub fn text(status: &Status, color: bool) -> String {
             let _ = writeln!(page, "{}", paint(Tint::Notice, &printable_name(&line), color));
         }
     }
+    for (host, by) in &status.drained {
+        let line = printable_name(&format!("host {host} is drained by {by}"));
+        let _ = writeln!(page, "{}", paint(Tint::Notice, &line, color));
+    }
     for line in &status.drift {
         let _ = writeln!(page, "{}", paint(Tint::Notice, &printable_name(line), color));
     }

@@ -78,7 +78,8 @@ pub(super) async fn copy(
 }
 
 fn copy_host(world: &World, name: &HostName, state: &HostState, app: App) {
-    let HostState { engine, containers, networks, volumes, images, foreign, releases } = state;
+    let HostState { engine, containers, networks, volumes, images, foreign, releases, drained } =
+        state;
     let long_ago = world.now() - millis(BEFORE) + 1;
     let jobs = world.jobs();
     world.with_host(name, |host| {
@@ -87,6 +88,7 @@ fn copy_host(world: &World, name: &HostName, state: &HostState, app: App) {
         host.volumes.clone_from(volumes);
         host.foreign.clone_from(foreign);
         host.releases.clone_from(releases);
+        host.drained.clone_from(drained);
         for (reference, image) in images {
             let Ok(image) = image else { continue };
             if let Some(id) = &image.id {
