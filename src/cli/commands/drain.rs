@@ -4,13 +4,15 @@
 //! done is an ordinary plan of the commit, made as if the word had been said; it is said only once
 //! that plan is agreed to.
 
+use std::collections::BTreeSet;
+
 use super::Run;
 use super::apply::{Job, holder};
 use super::plan::choice;
 use crate::cli::args::{DrainArgs, Execution, Inputs, UndrainArgs};
 use crate::cli::live::{Session, Source, block_on, no_plan};
 use crate::cli::{Exit, Failure};
-use crate::model::{Drained, HostName, Name};
+use crate::model::{Drained, HostName, Name, Observed, Op, Plan};
 use crate::pipeline::Planned;
 use crate::planner::Scope;
 
@@ -55,10 +57,13 @@ impl Order<'_> {
         let mark = state.drained.take().filter(is_same).or(mark);
         state.drained.clone_from(&mark);
         let planned = fleet.plan_on(&wish, &scope, observed);
-        let Planned { plan, .. } = planned.map_err(|error| no_plan(self.verb, error))?;
+        let Planned { plan, observed, .. } = planned.map_err(|error| no_plan(self.verb, error))?;
         let job = Job { run, session: &session, execution: self.execution, verb: self.verb };
         job.show(&plan)?;
         self.tell_of_proxies(&session, &host, mark.is_some());
+        if mark.is_some() {
+            self.tell_of_the_rest(&plan, &observed, &host);
+        }
         if !plan.is_empty() && !self.execution.auto_approve && !job.is_approved(&plan)? {
             run.screen.note("nothing was changed");
             return Ok(Exit::Failed);
@@ -101,6 +106,25 @@ impl Order<'_> {
             self.run
                 .screen
                 .note(&format!("the proxy {name} on {host} goes on; lead requests away"));
+        }
+    }
+
+    /// What stays would go unnoticed: a stack without changes is not shown.
+    fn tell_of_the_rest(&self, plan: &Plan, observed: &Observed, host: &HostName) {
+        let Some(Ok(state)) = observed.hosts.get(host) else { return };
+        let here = plan.steps.iter().filter(|step| step.host == *host);
+        let goes: BTreeSet<&str> = here
+            .filter_map(|step| match &step.op {
+                Op::Remove { container, .. } => Some(container.as_str()),
+                _ => None,
+            })
+            .collect();
+        let rest = state.containers.iter().filter(|(name, _)| !goes.contains(name.as_str()));
+        let rest = rest.map(|(_, live)| (&live.identity.stack, &live.identity.service));
+        for (stack, service) in rest.collect::<BTreeSet<_>>() {
+            self.run.screen.note(&format!(
+                "{stack}/{service} stays on {host}: no other host may have it or has its volumes"
+            ));
         }
     }
 
