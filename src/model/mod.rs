@@ -16,6 +16,7 @@ mod plan;
 mod quantity;
 mod routes;
 mod seating;
+mod subnet;
 
 pub use container::{
     BindSource, Blkio, ContainerSpec, DeviceMapping, DeviceRequest, FileMount, FileSource,
@@ -50,3 +51,4 @@ pub use routes::{
     Backend, BackendChange, BackendKey, Endpoint, Moved, RouteChange, RoutingTable, Rule,
 };
 pub use seating::Seating;
+pub use subnet::Subnet;

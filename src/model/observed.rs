@@ -290,6 +290,10 @@ pub struct Foreign {
     pub ports: BTreeMap<u16, String>,
     /// Names of containers that are not ours.
     pub names: BTreeSet<String>,
+    /// Ranges of networks that are neither ours nor used by us, by the networks' names; those of
+    /// overlays are no matter of the host's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub subnets: BTreeMap<String, Vec<String>>,
 }
 
 /// The last release of a stack that ended well, and those before it.

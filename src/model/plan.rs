@@ -160,6 +160,10 @@ pub enum Cause {
     Misplaced,
     /// Its host is drained.
     Drained,
+    /// A host needs it that does not have it, while others do.
+    Placed,
+    /// Nothing on its host needs it any more.
+    Unused,
     /// `--replace` asks for it.
     Asked,
 }
@@ -542,6 +546,8 @@ impl fmt::Display for Cause {
             Self::Dependency(service) => return write!(f, "it depends on {service}"),
             Self::Misplaced => "its host may not have it any more",
             Self::Drained => "its host is drained",
+            Self::Placed => "one more host needs it",
+            Self::Unused => "nothing on its host needs it any more",
             Self::Asked => "asked for",
         })
     }

@@ -65,6 +65,7 @@ pub(super) fn assemble(world: &World<'_>, reach: &Reach<'_>) -> Result<Plan, Vec
         problems.extend(lay_down(&mut draft, reach, stack));
     }
     problems.extend(draft.routes.problems.iter().cloned());
+    problems.extend(super::subnets::check(&draft));
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -412,7 +413,7 @@ fn made_changes(
         let action =
             if cause == Cause::Changed { Action::ReplaceStopFirst } else { Action::Create };
         let fields = remade.fields.get(&name).cloned().unwrap_or_default();
-        prereqs::change(kind, key(kind, &name), action, cause, fields)
+        prereqs::change(kind, key(kind, &name), action, [cause], fields)
     };
     made.into_iter().map(change).collect()
 }

@@ -334,7 +334,10 @@ impl Fleet {
                 let internal = body["Internal"].as_bool().unwrap_or_default();
                 let attachable = body["Attachable"].as_bool().unwrap_or_default();
                 let stack = Some(step.stack.clone());
+                let pools = body["IPAM"]["Config"].as_array().into_iter().flatten();
+                let subnets = pools.filter_map(|it| it["Subnet"].as_str().map(str::to_owned));
                 let network = LiveNetwork {
+                    subnets: subnets.collect(),
                     id,
                     stack,
                     driver,

@@ -34,6 +34,7 @@ mod readiness;
 mod request;
 mod rollout;
 mod routes;
+mod subnets;
 mod swarm;
 #[cfg(test)]
 mod tests;
@@ -61,7 +62,7 @@ pub fn plan(request: &Request<'_>) -> Result<Plan, Vec<Problem>> {
 }
 
 /// How many containers, networks and volumes go without a successor; what a run that did not end
-/// has left over is not counted.
+/// has left over is not counted, and neither is a network that its stack has elsewhere.
 pub fn deletions(plan: &Plan) -> usize {
     let changes = plan.stacks.values().flat_map(|stack| &stack.changes);
     changes
@@ -73,7 +74,8 @@ pub fn deletions(plan: &Plan) -> usize {
                 change.replicas.iter().filter(goes).count()
             }
             ResourceKind::Network | ResourceKind::Volume => {
-                usize::from(change.action == Action::Remove)
+                let is_gone = change.causes.contains(&Cause::Gone);
+                usize::from(change.action == Action::Remove && is_gone)
             }
         })
         .sum()

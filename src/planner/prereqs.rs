@@ -10,8 +10,8 @@ use super::judge::image_named;
 use super::overlay;
 use super::world::World;
 use crate::model::{
-    Action, Cause, Change, Downtime, FieldDifference, HostName, NetworkSpec, Op, ResourceKind,
-    StackName, StackTarget, StepId, VolumeSpec,
+    Action, Cause, Change, Downtime, FieldDifference, HostName, HostState, NetworkSpec, Op,
+    ResourceKind, StackName, StackTarget, StepId, VolumeSpec,
 };
 use crate::spec;
 
@@ -195,7 +195,10 @@ fn network(
         }
         None => {}
     }
-    let cause = if again { Cause::Changed } else { Cause::Added };
+    let is_here = |state: &HostState| {
+        state.networks.get(name).is_some_and(|live| live.stack.as_ref() == Some(&lane.stack))
+    };
+    let cause = if again { Cause::Changed } else { why_made(draft, is_here) };
     let body = spec::network_body(draft.world.request.owner, &lane.stack, spec);
     let op = Op::CreateNetwork { name: name.clone(), body };
     let step = draft.graph.add(lane, host, op, needs, &cause);
@@ -235,9 +238,19 @@ fn volume(
     }
     let body = spec::volume_body(draft.world.request.owner, &lane.stack, spec);
     let op = Op::CreateVolume { name: name.clone(), body };
-    let step = draft.graph.add(lane, host, op, [], &Cause::Added);
+    let is_here = |state: &HostState| {
+        state.volumes.get(name).is_some_and(|live| live.stack.as_ref() == Some(&lane.stack))
+    };
+    let cause = why_made(draft, is_here);
+    let step = draft.graph.add(lane, host, op, [], &cause);
     draft.made.insert((lane.stack.clone(), host.clone(), Thing::Volume(name.clone())), step);
     Ok(())
+}
+
+/// What other hosts have of the stack is not new in the commit.
+fn why_made(draft: &Draft<'_, '_>, is_here: impl Fn(&HostState) -> bool) -> Cause {
+    let mut hosts = draft.world.hosts.values();
+    if hosts.any(|state| is_here(state)) { Cause::Placed } else { Cause::Added }
 }
 
 fn missing(what: &str, name: &str, host: &HostName) -> Problem {
@@ -291,7 +304,7 @@ pub(super) fn clear(
 ) -> Vec<Change> {
     let world = draft.world;
     let lane = Lane::stack(stack);
-    let mut gone: BTreeMap<(ResourceKind, String), ()> = BTreeMap::new();
+    let mut gone: BTreeMap<(ResourceKind, String), BTreeSet<Cause>> = BTreeMap::new();
     for (host, state) in world.hosts_of(stack) {
         let users = draft.removed.get(&(stack.clone(), host.clone())).cloned().unwrap_or_default();
         for (name, live) in &state.networks {
@@ -308,8 +321,15 @@ pub(super) fn clear(
             if is_unused {
                 let users = removals(draft, stack, host, Some(&live.driver));
                 let op = Op::RemoveNetwork { name: name.clone() };
-                draft.graph.add(&lane, host, op, users.iter().copied(), &Cause::Gone);
-                gone.insert((ResourceKind::Network, name.clone()), ());
+                let key = target.and_then(|target| key_of(target, name));
+                let cause = match key {
+                    None => Cause::Gone,
+                    Some(_) if state.drained.is_some() => Cause::Drained,
+                    Some(_) => Cause::Unused,
+                };
+                draft.graph.add(&lane, host, op, users.iter().copied(), &cause);
+                let name = key.unwrap_or(name).clone();
+                gone.entry((ResourceKind::Network, name)).or_default().insert(cause);
             }
         }
         let goes = target.is_none() && world.request.scope.removes_volumes;
@@ -317,13 +337,18 @@ pub(super) fn clear(
             if live.stack.as_ref() == Some(stack) {
                 let op = Op::RemoveVolume { name: name.clone() };
                 draft.graph.add(&lane, host, op, users.iter().copied(), &Cause::Gone);
-                gone.insert((ResourceKind::Volume, name.clone()), ());
+                gone.entry((ResourceKind::Volume, name.clone())).or_default().insert(Cause::Gone);
             }
         }
     }
-    gone.into_keys()
-        .map(|(kind, name)| change(kind, name, Action::Remove, Cause::Gone, Vec::new()))
+    gone.into_iter()
+        .map(|((kind, name), causes)| change(kind, name, Action::Remove, causes, Vec::new()))
         .collect()
+}
+
+/// What a stack calls a network.
+fn key_of<'t>(target: &'t StackTarget, name: &str) -> Option<&'t String> {
+    target.networks.iter().find(|(_, spec)| spec.name == name).map(|(key, _)| key)
 }
 
 /// What happens to a network or volume, for people.
@@ -331,14 +356,14 @@ pub(super) fn change(
     kind: ResourceKind,
     name: String,
     action: Action,
-    cause: Cause,
+    causes: impl IntoIterator<Item = Cause>,
     fields: Vec<FieldDifference>,
 ) -> Change {
     Change {
         kind,
         name,
         action,
-        causes: vec![cause],
+        causes: causes.into_iter().collect(),
         fields,
         replicas: Vec::new(),
         count: (0, 0),

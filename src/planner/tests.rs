@@ -13,6 +13,7 @@ mod proxies;
 mod refused;
 mod rollout;
 mod scope;
+mod subnets;
 
 /// Two replicas behind a proxy.
 const WEB: &str = "

@@ -174,6 +174,7 @@ impl Engine for SimEngine {
             if let Some(there) = host.networks.get(name) {
                 return guards::stands(there.stack.as_ref(), stack.as_ref(), name);
             }
+            let subnets = guards::subnets(host, body)?;
             let whose = Owner::read(&strings(body.get("Labels")));
             host.network_owners.extend(whose.map(|(owner, _)| (name.to_owned(), owner)));
             let network = LiveNetwork {
@@ -185,6 +186,7 @@ impl Engine for SimEngine {
                 options: strings(body.get("Options")),
                 labels,
                 gateways: vec![IpAddr::V4(Ipv4Addr::new(172, 18, 0, 1))],
+                subnets,
                 ..LiveNetwork::default()
             };
             host.networks.insert(name.to_owned(), network);

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::state::{SimContainer, SimHost};
-use crate::model::{Endpoint, Hook, Millis, StackName, Status};
+use crate::model::{Endpoint, Hook, Millis, StackName, Status, Subnet};
 use crate::ports::{Applied, PortError};
 
 /// Refuses a container that nobody of us made.
@@ -19,6 +19,28 @@ pub(super) fn owned(stack: Option<Option<&StackName>>, name: &str) -> Result<(),
     match stack {
         Some(None) => Err(not_ours(name)),
         Some(Some(_)) | None => Ok(()),
+    }
+}
+
+/// The ranges that a network is to have; refused when another one of the host has part of them.
+pub(super) fn subnets(host: &SimHost, body: &Value) -> Result<Vec<String>, PortError> {
+    let driver = |driver: Option<&str>| driver == Some("overlay");
+    let is_overlay = driver(body.get("Driver").and_then(Value::as_str));
+    let pools = body.pointer("/IPAM/Config").and_then(Value::as_array);
+    let texts = pools.into_iter().flatten().filter_map(|it| it.get("Subnet")?.as_str());
+    let texts: Vec<String> = texts.map(str::to_owned).collect();
+    let own = host.networks.values().filter(|live| driver(Some(&live.driver)) == is_overlay);
+    let foreign = host.foreign.subnets.values().filter(|_| !is_overlay);
+    let taken = own.map(|live| &live.subnets).chain(foreign).flatten();
+    let taken: Vec<Subnet> = taken.filter_map(|text| Subnet::parse(text)).collect();
+    let is_taken = |text: &String| {
+        Subnet::parse(text).is_some_and(|new| taken.iter().any(|it| it.overlaps(&new)))
+    };
+    match texts.iter().any(is_taken) {
+        true => {
+            Err(PortError::Refused("Pool overlaps with other one on this address space".into()))
+        }
+        false => Ok(texts),
     }
 }
 

@@ -66,11 +66,13 @@ impl Docker {
             futures_util::try_join!(host, containers, asked_for, foreign::listening(self.way()))?;
         let Around { ours, others, containers, resting, mut images } = around;
         images.extend(asked_for);
-        let foreign = foreign::foreign(&ours, &others, &containers, &resting, &listening);
+        let mut foreign = foreign::foreign(&ours, &others, &containers, &resting, &listening);
+        let known = live_networks(owner, wanted, &networks, &others);
+        foreign.subnets = other_subnets(&networks, &known);
         let volumes = volumes.volumes.unwrap_or_default();
         Ok(HostState {
             engine: engine(&info),
-            networks: live_networks(owner, wanted, &networks, &others),
+            networks: known,
             releases: last_releases(owner, &volumes),
             drained: volumes.iter().find_map(drains::read),
             volumes: live_volumes(owner, wanted, volumes),
@@ -214,6 +216,24 @@ fn live_networks(
         }
         let live = live_network(network, stack, labels, inside(&name, others));
         found.insert(name, live);
+    }
+    found
+}
+
+/// Ranges of the networks of the host that are not `known`.
+fn other_subnets(
+    networks: &[Network],
+    known: &BTreeMap<String, LiveNetwork>,
+) -> BTreeMap<String, Vec<String>> {
+    let mut found = BTreeMap::new();
+    for network in networks {
+        let Some(name) = &network.name else { continue };
+        let is_overlay = network.driver.as_deref() == Some("overlay");
+        let pools = network.ipam.iter().flat_map(|ipam| ipam.config.iter().flatten());
+        let subnets: Vec<String> = pools.filter_map(|pool| pool.subnet.clone()).collect();
+        if !known.contains_key(name) && !is_overlay && !subnets.is_empty() {
+            found.insert(name.clone(), subnets);
+        }
     }
     found
 }

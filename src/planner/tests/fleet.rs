@@ -39,8 +39,8 @@ fn a_constraint_moves_a_replica_new_before_old() {
     fleet.deploy();
     let there = "replicas: 1, placement: {constraints: [node.labels.zone == y]}";
     fleet.want("shop", &web.replace("replicas: 1", there));
-    assert_snapshot!(fleet.text(), @"
-    [] -> #0 shop@b create network shop_default (new in the commit)
+    assert_snapshot!(fleet.text(), @r"
+    [] -> #0 shop@b create network shop_default (one more host needs it)
     [0] -> #1 web.1@b create shop-web-1.g2 (its host may not have it any more)
     [1] -> #2 web.1@b start shop-web-1.g2 (its host may not have it any more)
     [2] -> #3 web.1@b wait until shop-web-1.g2 is ready (its host may not have it any more)
@@ -48,7 +48,7 @@ fn a_constraint_moves_a_replica_new_before_old() {
     [4] -> #5 web@a wait until edge has let go of shop-web-1.g1 (its host may not have it any more)
     [5] -> #6 web.1@a stop shop-web-1.g1 (its host may not have it any more)
     [6] -> #7 web.1@a remove shop-web-1.g1 (its host may not have it any more)
-    [7] -> #8 shop@a remove network shop_default (not in the commit any more)
+    [7] -> #8 shop@a remove network shop_default (nothing on its host needs it any more)
     [8] -> #9 shop@a record 0000002 (changed in the commit)
     [8] -> #10 shop@b record 0000002 (changed in the commit)
     ");

@@ -185,7 +185,7 @@ fn a_drained_host_is_left_new_before_old() {
     [3] -> #4 web@a wait until edge has let go of shop-web-2.g1 (its host is drained)
     [4] -> #5 web.2@b stop shop-web-2.g1 (its host is drained)
     [5] -> #6 web.2@b remove shop-web-2.g1 (its host is drained)
-    [6] -> #7 shop@b remove network shop_default (not in the commit any more)
+    [6] -> #7 shop@b remove network shop_default (its host is drained)
     [7] -> #8 shop@a record 0000001 (changed in the commit)
     [7] -> #9 shop@b record 0000001 (changed in the commit)
     ");
@@ -221,7 +221,7 @@ fn by_force_it_is_stopped_and_comes_back_afterwards() {
     assert_snapshot!(fleet.text(), @r"
     [] -> #0 db.1@b stop shop-db-1.g1 (its host is drained)
     [0] -> #1 db.1@b remove shop-db-1.g1 (its host is drained)
-    [1] -> #2 shop@b remove network shop_default (not in the commit any more)
+    [1] -> #2 shop@b remove network shop_default (its host is drained)
     [2] -> #3 shop@b record 0000001 (changed in the commit)
     ");
     assert_snapshot!(notes(&fleet), @"db: it is stopped, since b is drained by force; `gitdeploy undrain b` brings it back");
@@ -253,7 +253,7 @@ fn a_global_service_leaves_a_drained_host_and_returns() {
     assert_snapshot!(fleet.text(), @r"
     [] -> #0 s.1@a stop shop-s-1.g1 (its host is drained)
     [0] -> #1 s.1@a remove shop-s-1.g1 (its host is drained)
-    [1] -> #2 shop@a remove network shop_default (not in the commit any more)
+    [1] -> #2 shop@a remove network shop_default (its host is drained)
     [2] -> #3 shop@a record 0000001 (changed in the commit)
     [2] -> #4 shop@b record 0000001 (changed in the commit)
     ");

@@ -113,14 +113,14 @@ fn fewer_replicas_are_let_go_before_they_end() {
 
 #[test]
 fn no_replicas_at_all_leave_a_backend_without_servers() {
-    assert_snapshot!(from_to(WEB, &WEB.replace("replicas: 2", "replicas: 0")), @"
+    assert_snapshot!(from_to(WEB, &WEB.replace("replicas: 2", "replicas: 0")), @r"
     [] -> #0 web@local switch edge on local: web.8080 = nobody (another number of replicas)
     [0] -> #1 web@local wait until edge has let go of shop-web-1.g1, shop-web-2.g1 (another number of replicas)
     [1] -> #2 web.1@local stop shop-web-1.g1 (another number of replicas)
     [1] -> #3 web.2@local stop shop-web-2.g1 (another number of replicas)
     [2] -> #4 web.1@local remove shop-web-1.g1 (another number of replicas)
     [3] -> #5 web.2@local remove shop-web-2.g1 (another number of replicas)
-    [4, 5] -> #6 shop@local remove network shop_default (not in the commit any more)
+    [4, 5] -> #6 shop@local remove network shop_default (nothing on its host needs it any more)
     [6] -> #7 shop@local record 0000002 (changed in the commit)
     ");
 }

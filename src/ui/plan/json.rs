@@ -88,6 +88,8 @@ pub(in crate::ui) fn reason(cause: &Cause) -> &'static str {
         Cause::Dependency(_) => "dependency",
         Cause::Misplaced => "misplaced",
         Cause::Drained => "drained",
+        Cause::Placed => "placed",
+        Cause::Unused => "unused",
         Cause::Asked => "replace_by_request",
     }
 }

@@ -47,6 +47,9 @@ pub(super) fn extent(change: &Change) -> String {
         }
         Action::Update | Action::ReplaceStartFirst | Action::ReplaceStopFirst => {
             match &change.downtime {
+                Downtime::None if matches!(change.count, (1.., 0)) => {
+                    format!("{replicas}, it serves no more")
+                }
                 Downtime::None => format!("{replicas}, no downtime"),
                 about @ Downtime::About { .. } => format!("{replicas}{}", downtime(about, ", ")),
             }

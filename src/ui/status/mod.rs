@@ -33,6 +33,8 @@ pub struct Status {
     pub drained: Vec<(String, String)>,
     /// Changes that belong to no replica that is there: `shop: volume data is missing`.
     pub drift: Vec<String>,
+    /// Whether no host answered: then nothing is known about anything.
+    pub is_blind: bool,
     /// Whether it was compared with a commit at all.
     pub is_compared: bool,
 }
@@ -88,7 +90,8 @@ pub struct ProxyStatus {
 impl Status {
     /// What was seen, and with a plan how it differs.
     pub fn of(observed: &Observed, plan: Option<&Plan>) -> Self {
-        let mut status = Self { is_compared: plan.is_some(), ..Self::default() };
+        let is_blind = !observed.hosts.is_empty() && observed.hosts.values().all(Result::is_err);
+        let mut status = Self { is_compared: plan.is_some(), is_blind, ..Self::default() };
         for (host, state) in &observed.hosts {
             match state {
                 Ok(state) => status.add_host(observed, host, state),

@@ -108,6 +108,31 @@ fn nothing_at_all_is_said_in_words() {
 }
 
 #[test]
+fn where_no_host_answered_nothing_is_called_right() {
+    let mut observed = observed();
+    let fault = Fault { message: "connection refused".into() };
+    observed.hosts.values_mut().for_each(|state| *state = Err(fault.clone()));
+    observed.proxies.clear();
+    let mut plan = usual();
+    plan.stacks.clear();
+    let status = Status::of(&observed, Some(&plan));
+    insta::assert_snapshot!(text(&status, false), @r"
+    host web-1 was not seen: connection refused
+    host web-2 was not seen: connection refused
+
+    No host answered: nothing is known about what is there.
+    ");
+}
+
+#[test]
+fn what_was_seen_speaks_for_nothing_else() {
+    let mut plan = usual();
+    (plan.stacks, plan.files) = Default::default();
+    let status = Status::of(&observed(), Some(&plan));
+    assert!(text(&status, false).ends_with("as the commit wants it as far as could be seen.\n"));
+}
+
+#[test]
 fn neither_form_shows_a_secret_or_a_control_character() {
     let status = Status::of(&observed(), Some(&usual()));
     for page in [text(&status, false), json(&status).to_string()] {

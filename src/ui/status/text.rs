@@ -25,7 +25,7 @@ const DRIFT: usize = 10;
 /// The whole table, with what could not be seen below it.
 pub fn text(status: &Status, color: bool) -> String {
     let mut page = replicas(status, color);
-    if status.replicas.is_empty() {
+    if status.replicas.is_empty() && !status.is_blind {
         page.push_str("Nothing of this project is on the hosts that answered.\n");
     }
     for proxy in &status.proxies {
@@ -104,13 +104,17 @@ fn routed(replica: &ReplicaStatus) -> String {
 }
 
 fn sentence(status: &Status) -> String {
+    if status.is_blind {
+        return "No host answered: nothing is known about what is there.".to_owned();
+    }
     let there = status.replicas.iter().filter(|it| it.container.is_some()).count();
     let not_well = status.replicas.iter().filter(|it| !it.is_well).count();
     let drifted =
         status.replicas.iter().filter(|it| !it.drift.is_empty()).count() + status.drift.len();
     let drift = match (status.is_compared, drifted) {
         (false, _) => "not compared with the commit".to_owned(),
-        (true, 0) => "as the commit wants it".to_owned(),
+        (true, 0) if status.unseen.is_empty() => "as the commit wants it".to_owned(),
+        (true, 0) => "as the commit wants it as far as could be seen".to_owned(),
         (true, count) => format!("{count} not as the commit wants"),
     };
     format!("{}, {not_well} not well, {drift}.", counted(there, "container"))
