@@ -18,6 +18,7 @@ pub mod diag;
 pub mod diff;
 pub mod exec;
 pub mod files;
+pub mod forge;
 pub mod git;
 pub mod model;
 pub mod pipeline;

@@ -1,0 +1,180 @@
+//! Where people talk about commits: GitHub, GitLab, Gitea, Forgejo. Their APIs, as far as we use them.
+//!
+//! Whoever asks gets an answer or an error in words within a bounded time, and no error holds the
+//! token. Nothing a forge says is an address to go to: pages are counted, redirects refused. What
+//! we say goes only where the settings say.
+
+mod comments;
+mod fault;
+mod http;
+mod pull;
+mod status;
+mod surroundings;
+
+use std::fmt;
+use std::time::Duration;
+
+pub use comments::{Comment, Posted};
+pub use fault::ForgeError;
+pub use pull::Pull;
+pub use status::StatusState;
+pub use surroundings::Surroundings;
+
+/// Whose API is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForgeKind {
+    /// GitHub, also GitHub Enterprise.
+    Github,
+    /// GitLab.
+    Gitlab,
+    /// Gitea.
+    Gitea,
+    /// Forgejo.
+    Forgejo,
+}
+
+/// A login. Shown nowhere.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ForgeToken(String);
+
+impl ForgeToken {
+    /// Takes a token as it stands in a variable or a file; `None` when nothing is left of it.
+    pub fn new(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let is_one_word = !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic());
+        is_one_word.then(|| Self(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for ForgeToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ForgeToken(***)")
+    }
+}
+
+/// How long a forge is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// How often one question is asked at most.
+    pub attempts: u32,
+    /// The pause before the second time; each later one is twice as long.
+    pub pause: Duration,
+    /// The longest pause; a forge that wants more is given up.
+    pub pause_max: Duration,
+    /// For one answer.
+    pub answer: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            attempts: 4,
+            pause: Duration::from_secs(1),
+            pause_max: Duration::from_secs(60),
+            answer: Duration::from_secs(20),
+        }
+    }
+}
+
+/// One repository on a forge.
+#[derive(Debug)]
+pub struct Forge {
+    kind: ForgeKind,
+    /// Without a slash at its end: `https://api.github.com`.
+    api: reqwest::Url,
+    /// `acme/shop`, or GitLab's number.
+    repository: String,
+    token: ForgeToken,
+    client: reqwest::Client,
+    patience: Patience,
+}
+
+impl Forge {
+    /// A repository by the address of the API (`https://api.github.com`,
+    /// `https://gitlab.com/api/v4`, `https://codeberg.org/api/v1`) and its name there (`acme/shop`).
+    /// Nothing is asked yet.
+    pub fn new(
+        kind: ForgeKind,
+        api: &str,
+        repository: &str,
+        token: ForgeToken,
+    ) -> Result<Self, ForgeError> {
+        let bad = |what: &str| ForgeError::Settings { what: what.to_owned() };
+        let api = reqwest::Url::parse(api.trim_end_matches('/'))
+            .map_err(|_| bad("the address of the API is no URL"))?;
+        let is_plain = api.username().is_empty() && api.password().is_none();
+        if !matches!(api.scheme(), "https" | "http") || !is_plain || api.host().is_none() {
+            return Err(bad("the address of the API is not a plain https:// URL"));
+        }
+        if !is_repository(kind, repository) {
+            return Err(bad("the repository is not written OWNER/NAME"));
+        }
+        let client = reqwest::Client::builder()
+            .user_agent(concat!("gitdeploy/", env!("CARGO_PKG_VERSION")))
+            // A token must not follow a redirect to somebody else.
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(Duration::from_secs(10))
+            .build()
+            .map_err(|error| bad(&crate::diag::words(&error)))?;
+        let repository = repository.to_owned();
+        Ok(Self { kind, api, repository, token, client, patience: Patience::default() })
+    }
+
+    /// The same with other limits of time.
+    #[must_use]
+    pub fn with_patience(self, patience: Patience) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// Where the repository's own things are in the API.
+    fn repository_path(&self) -> String {
+        match self.kind {
+            ForgeKind::Github | ForgeKind::Gitea | ForgeKind::Forgejo => {
+                format!("/repos/{}", self.repository)
+            }
+            ForgeKind::Gitlab => format!("/projects/{}", self.repository.replace('/', "%2F")),
+        }
+    }
+}
+
+/// Names are what forges allow in them, so that nothing in them means anything in a URL.
+fn is_repository(kind: ForgeKind, name: &str) -> bool {
+    let is_part = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with('.')
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+    };
+    let is_number = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+    let parts: Vec<&str> = name.split('/').collect();
+    match kind {
+        ForgeKind::Gitlab => is_number || parts.len() >= 2 && parts.into_iter().all(is_part),
+        ForgeKind::Github | ForgeKind::Gitea | ForgeKind::Forgejo => {
+            parts.len() == 2 && parts.into_iter().all(is_part)
+        }
+    }
+}
+
+impl ForgeKind {
+    /// The longest comment it takes, in bytes. GitHub counts characters, so this is on the safe side.
+    pub fn comment_max(self) -> usize {
+        match self {
+            Self::Github | Self::Gitea | Self::Forgejo => 65_536,
+            Self::Gitlab => 1_000_000,
+        }
+    }
+
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Github => "GitHub",
+            Self::Gitlab => "GitLab",
+            Self::Gitea => "Gitea",
+            Self::Forgejo => "Forgejo",
+        }
+    }
+}
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;
