@@ -1,6 +1,7 @@
 //! What the user types.
 
 mod live;
+mod review;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(super) use live::{
     ApplyArgs, DestroyArgs, DrainArgs, ExecArgs, Execution, HostsArgs, LocksArgs, LogsArgs, Narrowing, PlanArgs, PlanFormat, RollbackArgs, SimulateArgs, SimulationFormat, StatusArgs, TableFormat, UndrainArgs, UnlockArgs,
 };
+pub(super) use review::{Against, PostArgs, ReviewArgs};
 
 /// Plans and applies Compose stacks from Git to plain Docker hosts, without losing a request.
 #[derive(Debug, Parser)]
@@ -87,6 +89,8 @@ pub enum Command {
     Simulate(SimulateArgs),
     /// Show what differs between the desired states of two commits.
     Diff(Diff),
+    /// Show what a pull request would do, and tell the forge.
+    Review(ReviewArgs),
     /// Show every stack, service and replica as it is, and what has drifted.
     #[command(visible_alias = "ps")]
     Status(StatusArgs),

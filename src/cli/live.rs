@@ -13,8 +13,9 @@ use super::commands::Run;
 use super::repository::{self, Opened};
 use super::{Exit, Failure, stage, wire};
 use crate::exec::Stop;
+use crate::files::Report;
 use crate::model::{CommitId, Desired, Event, Name, Owner, StackName};
-use crate::pipeline::{Cache, Choice, Fleet, PlanError, Snapshot, Wish};
+use crate::pipeline::{Cache, Choice, Fleet, PlanError, Snapshot, Tree, Wish};
 use crate::planner::{Problem, ProblemKind};
 use crate::settings::Unreachable;
 
@@ -82,6 +83,18 @@ impl<'a> Session<'a> {
             return Err("has errors".to_owned());
         }
         Wish::new(&snapshot, outcome.desired)
+    }
+
+    /// Another commit of the same repository, under the settings and the inventory of this one.
+    /// The inner result has what is wrong with it.
+    pub(super) fn under(&self, revision: &str) -> Result<Result<Snapshot, Report>, Failure> {
+        let tree = self.opened.tree(revision)?;
+        Ok(Snapshot::open_under(tree, self.snapshot.tree(), self.choice.clone()))
+    }
+
+    /// The files of another commit.
+    pub(super) fn tree(&self, revision: &str) -> Result<Tree, Failure> {
+        self.opened.tree(revision)
     }
 
     /// The hosts and proxies.

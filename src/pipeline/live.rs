@@ -117,6 +117,32 @@ impl Wish {
         })
     }
 
+    /// The same for somebody without all the secrets: what variables hold that are not set is taken
+    /// to be what the containers have. Gives their names too.
+    pub fn without_secrets(
+        snapshot: &Snapshot,
+        desired: Desired,
+    ) -> Result<(Self, BTreeSet<String>), String> {
+        let mut contents = snapshot.contents(&desired.stacks)?;
+        let mut missing = BTreeSet::new();
+        for (stack, name) in inputs(&desired) {
+            let key = ContentKey::Variable(name.to_owned());
+            if contents.get(stack, &key).is_err() {
+                contents = contents.with_variable(name, "");
+                missing.insert(name.to_owned());
+            }
+        }
+        let variables = variables(&desired, &contents)?;
+        let wish = Self {
+            commit: snapshot.tree().commit().map(|commit| commit.id.clone()),
+            templates: snapshot.proxy_templates()?,
+            contents,
+            variables,
+            desired,
+        };
+        Ok((wish, missing))
+    }
+
     /// Nothing at all, for `destroy`.
     pub fn nothing(owner: &Owner) -> Self {
         Self {
@@ -451,6 +477,21 @@ fn leave_containers(plan: &mut Plan, before: &Observed) {
         _ => false,
     };
     planner::without(plan, is_left);
+}
+
+/// The variables that secrets and configs come from, with the stacks that use them.
+fn inputs(desired: &Desired) -> BTreeSet<(&StackName, &str)> {
+    let mut names = BTreeSet::new();
+    for (stack, target) in &desired.stacks {
+        for container in target.services.values().map(|service| &service.container) {
+            for file in container.configs.iter().chain(&container.secrets) {
+                if let FileSource::Environment { name } = &file.content {
+                    names.insert((stack, name.as_str()));
+                }
+            }
+        }
+    }
+    names
 }
 
 /// A digest of each variable that a secret or config comes from.

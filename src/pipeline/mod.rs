@@ -17,6 +17,7 @@ mod sharing;
 mod snapshot;
 mod stack;
 mod tree;
+mod unknown;
 mod whence;
 
 pub use crate::resolve::Clashes;
@@ -33,6 +34,7 @@ pub use sharing::Sharing;
 pub use snapshot::{Choice, Outcome, Snapshot};
 pub use stack::{StackModel, StackOutcome};
 pub use tree::{Tree, TreeError};
+pub use unknown::assume_inputs;
 pub use whence::Whence;
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sha2::{Digest, Sha256};
 
 use super::stack::{StackModel, StackOutcome, Stacks};
-use super::{Cache, Tree};
+use super::{Cache, Tree, TreeError};
 use crate::diag::{Diagnostic, Sources, words};
 use crate::files::{Files, Report};
 use crate::model::{Desired, EnvironmentName, Owner, ProjectName, StackName};
@@ -77,13 +77,27 @@ impl Outcome {
 impl Snapshot {
     /// Reads settings, inventory and values, and finds the stacks.
     pub fn open(tree: Tree, choice: Choice) -> Result<Self, Report> {
-        let files = tree.files().map_err(|error| {
+        Self::read(tree, None, choice)
+    }
+
+    /// The same with the settings and the inventory of another tree: what a commit that nobody has
+    /// agreed to says of hosts, protections and variables must not count.
+    pub fn open_under(tree: Tree, rules: &Tree, choice: Choice) -> Result<Self, Report> {
+        Self::read(tree, Some(rules), choice)
+    }
+
+    fn read(tree: Tree, rules: Option<&Tree>, choice: Choice) -> Result<Self, Report> {
+        let unreadable = |error: TreeError| {
             let problem = Diagnostic::error("repository/unreadable", words(&error));
             Report::new(vec![problem], Sources::default())
-        })?;
+        };
+        let files = tree.files().map_err(unreadable)?;
+        let rules = rules.map(Tree::files).transpose().map_err(unreadable)?;
+        let rules = rules.as_deref().unwrap_or(&*files);
         let sources = Sources::default();
         let mut problems = Vec::new();
-        match read(&tree, &*files, &sources, &choice, &mut problems) {
+        let from = Reading { files: &*files, rules, sources: &sources };
+        match read(&tree, &from, &choice, &mut problems) {
             Some(read) if !problems.iter().any(Diagnostic::is_error) => Ok(Self {
                 project: read.project,
                 settings: read.settings,
@@ -281,23 +295,32 @@ struct Read {
     inputs: Arc<str>,
 }
 
+/// What [`read`] reads.
+struct Reading<'a> {
+    /// Stacks and values.
+    files: &'a dyn Files,
+    /// Settings and inventory.
+    rules: &'a dyn Files,
+    sources: &'a Sources,
+}
+
 fn read(
     tree: &Tree,
-    files: &dyn Files,
-    sources: &Sources,
+    from: &Reading<'_>,
     choice: &Choice,
     problems: &mut Vec<Diagnostic>,
 ) -> Option<Read> {
-    let settings = Settings::load(files, sources, problems);
+    let Reading { files, rules, sources } = *from;
+    let settings = Settings::load(rules, sources, problems);
     let project = kept(settings.project_name(tree.name()), problems);
     let environment = kept(settings.environment(choice.environment.as_deref()), problems);
     let folders = discover(files, &settings, tree.name(), problems);
     let folders = chosen(folders, &choice.stacks, problems);
     let (project, environment) = (project?, environment?);
-    let inventory = Inventory::load(files, sources, environment.inventory.as_ref(), problems);
+    let inventory = Inventory::load(rules, sources, environment.inventory.as_ref(), problems);
     let values = Values::load(files, sources, &environment.values, problems);
     say_once(problems);
-    let inputs = inputs(files, &environment, &settings, choice);
+    let inputs = inputs(from, &environment, &settings, choice);
     Some(Read {
         project: ProjectName::from(project),
         values: minijinja::Value::from_pairs(
@@ -363,7 +386,7 @@ fn hosts(inventory: &Inventory) -> minijinja::Value {
 
 /// A fingerprint of everything that does not come from a stack's own files.
 fn inputs(
-    files: &dyn Files,
+    from: &Reading<'_>,
     environment: &Environment,
     settings: &Settings,
     choice: &Choice,
@@ -375,9 +398,11 @@ fn inputs(
     };
     feed(env!("CARGO_PKG_VERSION"));
     feed(environment.name.as_str());
-    let named = environment.inventory.iter().chain(&environment.values);
     let usual = ["gitdeploy.yaml", "gitdeploy.yml", "inventory.yaml", "inventory.yml"];
-    for path in named.map(|path| path.value.as_str()).chain(usual) {
+    let rules = environment.inventory.iter().map(|path| path.value.as_str()).chain(usual);
+    let rules = rules.map(|path| (from.rules, path));
+    let values = environment.values.iter().map(|path| (from.files, path.value.as_str()));
+    for (files, path) in rules.chain(values) {
         let print = files.fingerprint(path).ok().flatten();
         feed(&format!("{path} {print:?}"));
     }
@@ -385,7 +410,7 @@ fn inputs(
         feed(&format!("{} {:?}", name.value, choice.variables.get(&name.value)));
     }
     for path in &choice.env_files {
-        feed(&format!("{path} {:?}", files.fingerprint(path).ok().flatten()));
+        feed(&format!("{path} {:?}", from.files.fingerprint(path).ok().flatten()));
     }
     feed(&format!("{:?}", choice.profiles));
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()

@@ -48,6 +48,7 @@ pub use graph::without;
 pub use place::is_allowed;
 pub use request::{Problem, ProblemKind, Request, Scope, Selector};
 pub use swarm::joinings;
+pub use wanted::inputs_digest;
 
 /// The plan that ends all differences in scope; or everything that stands in its way.
 pub fn plan(request: &Request<'_>) -> Result<Plan, Vec<Problem>> {

@@ -172,13 +172,12 @@ pub(super) fn published_probe_port(probe: &Probe) -> Option<u16> {
     }
 }
 
-/// The digest of the values that are not in the commit; empty when the service uses none.
-fn inputs(
-    request: &Request<'_>,
-    stack: &StackName,
-    service: &ServiceName,
+/// The digest of the values that are not in the commit; empty when the service uses none. `Err` has
+/// the names that are not among `variables`.
+pub fn inputs_digest(
     target: &ServiceTarget,
-) -> Result<String, Vec<Problem>> {
+    variables: &BTreeMap<String, String>,
+) -> Result<String, Vec<String>> {
     let files = target.container.configs.iter().chain(&target.container.secrets);
     let names: BTreeSet<&str> = files
         .filter_map(|file| match &file.content {
@@ -194,14 +193,26 @@ fn inputs(
     let mut hash = Sha256::new();
     let mut missing = Vec::new();
     for name in names {
-        let Some(digest) = request.variables.get(name) else {
-            let message = format!("{stack}/{service}: the variable {name} is not set");
-            missing.push(Problem::invalid(message).hint(format!(
-                "set {name} where gitdeploy runs, and name it under `pass_env` of gitdeploy.yaml"
-            )));
-            continue;
-        };
-        hash.update(format!("{name}={digest}\n"));
+        match variables.get(name) {
+            Some(digest) => hash.update(format!("{name}={digest}\n")),
+            None => missing.push(name.to_owned()),
+        }
     }
     if missing.is_empty() { Ok(hex(&hash.finalize())[..16].to_owned()) } else { Err(missing) }
+}
+
+fn inputs(
+    request: &Request<'_>,
+    stack: &StackName,
+    service: &ServiceName,
+    target: &ServiceTarget,
+) -> Result<String, Vec<Problem>> {
+    let problem = |name: String| {
+        let message = format!("{stack}/{service}: the variable {name} is not set");
+        Problem::invalid(message).hint(format!(
+            "set {name} where gitdeploy runs, and name it under `pass_env` of gitdeploy.yaml"
+        ))
+    };
+    inputs_digest(target, request.variables)
+        .map_err(|missing| missing.into_iter().map(problem).collect())
 }

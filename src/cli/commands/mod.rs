@@ -13,6 +13,7 @@ mod logs;
 mod man;
 mod plan;
 mod render;
+mod review;
 mod rollback;
 mod schema;
 pub(super) mod simulate;
@@ -37,6 +38,7 @@ pub(super) fn run(cli: &Cli, world: &World, screen: &Screen) -> Result<Exit, Fai
         Command::Apply(args) => apply::run(&run, args),
         Command::Simulate(args) => simulate::run(&run, args),
         Command::Diff(args) => diff::run(&run, args),
+        Command::Review(args) => review::run(&run, args),
         Command::Status(args) => status::run(&run, args),
         Command::Logs(args) => logs::run(&run, args),
         Command::Exec(args) => exec::run(&run, args),

@@ -89,6 +89,31 @@ pub(super) fn run(run: &Run<'_>, args: &SimulateArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
+/// The plan that `wish` would have on a fleet where `earlier` runs, without asking any host.
+pub(super) fn plan_after(
+    session: &Session<'_>,
+    earlier: Option<Wish>,
+    wish: &Wish,
+    scope: crate::planner::Scope,
+) -> Result<Result<Plan, crate::pipeline::PlanError>, Failure> {
+    let inventory = &session.snapshot.inventory;
+    let (hosts, proxies) = (fleet::hosts(inventory), fleet::places(inventory));
+    let stage = Stage { scope, hosts, proxies, session };
+    let before = match earlier {
+        Some(earlier) => Before::Commit(Box::new(earlier), String::new()),
+        None => Before::Nothing,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .map_err(|error| Failure::because("could not start", &error))?;
+    runtime.block_on(async {
+        let from = begin(&stage, wish, &before, App::default()).await?;
+        Ok(stage.plan(&from.thaw(), wish).await)
+    })
+}
+
 async fn show(
     stage: &Stage<'_>,
     wish: &mut Wish,
@@ -201,7 +226,7 @@ fn before(
 }
 
 /// What all hosts and proxies have, or why it is not known.
-fn seen(session: &Session<'_>, wish: &Wish) -> Result<Observed, String> {
+pub(super) fn seen(session: &Session<'_>, wish: &Wish) -> Result<Observed, String> {
     let fleet = session.fleet().map_err(|failure| failure.message)?;
     let look = block_on(async { tokio::time::timeout(LOOK, fleet.look(wish)).await });
     let observed = look.map_err(|failure| failure.message)?;

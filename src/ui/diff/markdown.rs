@@ -60,6 +60,23 @@ fn table_rows(page: &mut String, stack: &StackDifference) {
     }
 }
 
+/// What changes, item by item, each folded.
+pub(in crate::ui) fn sections(differences: &Differences) -> Vec<String> {
+    let items = differences.stacks.iter().flat_map(|stack| {
+        let changed = stack.items.iter().filter(|item| item.action != Action::Delete);
+        changed.map(move |item| (stack, item))
+    });
+    let section = |(stack, item): (&StackDifference, &ItemDifference)| {
+        let mut section = String::new();
+        details(&mut section, stack, item);
+        section
+    };
+    items
+        .filter(|(_, item)| !item.fields.is_empty() || !item.files.is_empty())
+        .map(section)
+        .collect()
+}
+
 fn details(page: &mut String, stack: &StackDifference, item: &ItemDifference) {
     let mut lines = Vec::new();
     for field in &item.fields {

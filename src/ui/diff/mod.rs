@@ -9,6 +9,8 @@ use similar::TextDiff;
 use crate::diag::printable_name;
 use crate::diff::{Action, Content, Differences, FieldChange, FileChange, ItemDifference, Shown};
 
+pub(super) use markdown::sections;
+
 pub use json::json;
 pub use markdown::markdown;
 pub use text::text;
@@ -27,14 +29,14 @@ pub struct Heading {
 }
 
 /// Counts by action, over services, networks and volumes.
-struct Totals {
+pub(super) struct Totals {
     create: usize,
     update: usize,
     delete: usize,
 }
 
 impl Totals {
-    fn of(differences: &Differences) -> Self {
+    pub(super) fn of(differences: &Differences) -> Self {
         let count = |action| differences.items().filter(|item| item.action == action).count();
         Self {
             create: count(Action::Create),
@@ -43,7 +45,7 @@ impl Totals {
         }
     }
 
-    fn sentence(&self) -> String {
+    pub(super) fn sentence(&self) -> String {
         if self.create + self.update + self.delete == 0 {
             return "Diff: no differences.".into();
         }
@@ -91,7 +93,7 @@ fn lines_of(content: Option<&Content>) -> &str {
 }
 
 /// The names of the fields that differ, for the line of an item: `(image, env.CACHE_MB)`.
-fn summary(item: &ItemDifference) -> String {
+pub(super) fn summary(item: &ItemDifference) -> String {
     const NAMES_MAX: usize = 6;
     let mut names: Vec<String> = item
         .fields

@@ -124,6 +124,13 @@ fn add_details(page: &mut String, plan: &Plan, limit: usize) {
 
 /// The details, the most important first.
 fn parts(plan: &Plan) -> Vec<String> {
+    let (mut parts, folded) = sections(plan);
+    parts.extend(folded);
+    parts
+}
+
+/// The details that stay open, and those that are folded.
+pub(in crate::ui) fn sections(plan: &Plan) -> (Vec<String>, Vec<String>) {
     let mut parts = Vec::new();
     if !plan.blind.is_empty() {
         let mut part = "**Not seen, and left as it is:**\n\n".to_owned();
@@ -141,10 +148,11 @@ fn parts(plan: &Plan) -> Vec<String> {
         changes().partition(|(_, change)| is_destructive(change.action));
     parts.extend(open.into_iter().filter_map(|(stack, change)| details(stack, change)));
     parts.extend(notes(plan));
-    parts.extend(folded.into_iter().filter_map(|(stack, change)| details(stack, change)));
+    let mut rest: Vec<String> =
+        folded.into_iter().filter_map(|(stack, change)| details(stack, change)).collect();
     for file in &plan.files {
         let title = format!("{}: {}", file.place.proxy, file.path);
-        parts.push(block(&title, "diff", &file::unified(file), true));
+        rest.push(block(&title, "diff", &file::unified(file), true));
     }
     let mut lines = Vec::new();
     for stack in steps::stacks(plan) {
@@ -155,9 +163,9 @@ fn parts(plan: &Plan) -> Vec<String> {
         }
     }
     if !lines.is_empty() {
-        parts.push(block("steps", "text", &lines, true));
+        rest.push(block("steps", "text", &lines, true));
     }
-    parts
+    (parts, rest)
 }
 
 fn notes(plan: &Plan) -> Option<String> {

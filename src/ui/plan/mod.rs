@@ -18,7 +18,8 @@ pub(super) mod sample;
 mod tests;
 
 pub(super) use json::{actions, address, reason};
-pub(super) use phrase::kind;
+pub(super) use markdown::sections;
+pub(super) use phrase::{extent, kind, name, summary, why};
 
 pub use json::json;
 pub use markdown::markdown;

@@ -15,7 +15,7 @@ use crate::ui::words::{counted, duration};
 const NAMES_MAX: usize = 6;
 
 /// `web`, `network default`, `volume data`.
-pub(super) fn name(change: &Change) -> String {
+pub(in crate::ui) fn name(change: &Change) -> String {
     let name = printable_name(&change.name);
     match change.kind {
         ResourceKind::Service => name,
@@ -34,7 +34,7 @@ pub(in crate::ui) fn kind(kind: ResourceKind) -> &'static str {
 }
 
 /// What happens to how much: `4 replicas, no downtime`.
-pub(super) fn extent(change: &Change) -> String {
+pub(in crate::ui) fn extent(change: &Change) -> String {
     match (change.kind, change.action) {
         (ResourceKind::Volume, Action::Remove) => return "with all its data".into(),
         (ResourceKind::Network | ResourceKind::Volume, _) => return downtime(&change.downtime, ""),
@@ -85,7 +85,7 @@ fn downtime(downtime: &Downtime, before: &str) -> String {
 }
 
 /// Why: the fields that differ, or the reason that forces the downtime, or what else it is.
-pub(super) fn why(change: &Change) -> String {
+pub(in crate::ui) fn why(change: &Change) -> String {
     let mut words: Vec<String> = Vec::new();
     for cause in &change.causes {
         match cause {
@@ -189,7 +189,7 @@ pub(super) fn downtimes(plan: &Plan) -> Vec<(&StackName, &Change, &Downtime)> {
 }
 
 /// The last line: stable, so that scripts can look for it.
-pub(super) fn summary(plan: &Plan, heading: &Heading) -> String {
+pub(in crate::ui) fn summary(plan: &Plan, heading: &Heading) -> String {
     if plan.is_empty() && plan.files.is_empty() {
         return unchanged(plan, heading);
     }

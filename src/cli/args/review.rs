@@ -1,0 +1,100 @@
+//! Arguments of `review` and of what it posts.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::{Inputs, PlanFormat};
+use crate::forge::ForgeKind;
+
+/// Arguments of `review`.
+#[derive(Debug, Args)]
+pub struct ReviewArgs {
+    /// Only these stacks [default: all].
+    #[arg(value_name = "STACK")]
+    pub stacks: Vec<String>,
+    /// What the change would be merged into; settings, inventory and protections are read from it
+    /// [default: what the CI says].
+    #[arg(long, value_name = "REV")]
+    pub base: Option<String>,
+    /// The change [default: what the CI says, else HEAD].
+    #[arg(long, value_name = "REV")]
+    pub head: Option<String>,
+    /// Variables and profiles.
+    #[command(flatten)]
+    pub inputs: Inputs,
+    /// What the plan is made against [default: the hosts if all answer, else the base].
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub against: Option<Against>,
+    /// Allow that many containers, networks and volumes to go without a successor [default: what
+    /// `protect.max_deletes` of the base allows].
+    #[arg(long, value_name = "NUMBER")]
+    pub allow_deletes: Option<u32>,
+    /// End with exit code 2 when there is something to do.
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// The form of the review on standard output.
+    #[arg(long, value_enum, default_value_t = PlanFormat::Text)]
+    pub format: PlanFormat,
+    /// Where it is posted.
+    #[command(flatten)]
+    pub post: PostArgs,
+}
+
+/// What a review's plan is made against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Against {
+    /// The hosts as they are now.
+    Live,
+    /// A fleet that has what the base wants; no host is asked.
+    Base,
+}
+
+/// Where a review is posted: a comment and a status of the commit. All but the token is what the CI
+/// says, unless it is given.
+#[derive(Debug, Clone, Args)]
+pub struct PostArgs {
+    /// Post nothing.
+    #[arg(long)]
+    pub no_post: bool,
+    /// The kind of forge.
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub forge: Option<ForgeName>,
+    /// The address of its API: `https://codeberg.org/api/v1`.
+    #[arg(long, value_name = "URL")]
+    pub forge_api: Option<String>,
+    /// The repository there.
+    #[arg(long, value_name = "OWNER/NAME")]
+    pub forge_repository: Option<String>,
+    /// The pull request.
+    #[arg(long, value_name = "NUMBER")]
+    pub number: Option<u64>,
+    /// Read the token from this file [default: the variables GITDEPLOY_FORGE_TOKEN, GITHUB_TOKEN,
+    /// GITEA_TOKEN, FORGEJO_TOKEN, GITLAB_TOKEN].
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+}
+
+/// The kinds of forges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ForgeName {
+    /// GitHub.
+    Github,
+    /// GitLab.
+    Gitlab,
+    /// Gitea.
+    Gitea,
+    /// Forgejo.
+    Forgejo,
+}
+
+impl From<ForgeName> for ForgeKind {
+    fn from(name: ForgeName) -> Self {
+        match name {
+            ForgeName::Github => Self::Github,
+            ForgeName::Gitlab => Self::Gitlab,
+            ForgeName::Gitea => Self::Gitea,
+            ForgeName::Forgejo => Self::Forgejo,
+        }
+    }
+}

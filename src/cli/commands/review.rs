@@ -1,0 +1,303 @@
+//! `review`: what a pull request would do, for those who decide on it.
+//!
+//! The head is somebody's wish: settings, inventory and protections are those of the base, nothing
+//! of the head is run, and what the process passes to templates is not shown. Whether the review
+//! could be posted changes no exit code.
+
+mod post;
+
+use std::collections::BTreeSet;
+
+use super::plan::{choice, scope};
+use super::{Run, simulate};
+use crate::cli::args::{Against, Narrowing, PlanFormat, ReviewArgs};
+use crate::cli::live::{Session, Source, block_on, no_plan};
+use crate::cli::{Exit, Failure, repository};
+use crate::diff::{Differences, diff, is_sensitive_name};
+use crate::files::Report;
+use crate::model::{Observed, Plan};
+use crate::pipeline::{Cache, Snapshot, Wish, assume_inputs};
+use crate::planner::deletions;
+use crate::ui;
+
+use post::Post;
+
+/// The most that is kept of a page for a terminal or a file.
+const NO_LIMIT: usize = usize::MAX;
+
+/// A value shorter than this is no secret that could be told from a word.
+const SECRET_MIN: usize = 3;
+
+/// What came of base and head, owned.
+#[derive(Default)]
+struct Found {
+    differences: Option<Differences>,
+    plan: Option<Plan>,
+    against: String,
+    notes: Vec<String>,
+    errors: Vec<String>,
+    exit: Option<Exit>,
+}
+
+pub(super) fn run(run: &Run<'_>, args: &ReviewArgs) -> Result<Exit, Failure> {
+    let post = Post::new(run, &args.post)?;
+    let base = args.base.clone().or_else(|| post.base()).ok_or_else(|| {
+        Failure::new("could not review: it is not said what the change would be merged into")
+            .hint(run.cli.global.next_command("review --base main"))
+    })?;
+    let head = args.head.clone().or_else(|| post.head()).unwrap_or_else(|| "HEAD".to_owned());
+    let session = Session::open(run, Source::Revision(&base), choice(run, &args.inputs))?;
+    let tree = session.tree(&head)?;
+    let (label, commit) = (tree.label().to_owned(), tree.commit().cloned());
+    let found = found(run, args, &session, &head)?;
+    let hash = |commit: Option<&crate::git::Commit>| commit.map(|it| it.id.to_string());
+    let base_tree = session.snapshot.tree();
+    let mut review = ui::review::Review {
+        heading: ui::diff::Heading {
+            project: session.snapshot.project.to_string(),
+            environment: session.snapshot.environment.name.to_string(),
+            base: base_tree.label().to_owned(),
+            head: label,
+        },
+        subject: commit.as_ref().map(|it| it.summary.clone()).unwrap_or_default(),
+        differences: found.differences.as_ref(),
+        plan: found.plan.as_ref(),
+        against: found.against,
+        notes: found.notes,
+        errors: found.errors,
+        stale: None,
+        url: post.url(),
+    };
+    let secrets = secrets(&session.snapshot);
+    let hide = |page: String| hidden(page, &secrets);
+    let page = match args.format {
+        PlanFormat::Text if !run.screen.wants_events() => {
+            let style = ui::plan::Style {
+                color: run.screen.color(),
+                width: run.screen.width(),
+                all_steps: run.screen.is_verbose(),
+            };
+            ui::review::text(&review, style)
+        }
+        PlanFormat::Text | PlanFormat::Json => format!("{:#}\n", ui::review::json(&review)),
+        PlanFormat::Markdown => ui::review::markdown(&review, "", NO_LIMIT),
+    };
+    run.screen.result(&hide(page))?;
+    if let Some(head) = hash(commit.as_ref()) {
+        let reviewed = post::Reviewed { head, base: hash(base_tree.commit()).unwrap_or_default() };
+        post.send(run, &mut review, &reviewed, &hide);
+    }
+    let has_changes = review.plan.is_some_and(|plan| !plan.is_empty());
+    Ok(match found.exit {
+        Some(exit) => exit,
+        None if args.detailed_exitcode && has_changes => Exit::Changes,
+        None => Exit::Done,
+    })
+}
+
+/// Everything that can be told of base and head.
+fn found(
+    run: &Run<'_>,
+    args: &ReviewArgs,
+    session: &Session<'_>,
+    head: &str,
+) -> Result<Found, Failure> {
+    let mut found = Found { notes: moved_rules(session, head)?, ..Found::default() };
+    let snapshot = match session.under(head)? {
+        Ok(snapshot) => snapshot,
+        Err(report) => {
+            run.screen.findings(&report.diagnostics, &report.sources);
+            found.refuse(lines(&report), Exit::Failed);
+            return Ok(found);
+        }
+    };
+    let mut cache = Cache::default();
+    let base = session.snapshot.resolve(&mut cache);
+    let outcome = snapshot.resolve(&mut cache);
+    let bad = outcome.stacks.iter().filter(|stack| stack.target.is_none());
+    let mut errors: Vec<String> = bad.flat_map(|stack| lines(&stack.report)).collect();
+    for stack in &outcome.stacks {
+        run.screen.findings(&stack.report.diagnostics, &stack.report.sources);
+    }
+    let clashes = &outcome.conflicts.report;
+    run.screen.findings(&clashes.diagnostics, &clashes.sources);
+    errors.extend(lines(clashes));
+    if !errors.is_empty() {
+        found.refuse(errors, Exit::Failed);
+        return Ok(found);
+    }
+    let is_whole = !base.has_errors();
+    if is_whole {
+        let mut differences = diff(&base.desired, &outcome.desired);
+        if let Some(named) = Session::named(&args.stacks)? {
+            differences.stacks.retain(|stack| named.contains(&stack.name));
+        }
+        found.differences = Some(differences);
+    } else {
+        found.notes.push("The base has errors, so it could not be compared with.".to_owned());
+    }
+    let failed = |why: String| Failure::new(format!("could not review: {why}"));
+    let (wish, missing) = Wish::without_secrets(&snapshot, outcome.desired).map_err(failed)?;
+    let earlier = match is_whole {
+        true => Wish::without_secrets(&session.snapshot, base.desired).ok().map(|(wish, _)| wish),
+        false => None,
+    };
+    planned(run, args, session, &wish, earlier, &missing, &mut found)?;
+    Ok(found)
+}
+
+/// The plan, against what was asked for or can be had.
+fn planned(
+    run: &Run<'_>,
+    args: &ReviewArgs,
+    session: &Session<'_>,
+    wish: &Wish,
+    earlier: Option<Wish>,
+    missing: &BTreeSet<String>,
+    found: &mut Found,
+) -> Result<(), Failure> {
+    let mut scope = scope(&args.stacks, &Narrowing::default())?;
+    scope.skip_unreachable = session.skips_unreachable(false);
+    let seen = match args.against {
+        Some(Against::Base) => None,
+        Some(Against::Live) => {
+            let fleet = session.fleet()?;
+            Some(block_on(fleet.look(wish))?)
+        }
+        None => match simulate::seen(session, wish) {
+            Ok(observed) => Some(observed),
+            Err(why) => {
+                run.screen.note(&format!("no look at the hosts ({why}): taking the base for them"));
+                None
+            }
+        },
+    };
+    let bar = repository::progress(run.screen, "planning");
+    let planned = match seen {
+        Some(mut observed) => {
+            found.against = against_live(&observed);
+            let assumed = assume_inputs(&mut observed, &wish.desired, &wish.variables, missing);
+            found.notes.extend(unknown(missing, &assumed));
+            let fleet = session.fleet()?;
+            fleet.plan_on(wish, &scope, observed).map(|planned| planned.plan)
+        }
+        None => {
+            found.against = "No host was asked: planned for hosts that have what the base wants, \
+                             with every image within reach."
+                .to_owned();
+            simulate::plan_after(session, earlier, wish, scope)?
+        }
+    };
+    bar.finish_and_clear();
+    match planned {
+        Ok(plan) => {
+            found.protect(session, &plan, args.allow_deletes);
+            found.plan = Some(plan);
+        }
+        Err(error) => {
+            let failure = no_plan("plan", error);
+            let exit = failure.exit.unwrap_or(Exit::Failed);
+            found.refuse(failure.message.lines().map(str::to_owned).collect(), exit);
+        }
+    }
+    Ok(())
+}
+
+impl Found {
+    fn refuse(&mut self, errors: Vec<String>, exit: Exit) {
+        self.errors = errors;
+        self.exit = Some(exit);
+    }
+
+    /// `protect.max_deletes` of the base, unless the run allows more.
+    fn protect(&mut self, session: &Session<'_>, plan: &Plan, allowed: Option<u32>) {
+        let limit = session.snapshot.settings.protect.max_deletes.as_ref();
+        let Some(limit) = allowed.or(limit.map(|limit| limit.value)) else { return };
+        let count = deletions(plan);
+        if u32::try_from(count).is_ok_and(|count| count <= limit) {
+            return;
+        }
+        self.errors.push(format!(
+            "it removes {count} containers, networks and volumes for good; at most {limit} are allowed"
+        ));
+        self.exit = Some(Exit::Refused);
+    }
+}
+
+fn against_live(observed: &Observed) -> String {
+    let answered = observed.hosts.values().filter(|host| host.is_ok()).count();
+    format!(
+        "Planned for the hosts as they are now; {answered} of {} answered.",
+        observed.hosts.len()
+    )
+}
+
+fn unknown(missing: &BTreeSet<String>, services: &BTreeSet<String>) -> Option<String> {
+    let list = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
+    (!services.is_empty()).then(|| {
+        format!(
+            "Not known here: {}. Secrets of {} that come from it are taken to be unchanged.",
+            list(missing),
+            list(services)
+        )
+    })
+}
+
+/// What the head says of settings and inventory is not followed; people must know that.
+fn moved_rules(session: &Session<'_>, head: &str) -> Result<Vec<String>, Failure> {
+    let unreadable =
+        |error: crate::pipeline::TreeError| Failure::because("could not read the files", &error);
+    let (base, head) = (session.snapshot.tree().files(), session.tree(head)?.files());
+    let (base, head) = (base.map_err(unreadable)?, head.map_err(unreadable)?);
+    let inventory = session.snapshot.environment.inventory.as_ref();
+    let usual = ["gitdeploy.yaml", "gitdeploy.yml", "inventory.yaml", "inventory.yml"];
+    let mut paths: BTreeSet<&str> = usual.into();
+    paths.extend(inventory.map(|path| path.value.as_str()));
+    let differs = |path: &&str| {
+        let print = |files: &dyn crate::files::Files| files.fingerprint(path).ok().flatten();
+        print(&*base) != print(&*head)
+    };
+    let note = |path: &str| {
+        format!(
+            "{path} changes. Settings and inventory are those of the base, so what that changes is \
+             not shown here."
+        )
+    };
+    Ok(paths.into_iter().filter(differs).map(note).collect())
+}
+
+/// The errors among findings, a line each.
+fn lines(report: &Report) -> Vec<String> {
+    let errors = report.diagnostics.iter().filter(|finding| finding.is_error());
+    let line = |finding: &crate::diag::Diagnostic| {
+        let place = finding.primary.as_ref().map_or_else(String::new, |label| {
+            let at = report.sources.locate(label.span);
+            format!("{}:{}:{}: ", at.source.name, at.line, at.column)
+        });
+        format!("{place}{} [{}]", finding.message, finding.rule)
+    };
+    errors.map(line).collect()
+}
+
+/// Values that flow into templates and must not be in any comment: a head could print them.
+fn secrets(base: &Snapshot) -> BTreeSet<String> {
+    let passed = base.passed_variables().into_iter();
+    let secret = passed.filter(|(name, _)| is_sensitive_name(name));
+    let lines = secret.flat_map(|(_, value)| {
+        let lines: Vec<String> = value.lines().map(str::trim).map(str::to_owned).collect();
+        lines
+    });
+    lines.filter(|line| line.len() >= SECRET_MIN).collect()
+}
+
+fn hidden(page: String, secrets: &BTreeSet<String>) -> String {
+    // Also as JSON and Markdown write them.
+    let forms = secrets.iter().flat_map(|secret| {
+        let json = serde_json::Value::from(secret.as_str()).to_string();
+        let json = json.trim_matches('"').to_owned();
+        [secret.clone(), json, secret.replace('|', "\\|")]
+    });
+    let mut forms: Vec<String> = forms.collect();
+    forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
+    forms.iter().fold(page, |page, form| page.replace(form, "***"))
+}

@@ -1,0 +1,367 @@
+//! A pull request for those who decide on it: a verdict for each stack first, what is lost or down
+//! open below it, everything else folded, and all of it within what a forge takes.
+//!
+//! Every text of a repository is escaped or fenced. What is too long loses folded parts first, the
+//! longest one first; the verdict loses nothing but rows, those of removals last.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::escape::{code, html};
+use super::words::{counted, duration};
+use super::{diff, plan};
+use crate::diff::{Action as DiffAction, Differences};
+use crate::model::{Action, Change, Downtime, Plan, ResourceKind, StackName, StackPlan};
+
+/// What is known about a pull request.
+pub struct Review<'a> {
+    /// What it is about.
+    pub heading: diff::Heading,
+    /// The first line of the head's message.
+    pub subject: String,
+    /// What base and head differ in; `None` when the head has errors.
+    pub differences: Option<&'a Differences>,
+    /// What would be done.
+    pub plan: Option<&'a Plan>,
+    /// What the plan rests on, as a sentence.
+    pub against: String,
+    /// What people must know beside it, a sentence each.
+    pub notes: Vec<String>,
+    /// Why it cannot be deployed as it is; empty when it can.
+    pub errors: Vec<String>,
+    /// Why it is not about what the pull request is now.
+    pub stale: Option<String>,
+    /// Where the job is shown.
+    pub url: Option<String>,
+}
+
+const TABLE: &str = "| | stack | change | downtime | risks |\n|---|---|---|---|---|\n";
+
+/// The most changes of one stack that its row names.
+const CHANGES_MAX: usize = 6;
+
+/// The most risks of one stack that its row names, beside what goes for good.
+const RISKS_MAX: usize = 4;
+
+/// The most things of one stack whose end its row names.
+const REMOVALS_MAX: usize = 50;
+
+/// The most errors that are listed.
+const ERRORS_MAX: usize = 20;
+
+/// One row of the verdict.
+struct Row {
+    /// Whether something is lost or down.
+    is_grave: bool,
+    text: String,
+}
+
+/// A part below the verdict.
+struct Part {
+    is_folded: bool,
+    text: String,
+}
+
+/// The whole review in at most `limit` bytes, `before` its first lines.
+pub fn markdown(review: &Review<'_>, before: &str, limit: usize) -> String {
+    let mut top = before.to_owned();
+    top.push_str(&head(review));
+    let end = format!("{}\n{}", verdict(review), foot(review));
+    let room = limit.saturating_sub(top.len() + end.len());
+    top.push_str(&table(rows(review), room));
+    top.push_str(&end);
+    let mut parts = parts(review);
+    fit(&mut parts, limit.saturating_sub(top.len()));
+    top.extend(parts.into_iter().map(|part| part.text));
+    top
+}
+
+/// The one sentence that says it all, for statuses too.
+pub fn sentence(review: &Review<'_>) -> String {
+    if !review.errors.is_empty() {
+        return format!("Cannot be deployed: {}.", counted(review.errors.len(), "error"));
+    }
+    match (review.plan, review.differences) {
+        (Some(plan), _) => plan::summary(plan, &plan_heading(review)),
+        (None, Some(differences)) => diff::Totals::of(differences).sentence(),
+        (None, None) => "Nothing is known.".to_owned(),
+    }
+}
+
+/// The review for programs.
+pub fn json(review: &Review<'_>) -> Value {
+    json!({
+        "format_version": "1.0",
+        "project": review.heading.project,
+        "environment": review.heading.environment,
+        "base": review.heading.base,
+        "head": review.heading.head,
+        "summary": sentence(review),
+        "against": review.against,
+        "notes": review.notes,
+        "errors": review.errors,
+        "stale": review.stale,
+        "diff": review.differences.map(|it| diff::json(it, &review.heading)),
+        "plan": review.plan.map(|it| plan::json(it, &plan_heading(review))),
+    })
+}
+
+/// The review for people at a terminal.
+pub fn text(review: &Review<'_>, style: plan::Style) -> String {
+    let mut page = String::new();
+    for error in &review.errors {
+        let _ = writeln!(page, "{}", crate::diag::printable(error));
+    }
+    if let Some(differences) = review.differences.filter(|it| !it.is_empty()) {
+        page.push_str(&diff::text(differences, &review.heading, style.color));
+        page.push('\n');
+    }
+    if let Some(plan) = review.plan {
+        page.push_str(&plan::text(plan, &plan_heading(review), style));
+    } else {
+        let _ = writeln!(page, "{}", sentence(review));
+    }
+    let _ = writeln!(page, "\n{}", crate::diag::printable(&review.against));
+    for note in &review.notes {
+        let _ = writeln!(page, "{}", crate::diag::printable(note));
+    }
+    page
+}
+
+fn plan_heading(review: &Review<'_>) -> plan::Heading {
+    plan::Heading {
+        project: review.heading.project.clone(),
+        environment: review.heading.environment.clone(),
+        commit: review.heading.head.clone(),
+        subject: review.subject.clone(),
+    }
+}
+
+fn head(review: &Review<'_>) -> String {
+    let diff::Heading { project, environment, base, head } = &review.heading;
+    let subject = match review.subject.as_str() {
+        "" => String::new(),
+        subject => format!(" {}", code(subject)),
+    };
+    let mut text =
+        format!("### gitdeploy review: {}\n\n", code(&format!("{project}/{environment}")));
+    if let Some(stale) = &review.stale {
+        let _ = writeln!(text, "> [!WARNING]\n> **Stale.** {}\n", html(stale));
+    }
+    let _ = writeln!(text, "{}..{}{subject}\n", code(base), code(head));
+    if !review.errors.is_empty() {
+        text.push_str("**It cannot be deployed as it is:**\n\n");
+        for error in review.errors.iter().take(ERRORS_MAX) {
+            let _ = writeln!(text, "- {}", code(error));
+        }
+        if let Some(rest @ 1..) = review.errors.len().checked_sub(ERRORS_MAX) {
+            let _ = writeln!(text, "- and {rest} more");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn verdict(review: &Review<'_>) -> String {
+    let sentence = sentence(review);
+    match sentence.split_once("Downtime: ") {
+        Some((before, after)) if after != "none." => {
+            format!("**{before}Downtime: {}**\n", code(after))
+        }
+        _ => format!("**{}**\n", html(&sentence)),
+    }
+}
+
+fn foot(review: &Review<'_>) -> String {
+    let mut text = String::new();
+    if !review.against.is_empty() {
+        let _ = writeln!(text, "{}", html(&review.against));
+    }
+    for note in &review.notes {
+        let _ = writeln!(text, "\n> {}", html(&crate::diag::printable_name(note)));
+    }
+    if let Some(url) = review.url.as_deref().filter(|url| is_link(url)) {
+        let _ = writeln!(text, "\n[The job]({url})");
+    }
+    text.push('\n');
+    text
+}
+
+/// Whether an address can stand in a link without ending it.
+fn is_link(url: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_graphic() && !"()[]<>\"'`\\".contains(c);
+    url.starts_with("https://") && url.chars().all(is_plain)
+}
+
+fn table(mut rows: Vec<Row>, room: usize) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    // Room for the words that say how many are left out.
+    let room = room.saturating_sub(TABLE.len() + 80);
+    let size = |rows: &[Row]| rows.iter().map(|row| row.text.len()).sum::<usize>();
+    let all = rows.len();
+    rows.sort_by_key(|row| !row.is_grave);
+    while size(&rows) > room && rows.pop().is_some() {}
+    let mut table = TABLE.to_owned();
+    table.extend(rows.iter().map(|row| row.text.as_str()));
+    if rows.len() < all {
+        let _ = writeln!(table, "| … | and {} more | | | |", all - rows.len());
+    }
+    table.push('\n');
+    table
+}
+
+fn rows(review: &Review<'_>) -> Vec<Row> {
+    match (review.plan, review.differences) {
+        (Some(plan), _) => {
+            let touched = plan.stacks.iter().filter(|(_, it)| !it.changes.is_empty());
+            touched.map(|(name, it)| plan_row(name, it)).collect()
+        }
+        (None, Some(differences)) => differences.stacks.iter().map(diff_row).collect(),
+        (None, None) => Vec::new(),
+    }
+}
+
+fn plan_row(name: &StackName, stack: &StackPlan) -> Row {
+    let mut signs: Vec<&str> = Vec::new();
+    for change in &stack.changes {
+        if !signs.contains(&change.action.symbol()) {
+            signs.push(change.action.symbol());
+        }
+    }
+    let change = |change: &Change| {
+        let (extent, why) = (plan::extent(change), plan::why(change));
+        let extent = if extent.is_empty() { String::new() } else { format!(": {extent}") };
+        code(&format!("{} {}{extent} ({why})", change.action.symbol(), plan::name(change)))
+    };
+    let mut graver: Vec<&Change> = stack.changes.iter().collect();
+    graver.sort_by_key(|change| !is_loss(change.action));
+    let changes = graver.into_iter().map(change).collect();
+    let down: Vec<String> = stack.changes.iter().filter_map(down).collect();
+    let risks = risks(stack);
+    let is_grave = !down.is_empty() || stack.changes.iter().any(|it| is_loss(it.action));
+    let down =
+        if down.is_empty() { "no".to_owned() } else { format!("**yes**: {}", down.join("; ")) };
+    Row { is_grave, text: row(&signs.join(" "), name.as_str(), changes, &down, &risks) }
+}
+
+fn row(signs: &str, stack: &str, changes: Vec<String>, down: &str, risks: &str) -> String {
+    format!(
+        "| {} | {} | {} | {down} | {} |\n",
+        code(signs),
+        code(stack),
+        listed(changes, CHANGES_MAX),
+        risks
+    )
+}
+
+/// Some of many, in one cell.
+fn listed(mut items: Vec<String>, max: usize) -> String {
+    let rest = items.len().saturating_sub(max);
+    items.truncate(max);
+    if rest > 0 {
+        items.push(format!("and {rest} more"));
+    }
+    items.join("<br>")
+}
+
+fn down(change: &Change) -> Option<String> {
+    match &change.downtime {
+        Downtime::None => None,
+        Downtime::About { time, reason } => {
+            let text = format!("{} about {}", change.name, duration(*time));
+            Some(format!("{}, {}", code(&text), code(reason)))
+        }
+    }
+}
+
+fn is_loss(action: Action) -> bool {
+    matches!(action, Action::Remove | Action::ReplaceStopFirst)
+}
+
+fn risks(stack: &StackPlan) -> String {
+    let mut removals = Vec::new();
+    for change in stack.changes.iter().filter(|change| change.action == Action::Remove) {
+        removals.push(match change.kind {
+            ResourceKind::Volume => {
+                format!("{} goes with all its data", code(&plan::name(change)))
+            }
+            ResourceKind::Service | ResourceKind::Network => {
+                format!("{} goes for good", code(&plan::name(change)))
+            }
+        });
+    }
+    let notes = stack.notes.iter().map(|note| match note.service.as_str() {
+        "" => code(&note.message),
+        service => code(&format!("{service}: {}", note.message)),
+    });
+    let cells = [listed(removals, REMOVALS_MAX), listed(notes.collect(), RISKS_MAX)];
+    cells.into_iter().filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join("<br>")
+}
+
+fn diff_row(stack: &crate::diff::StackDifference) -> Row {
+    let item = |item: &crate::diff::ItemDifference| {
+        let what = match item.action {
+            DiffAction::Update => format!(" {}", diff::summary(item)),
+            DiffAction::Create | DiffAction::Delete => String::new(),
+        };
+        code(&format!("{} {} {}{what}", item.action.symbol(), item.kind.word(), item.name))
+    };
+    let gone = stack.items.iter().filter(|it| it.action == DiffAction::Delete);
+    let mut risks: Vec<String> = gone
+        .map(|it| format!("{} goes", code(&format!("{} {}", it.kind.word(), it.name))))
+        .collect();
+    let is_grave = !risks.is_empty() || stack.action == DiffAction::Delete;
+    if stack.items.iter().any(|it| it.replaces) {
+        risks.push("new containers".to_owned());
+    }
+    let changes = stack.items.iter().map(item).collect();
+    let text = row(
+        stack.action.symbol(),
+        stack.name.as_str(),
+        changes,
+        "not known",
+        &listed(risks, REMOVALS_MAX),
+    );
+    Row { is_grave, text }
+}
+
+fn parts(review: &Review<'_>) -> Vec<Part> {
+    let mut parts = Vec::new();
+    if let Some(plan) = review.plan {
+        let (open, folded) = plan::sections(plan);
+        parts.extend(open.into_iter().map(|text| Part { is_folded: false, text }));
+        parts.extend(folded.into_iter().map(|text| Part { is_folded: true, text }));
+    }
+    let sections = review.differences.map(diff::sections).unwrap_or_default();
+    if !sections.is_empty() {
+        let title = "#### What the commits change\n\n".to_owned();
+        parts.push(Part { is_folded: false, text: title });
+        parts.extend(sections.into_iter().map(|text| Part { is_folded: true, text }));
+    }
+    parts
+}
+
+/// Leaves out the longest folded part until all fit; then open ones.
+fn fit(parts: &mut Vec<Part>, room: usize) {
+    // For the line that counts them.
+    const LINE: usize = 80;
+    let size = |parts: &[Part]| parts.iter().map(|part| part.text.len()).sum::<usize>();
+    if size(parts) <= room {
+        return;
+    }
+    let mut left_out = 0;
+    while size(parts) + LINE > room {
+        let longest = parts.iter().enumerate();
+        let longest = longest.max_by_key(|(_, part)| (part.is_folded, part.text.len()));
+        let Some((index, _)) = longest else { break };
+        parts.remove(index);
+        left_out += 1;
+    }
+    let text = format!("…and {}, left out for their length.\n", counted(left_out, "more part"));
+    if text.len() <= room {
+        parts.push(Part { is_folded: false, text });
+    }
+}
