@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(super) use live::{
     ApplyArgs, DestroyArgs, DrainArgs, ExecArgs, Execution, HostsArgs, LocksArgs, LogsArgs, Narrowing, PlanArgs, PlanFormat, RollbackArgs, SimulateArgs, SimulationFormat, StatusArgs, TableFormat, UndrainArgs, UnlockArgs,
 };
-pub(super) use review::{Against, PostArgs, ReviewArgs};
+pub(super) use review::{Against, PostArgs, ReviewArgs, SnapshotArgs};
 
 /// Plans and applies Compose stacks from Git to plain Docker hosts, without losing a request.
 #[derive(Debug, Parser)]
@@ -91,6 +91,8 @@ pub enum Command {
     Diff(Diff),
     /// Show what a pull request would do, and tell the forge.
     Review(ReviewArgs),
+    /// Write the hosts as they are now, without secrets, into a file to plan and review with.
+    Snapshot(SnapshotArgs),
     /// Show every stack, service and replica as it is, and what has drifted.
     #[command(visible_alias = "ps")]
     Status(StatusArgs),

@@ -26,6 +26,8 @@ pub enum Exit {
     Partly,
     /// A host that is needed did not answer.
     Unreachable,
+    /// A signature was not verified.
+    Unverified,
     /// A signal ended it.
     Interrupted,
     /// For `exec`: the command ended so.
@@ -45,6 +47,7 @@ impl Exit {
             Self::RolledBack => 13,
             Self::Partly => 14,
             Self::Unreachable => 15,
+            Self::Unverified => 16,
             Self::Interrupted => 130,
             Self::Command(code) => code,
         }

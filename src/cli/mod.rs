@@ -7,6 +7,7 @@ mod args;
 mod commands;
 mod failure;
 mod live;
+mod picture;
 mod reference;
 mod repository;
 mod screen;

@@ -110,6 +110,11 @@ impl Stage {
         ports
     }
 
+    /// The simulated time.
+    pub(super) fn now(&self) -> crate::model::Millis {
+        self.world.now()
+    }
+
     /// Does some work in simulated time, and keeps what has become of the world. A run that is to be
     /// killed is: the process ends as one that was.
     pub(super) fn block_on<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {

@@ -34,14 +34,14 @@ pub struct ProxyPlace {
 }
 
 /// Why something could not be seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
     /// In words for people: "connection refused".
     pub message: String,
 }
 
 /// One engine and what is on it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct HostState {
     /// The engine itself.
     pub engine: EngineInfo,
@@ -102,7 +102,7 @@ pub struct Swarm {
 }
 
 /// A container of ours.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LiveContainer {
     /// The engine's id.
     pub id: String,
@@ -124,7 +124,8 @@ pub struct LiveContainer {
 
 /// A container's configuration in the engine's words. Copies share their memory until one is
 /// changed: the replicas of a fleet have few different ones.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "Value", into = "Value")]
 pub struct Config(Arc<Value>);
 
 impl Config {
@@ -137,6 +138,12 @@ impl Config {
 impl From<Value> for Config {
     fn from(value: Value) -> Self {
         Self(Arc::new(value))
+    }
+}
+
+impl From<Config> for Value {
+    fn from(config: Config) -> Self {
+        Arc::unwrap_or_clone(config.0)
     }
 }
 
@@ -161,7 +168,7 @@ impl PartialEq for Config {
 }
 
 /// What a container does.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ContainerState {
     /// The engine's word for it.
     pub status: Status,
@@ -195,7 +202,7 @@ pub enum Status {
 }
 
 /// What Docker's own check says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Health {
     /// It has not been decided yet.
     Starting,
@@ -246,7 +253,7 @@ pub struct LiveVolume {
 /// An image, and what it gives to a container that says nothing else.
 ///
 /// An engine says what it has; which digest a reference stands for is found for all hosts at once.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Image {
     /// The id on this engine; `None` when it is not there.
     pub id: Option<String>,
@@ -265,7 +272,7 @@ pub struct Image {
 }
 
 /// Why there is no image to be had for a reference.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageFault {
     /// In words for people: "the registry has no such image".
     pub message: String,
@@ -311,7 +318,7 @@ impl Release {
 }
 
 /// A proxy on one host.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProxyState {
     /// Its version: `1.22.1`.
     pub version: String,
@@ -331,7 +338,7 @@ pub struct ProxyState {
 }
 
 /// A server as HAProxy's runtime has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuntimeServer {
     /// `address:port`.
     pub address: String,

@@ -12,6 +12,7 @@ mod hosts;
 mod images;
 mod live;
 mod observe;
+mod picture;
 mod saved;
 mod sharing;
 mod snapshot;
@@ -29,6 +30,7 @@ pub use live::{
     ApplyError, Fleet, Moved, Orders, Past, PlanError, Planned, Wish, moved, release_of, words,
 };
 pub use observe::{observe, wanted};
+pub use picture::{Beside, KeyError, Picture, PictureError, PictureKey, Trust, hide_hashes};
 pub use saved::{Asked, SavedError, SavedPlan};
 pub use sharing::Sharing;
 pub use snapshot::{Choice, Outcome, Snapshot};

@@ -28,8 +28,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "pipeline",
         &[
-            "compose", "diag", "exec", "files", "git", "model", "planner", "ports", "proxy",
-            "resolve", "settings", "spec", "template", "yaml",
+            "compose", "diag", "diff", "exec", "files", "git", "model", "planner", "ports",
+            "proxy", "resolve", "settings", "spec", "template", "yaml",
         ],
     ),
     ("ui", &["diag", "diff", "model"]),

@@ -237,6 +237,7 @@ fn every_exit_code_is_explained() {
         Exit::RolledBack,
         Exit::Partly,
         Exit::Unreachable,
+        Exit::Unverified,
         Exit::Interrupted,
     ];
     for exit in codes {

@@ -48,6 +48,12 @@ pub struct PlanArgs {
     /// Say for each replica why it is on its host, and which hosts could not have it.
     #[arg(long)]
     pub explain: bool,
+    /// Plan for the hosts as this file of `snapshot` has them; no host is asked.
+    #[arg(long, value_name = "FILE", conflicts_with = "out")]
+    pub snapshot: Option<PathBuf>,
+    /// The key of the snapshot [default: the variable GITDEPLOY_SNAPSHOT_KEY].
+    #[arg(long, value_name = "FILE", requires = "snapshot")]
+    pub key: Option<PathBuf>,
     /// End with exit code 2 when there is something to do.
     #[arg(long)]
     pub detailed_exitcode: bool,

@@ -24,8 +24,14 @@ pub struct ReviewArgs {
     #[command(flatten)]
     pub inputs: Inputs,
     /// What the plan is made against [default: the hosts if all answer, else the base].
-    #[arg(long, value_enum, value_name = "WHAT")]
+    #[arg(long, value_enum, value_name = "WHAT", conflicts_with = "snapshot")]
     pub against: Option<Against>,
+    /// Plan for the hosts as this file of `snapshot` has them; no host is asked.
+    #[arg(long, value_name = "FILE")]
+    pub snapshot: Option<PathBuf>,
+    /// The key of the snapshot [default: the variable GITDEPLOY_SNAPSHOT_KEY].
+    #[arg(long, value_name = "FILE", requires = "snapshot")]
+    pub key: Option<PathBuf>,
     /// Allow that many containers, networks and volumes to go without a successor [default: what
     /// `protect.max_deletes` of the base allows].
     #[arg(long, value_name = "NUMBER")]
@@ -39,6 +45,21 @@ pub struct ReviewArgs {
     /// Where it is posted.
     #[command(flatten)]
     pub post: PostArgs,
+}
+
+/// Arguments of `snapshot`.
+#[derive(Debug, Args)]
+pub struct SnapshotArgs {
+    /// Write it to this file.
+    #[arg(short, long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Sign it, and hash what could be secret, with the key in this file [default: the variable
+    /// GITDEPLOY_SNAPSHOT_KEY].
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// Variables and profiles.
+    #[command(flatten)]
+    pub inputs: Inputs,
 }
 
 /// What a review's plan is made against.

@@ -17,6 +17,7 @@ mod review;
 mod rollback;
 mod schema;
 pub(super) mod simulate;
+mod snapshot;
 mod status;
 mod validate;
 
@@ -39,6 +40,7 @@ pub(super) fn run(cli: &Cli, world: &World, screen: &Screen) -> Result<Exit, Fai
         Command::Simulate(args) => simulate::run(&run, args),
         Command::Diff(args) => diff::run(&run, args),
         Command::Review(args) => review::run(&run, args),
+        Command::Snapshot(args) => snapshot::run(&run, args),
         Command::Status(args) => status::run(&run, args),
         Command::Logs(args) => logs::run(&run, args),
         Command::Exec(args) => exec::run(&run, args),

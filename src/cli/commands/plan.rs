@@ -6,25 +6,25 @@ use std::path::Path;
 
 use super::Run;
 use crate::cli::args::{Inputs, Narrowing, PlanArgs, PlanFormat};
-use crate::cli::live::{Session, Source, block_on, no_plan};
+use crate::cli::live::{Session, Source, block_on, no_plan, resolve};
+use crate::cli::picture::Given;
 use crate::cli::{Exit, Failure};
 use crate::model::Plan;
-use crate::pipeline::{Asked, Choice, Planned, SavedPlan, Snapshot};
+use crate::pipeline::{Asked, Beside, Choice, PlanError, Planned, SavedPlan, Snapshot, Wish};
 use crate::planner::{Scope, Selector, deletions};
 use crate::ui;
 
 pub(super) fn run(run: &Run<'_>, args: &PlanArgs) -> Result<Exit, Failure> {
     let source = if args.worktree { Source::Worktree } else { Source::Options };
     let session = Session::open(run, source, choice(run, &args.inputs))?;
-    let wish = session.wish()?;
-    let fleet = session.fleet()?;
     let mut scope = scope(&args.stacks, &args.narrowing)?;
     scope.skip_unreachable = session.skips_unreachable(args.narrowing.skip_unreachable);
     scope.explain = args.explain;
-    let bar = crate::cli::repository::progress(run.screen, "looking at the hosts");
-    let planned = block_on(fleet.plan(&wish, &scope))?;
-    bar.finish_and_clear();
-    let Planned { plan, .. } = planned.map_err(|error| no_plan("plan", error))?;
+    let planned = match &args.snapshot {
+        None => live(run, &session, &scope)?,
+        Some(file) => pictured(run, args, &session, &scope, file)?,
+    };
+    let plan = planned.map_err(|error| no_plan("plan", error))?;
     let page = page(run, &session.snapshot, &plan, args.format);
     run.screen.result(&page)?;
     refuse_deletions(&session.snapshot, &plan, &args.narrowing)?;
@@ -37,6 +37,37 @@ pub(super) fn run(run: &Run<'_>, args: &PlanArgs) -> Result<Exit, Failure> {
         run.screen.hint(&run.cli.global.next_command(&format!("apply {}", path.display())));
     }
     Ok(if args.detailed_exitcode && !plan.is_empty() { Exit::Changes } else { Exit::Done })
+}
+
+fn live(
+    run: &Run<'_>,
+    session: &Session<'_>,
+    scope: &Scope,
+) -> Result<Result<Plan, PlanError>, Failure> {
+    let wish = session.wish()?;
+    let fleet = session.fleet()?;
+    let bar = crate::cli::repository::progress(run.screen, "looking at the hosts");
+    let planned = block_on(fleet.plan(&wish, scope))?;
+    bar.finish_and_clear();
+    Ok(planned.map(|Planned { plan, .. }| plan))
+}
+
+/// For the hosts as a snapshot has them, without any of them and without secrets.
+fn pictured(
+    run: &Run<'_>,
+    args: &PlanArgs,
+    session: &Session<'_>,
+    scope: &Scope,
+    file: &Path,
+) -> Result<Result<Plan, PlanError>, Failure> {
+    let given = Given::read(run, file, args.key.as_deref(), &session.owner)?;
+    let desired = resolve(run, &session.snapshot, "plan")?;
+    let (wish, missing) = Wish::without_secrets(&session.snapshot, desired)
+        .map_err(|why| Failure::new(format!("could not plan: {why}")))?;
+    run.screen.note(&given.words());
+    let key = given.key.as_ref();
+    let beside = Beside { wish: &wish, missing: &missing, earlier: None, key };
+    Ok(given.plan(session, &beside, scope))
 }
 
 /// What of the process and the options a repository is read with.

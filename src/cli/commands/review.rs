@@ -12,11 +12,12 @@ use super::plan::{choice, scope};
 use super::{Run, simulate};
 use crate::cli::args::{Against, Narrowing, PlanFormat, ReviewArgs};
 use crate::cli::live::{Session, Source, block_on, no_plan};
-use crate::cli::{Exit, Failure, repository};
+use crate::cli::picture::Given;
+use crate::cli::{Exit, Failure};
 use crate::diff::{Differences, diff, is_sensitive_name};
 use crate::files::Report;
 use crate::model::{Observed, Plan};
-use crate::pipeline::{Cache, Snapshot, Wish, assume_inputs};
+use crate::pipeline::{Beside, Cache, PlanError, Snapshot, Wish, assume_inputs};
 use crate::planner::deletions;
 use crate::ui;
 
@@ -49,7 +50,10 @@ pub(super) fn run(run: &Run<'_>, args: &ReviewArgs) -> Result<Exit, Failure> {
     let session = Session::open(run, Source::Revision(&base), choice(run, &args.inputs))?;
     let tree = session.tree(&head)?;
     let (label, commit) = (tree.label().to_owned(), tree.commit().cloned());
-    let found = found(run, args, &session, &head)?;
+    let owner = &session.owner;
+    let given = args.snapshot.as_deref();
+    let given = given.map(|file| Given::read(run, file, args.key.as_deref(), owner)).transpose()?;
+    let found = found(run, args, &session, &head, given.as_ref())?;
     let hash = |commit: Option<&crate::git::Commit>| commit.map(|it| it.id.to_string());
     let base_tree = session.snapshot.tree();
     let mut review = ui::review::Review {
@@ -101,6 +105,7 @@ fn found(
     args: &ReviewArgs,
     session: &Session<'_>,
     head: &str,
+    given: Option<&Given>,
 ) -> Result<Found, Failure> {
     let mut found = Found { notes: moved_rules(session, head)?, ..Found::default() };
     let snapshot = match session.under(head)? {
@@ -142,7 +147,12 @@ fn found(
         true => Wish::without_secrets(&session.snapshot, base.desired).ok().map(|(wish, _)| wish),
         false => None,
     };
-    planned(run, args, session, &wish, earlier, &missing, &mut found)?;
+    match given {
+        Some(given) => {
+            pictured(args, session, &wish, earlier.as_ref(), &missing, given, &mut found)?;
+        }
+        None => planned(run, args, session, &wish, earlier, &missing, &mut found)?,
+    }
     Ok(found)
 }
 
@@ -172,7 +182,6 @@ fn planned(
             }
         },
     };
-    let bar = repository::progress(run.screen, "planning");
     let planned = match seen {
         Some(mut observed) => {
             found.against = against_live(&observed);
@@ -188,22 +197,49 @@ fn planned(
             simulate::plan_after(session, earlier, wish, scope)?
         }
     };
-    bar.finish_and_clear();
-    match planned {
-        Ok(plan) => {
-            found.protect(session, &plan, args.allow_deletes);
-            found.plan = Some(plan);
-        }
-        Err(error) => {
-            let failure = no_plan("plan", error);
-            let exit = failure.exit.unwrap_or(Exit::Failed);
-            found.refuse(failure.message.lines().map(str::to_owned).collect(), exit);
-        }
-    }
+    found.settle(session, planned, args.allow_deletes);
+    Ok(())
+}
+
+/// The same against a snapshot.
+fn pictured(
+    args: &ReviewArgs,
+    session: &Session<'_>,
+    wish: &Wish,
+    earlier: Option<&Wish>,
+    missing: &BTreeSet<String>,
+    given: &Given,
+    found: &mut Found,
+) -> Result<(), Failure> {
+    let scope = scope(&args.stacks, &Narrowing::default())?;
+    found.against = given.words();
+    let earlier = earlier.map(|wish| &wish.desired);
+    let beside = Beside { wish, missing, earlier, key: given.key.as_ref() };
+    let planned = given.plan(session, &beside, &scope);
+    found.settle(session, planned, args.allow_deletes);
     Ok(())
 }
 
 impl Found {
+    fn settle(
+        &mut self,
+        session: &Session<'_>,
+        planned: Result<Plan, PlanError>,
+        allowed: Option<u32>,
+    ) {
+        match planned {
+            Ok(plan) => {
+                self.protect(session, &plan, allowed);
+                self.plan = Some(plan);
+            }
+            Err(error) => {
+                let failure = no_plan("plan", error);
+                let exit = failure.exit.unwrap_or(Exit::Failed);
+                self.refuse(failure.message.lines().map(str::to_owned).collect(), exit);
+            }
+        }
+    }
+
     fn refuse(&mut self, errors: Vec<String>, exit: Exit) {
         self.errors = errors;
         self.exit = Some(exit);
