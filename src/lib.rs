@@ -14,6 +14,7 @@
 pub mod adapters;
 pub mod cli;
 pub mod compose;
+pub mod daemon;
 pub mod diag;
 pub mod diff;
 pub mod exec;
