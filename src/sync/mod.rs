@@ -8,6 +8,9 @@ mod notice;
 mod order;
 mod picture;
 mod rules;
+mod state;
+mod wake;
+mod window;
 
 pub use notice::{Notice, NoticeKind};
 pub use order::{Order, OrderKind, Refusal};
@@ -19,3 +22,8 @@ pub use rules::{
     Budget, Forge, Hook, HookKind, Notify, NotifyKind, Retry, Rules, Secret, Signers, Source,
     StackRules, Window, WindowKind,
 };
+pub use state::State;
+pub use wake::{
+    Begin, Decision, Difference, Finding, News, Progress, Seen, Sight, Target, Wake,
+};
+pub use window::check_schedule;

@@ -229,3 +229,10 @@ pub struct StepView {
     /// What it says of itself.
     pub message: Option<String>,
 }
+
+impl StepView {
+    /// Whether nothing more is to come of it.
+    pub fn is_over(&self) -> bool {
+        !matches!(self.state, "waiting" | "running")
+    }
+}

@@ -64,7 +64,7 @@ pub struct Source {
 pub struct StackRules {
     /// Who starts its rounds.
     pub mode: super::Mode,
-    /// When rounds may begin by themselves.
+    /// When rounds for a new commit may begin by themselves. What runs is healed at any time.
     pub windows: Vec<Window>,
     /// How a round that failed is tried again.
     pub retry: Retry,

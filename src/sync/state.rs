@@ -1,0 +1,163 @@
+//! Everything that the daemon decides, as one machine: a wake goes in, decisions come out.
+//!
+//! It knows no clock and no network: the moment comes in with each wake, so all of it can be tested
+//! with a clock that jumps. It keeps no plan and no commit, only what it must know to decide, and
+//! all lists in it are bounded.
+
+mod order;
+mod source;
+mod stack;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use super::{Decision, Notice, NoticeKind, Picture, Rules, Wake};
+use crate::model::{Millis, Name, StackName};
+
+use source::SourceState;
+
+/// Rounds of a stack that are remembered.
+const HISTORY: usize = 20;
+
+/// What the daemon knows and decides with.
+#[derive(Debug)]
+pub struct State {
+    rules: Rules,
+    started: Millis,
+    last: Millis,
+    is_ending: bool,
+    counter: Counter,
+    sources: BTreeMap<Name, SourceState>,
+}
+
+/// Numbers that are never given twice.
+#[derive(Debug, Default)]
+struct Counter {
+    rounds: u64,
+    looks: u64,
+}
+
+/// What one wake leads to, as it is put together.
+struct Turn<'a> {
+    now: Millis,
+    is_ending: bool,
+    counter: &'a mut Counter,
+    /// How many more rounds may run.
+    free: usize,
+    decisions: Vec<Decision>,
+}
+
+impl Turn<'_> {
+    fn tell(&mut self, source: &Name, stack: Option<&StackName>, kind: NoticeKind) {
+        let (source, stack) = (source.clone(), stack.cloned());
+        let notice = Notice { number: 0, at: self.now, source, stack, kind };
+        self.decisions.push(Decision::Tell(notice));
+    }
+}
+
+impl State {
+    /// Nothing is known yet; everything is asked for at the first tick.
+    pub fn new(rules: Rules, now: Millis) -> Self {
+        let sources = rules.sources.iter().map(|(name, rules)| {
+            (name.clone(), SourceState::new(name.clone(), rules.clone(), now))
+        });
+        let sources = sources.collect();
+        let counter = Counter::default();
+        Self { rules, started: now, last: now, is_ending: false, counter, sources }
+    }
+
+    /// Takes other rules. What is known of sources that stay is kept; rounds that run go on.
+    pub fn reload(&mut self, rules: Rules, now: Millis) {
+        self.sources.retain(|name, _| rules.sources.contains_key(name));
+        for (name, source) in &rules.sources {
+            match self.sources.get_mut(name) {
+                Some(known) if known.is_same_place(source) => known.reload(source.clone(), now),
+                _ => {
+                    let fresh = SourceState::new(name.clone(), source.clone(), now);
+                    self.sources.insert(name.clone(), fresh);
+                }
+            }
+        }
+        self.rules = rules;
+    }
+
+    /// Takes in what happened, and says what is to be done.
+    pub fn handle(&mut self, now: Millis, wake: Wake) -> Vec<Decision> {
+        self.mind_the_clock(now);
+        if wake == Wake::Ending {
+            self.is_ending = true;
+        }
+        let running: usize = self.sources.values().map(SourceState::running).sum();
+        let mut turn = Turn {
+            now,
+            is_ending: self.is_ending,
+            counter: &mut self.counter,
+            free: self.rules.rounds.saturating_sub(running),
+            decisions: Vec::new(),
+        };
+        if let Some(source) = wake.source().and_then(|name| self.sources.get_mut(name)) {
+            source.take(&mut turn, wake);
+            // A round that has just ended leaves its place to another one.
+            let running: usize = self.sources.values().map(SourceState::running).sum();
+            turn.free = self.rules.rounds.saturating_sub(running);
+        }
+        for source in self.sources.values_mut() {
+            source.go_on(&mut turn);
+        }
+        turn.decisions
+    }
+
+    /// When the next tick is due, if nothing happens before.
+    pub fn next(&self) -> Option<Millis> {
+        self.sources.values().filter_map(SourceState::next).min()
+    }
+
+    /// How many rounds run.
+    pub fn running(&self) -> usize {
+        self.sources.values().map(SourceState::running).sum()
+    }
+
+    /// Whether everything was looked at once and nothing is under way or about to be: what
+    /// `--once` waits for.
+    pub fn is_settled(&self) -> bool {
+        self.sources.values().all(SourceState::is_settled)
+    }
+
+    /// What is known, for showing.
+    pub fn picture(&self, now: Millis) -> Picture {
+        let sources = self.sources.iter();
+        Picture {
+            started: self.started,
+            at: now,
+            is_ready: self.sources.values().all(SourceState::is_ready),
+            trouble: self.sources.values().find_map(SourceState::trouble),
+            sources: sources.map(|(name, source)| (name.clone(), source.view(now))).collect(),
+        }
+    }
+
+    /// A clock that was set back would leave everything waiting for a time that was already there.
+    fn mind_the_clock(&mut self, now: Millis) {
+        if now < self.last {
+            self.sources.values_mut().for_each(|source| source.set_back(self.last - now));
+        }
+        self.last = now;
+    }
+}
+
+impl Wake {
+    /// The source it is about.
+    pub fn source(&self) -> Option<&Name> {
+        match self {
+            Self::Tick | Self::Ending => None,
+            Self::Fetched { source, .. }
+            | Self::NotFetched { source, .. }
+            | Self::Looked { source, .. }
+            | Self::Stirred { source, .. }
+            | Self::Progressed { source, .. }
+            | Self::Ended { source, .. } => Some(source),
+        }
+    }
+}

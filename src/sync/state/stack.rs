@@ -1,0 +1,688 @@
+//! One stack: whether a round begins for it now, and if not, why.
+//!
+//! The newest commit is what it is brought to; drift is healed towards the last commit that was
+//! brought about whole, which is another one while the newest may not begin or has failed.
+
+use std::collections::VecDeque;
+
+use super::{HISTORY, Turn};
+use crate::model::{CommitId, Millis, Name, PlanId, StackName};
+use crate::sync::wake::{Begin, Difference};
+use crate::sync::window::{Gate, gate};
+use crate::sync::{
+    Budget, Decision, Finding, Mode, NoticeKind, PlanView, Progress, Retry, Round, RoundEnd, Seen,
+    StackRules, Target, Trigger, Waiting, WindowKind,
+};
+
+/// How long a stack is left alone that another run holds.
+const HELD: Millis = 2_000;
+
+/// The pause after the first of several healings in a row; each later one is twice as long.
+const HEAL_PAUSE: Millis = 1_000;
+
+/// Healings that are remembered: as many as a budget can allow.
+pub(crate) const HEALS: usize = 100;
+
+/// What all stacks of a source stand on.
+pub(super) struct Ground<'a> {
+    pub(super) source: &'a Name,
+    pub(super) head: &'a CommitId,
+    pub(super) max_deletes: Option<usize>,
+    pub(super) now: Millis,
+}
+
+/// What is known of one stack.
+#[derive(Debug, Default)]
+pub(super) struct StackState {
+    /// What the newest commit wants of it; `None`: nothing.
+    target: Option<Target>,
+    /// The version of `target` for which it was last found as wanted.
+    synced_version: Option<Option<u64>>,
+    pub(super) synced: Option<CommitId>,
+    pub(super) synced_at: Option<Millis>,
+    pub(super) seen: Option<Seen>,
+    /// Looks with smaller numbers began before something that they could not see.
+    fresh_from: u64,
+    has_returned: bool,
+    pub(super) running: Option<Round>,
+    running_version: Option<Option<u64>>,
+    running_is_head: bool,
+    failed: Option<Failed>,
+    /// When rounds that heal began; bounded by the budget.
+    heals: VecDeque<Millis>,
+    heal_failed: Option<Failed>,
+    pub(super) paused: Option<Mode>,
+    ordered: Option<String>,
+    approved: Option<(PlanId, String)>,
+    pub(super) waiting: Option<Waiting>,
+    /// The last plan, when none waits.
+    pub(super) plan: Option<PlanView>,
+    told_waiting: Option<String>,
+    told_drift: Vec<String>,
+    is_queued: bool,
+    needs_look: bool,
+    pub(super) history: VecDeque<Round>,
+}
+
+/// A round that did not do what it should.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Failed {
+    version: Option<u64>,
+    commit: CommitId,
+    attempts: u32,
+    /// When it is tried again; `None`: when something changes.
+    until: Option<Millis>,
+    message: String,
+}
+
+/// What there is to do.
+struct Task<'a> {
+    commit: CommitId,
+    is_head: bool,
+    is_drift: bool,
+    difference: &'a Difference,
+}
+
+impl StackState {
+    /// Takes what the newest commit wants; whether that has to be looked at.
+    pub(super) fn aim(
+        &mut self,
+        target: Option<&Target>,
+        head: &CommitId,
+        is_ground: bool,
+    ) -> bool {
+        let version = |target: Option<&Target>| target.map(|it| it.version);
+        let is_other = version(self.target.as_ref()) != version(target);
+        let is_synced = self.synced_version == Some(version(target));
+        self.target = target.cloned();
+        if is_other || is_ground {
+            self.failed = None;
+            self.heal_failed = None;
+        }
+        if is_synced && !is_ground && self.synced.is_some() {
+            // It wants the same as before, so it is as this commit wants it, too.
+            self.synced = Some(head.clone());
+        }
+        is_other
+    }
+
+    pub(super) fn is_wanted(&self) -> bool {
+        self.target.is_some()
+    }
+
+    pub(super) fn fault(&self) -> Option<&str> {
+        self.target.as_ref()?.fault.as_deref()
+    }
+
+    fn version(&self) -> Option<u64> {
+        self.target.as_ref().map(|it| it.version)
+    }
+
+    pub(super) fn look_begins(&mut self) {
+        self.needs_look = false;
+    }
+
+    pub(super) fn wants_look(&self) -> bool {
+        self.needs_look && self.running.is_none()
+    }
+
+    /// The commit whose drift is healed while it is not brought to the newest one.
+    pub(super) fn held(&self) -> Option<CommitId> {
+        let last = self.last()?;
+        let is_behind = self.synced_version != Some(self.version()) || self.fault().is_some();
+        is_behind.then(|| last.clone())
+    }
+
+    /// The last commit that was brought about whole, as far as anybody knows.
+    fn last(&self) -> Option<&CommitId> {
+        self.synced.as_ref().or(self.seen.as_ref().and_then(|seen| seen.released.as_ref()))
+    }
+
+    /// Takes what a look came to, unless it is older than what is known.
+    pub(super) fn saw(&mut self, number: u64, seen: Seen, has_returned: bool) {
+        if number <= self.fresh_from || self.running.is_some() {
+            return;
+        }
+        self.fresh_from = number - 1;
+        if let Some(difference) = seen.head.difference() {
+            self.plan = Some(difference.plan.clone());
+        }
+        self.has_returned |= has_returned;
+        self.seen = Some(seen);
+    }
+
+    /// What a look found that is worth telling, once.
+    pub(super) fn news(&mut self, rules: &StackRules) -> Option<NoticeKind> {
+        let drift = self.drift(rules);
+        if drift == self.told_drift {
+            return None;
+        }
+        self.told_drift.clone_from(&drift);
+        (!drift.is_empty()).then_some(NoticeKind::Drifted { what: drift })
+    }
+
+    /// What differs without any commit having asked for it.
+    pub(super) fn drift(&self, rules: &StackRules) -> Vec<String> {
+        let Some(seen) = &self.seen else { return Vec::new() };
+        let finding = match self.is_drift() {
+            true => Some(&seen.head),
+            false => seen.held.as_ref(),
+        };
+        let what = finding.and_then(Finding::difference).map(|it| it.what.as_slice());
+        let what = what.unwrap_or_default().iter();
+        what.filter(|it| !is_ignored(it, &rules.ignore)).cloned().collect()
+    }
+
+    /// Whether a difference from the newest commit is drift: it was brought about before, or the
+    /// hosts say so.
+    fn is_drift(&self) -> bool {
+        match self.synced_version {
+            Some(version) => version == self.version(),
+            None => {
+                let released = self.seen.as_ref().and_then(|seen| seen.released.as_ref());
+                let wanted = self.seen.as_ref().and_then(|seen| seen.head.difference());
+                let wanted = wanted.and_then(|it| it.plan.commit.as_ref());
+                released.is_some() && released == wanted
+            }
+        }
+    }
+
+    /// Begins a round if one may begin, or says why none does.
+    pub(super) fn consider(
+        &mut self,
+        turn: &mut Turn<'_>,
+        ground: &Ground<'_>,
+        name: &StackName,
+        rules: &StackRules,
+    ) {
+        if self.running.is_some() {
+            self.waiting = None;
+            return;
+        }
+        self.end_pause(ground.now);
+        self.is_queued = false;
+        let decided = self.decide(turn.free, ground, rules);
+        match decided {
+            Ok(None) => self.waiting = None,
+            Ok(Some((begin, trigger, by))) => {
+                self.waiting = None;
+                turn.free -= 1;
+                let round = self.begin(turn, &begin, trigger, by);
+                turn.tell(
+                    ground.source,
+                    Some(name),
+                    NoticeKind::Began { round, commit: begin.commit.clone() },
+                );
+                turn.decisions.push(Decision::Begin(Box::new(Begin {
+                    source: ground.source.clone(),
+                    stack: name.clone(),
+                    number: round,
+                    commit: begin.commit,
+                    is_head: begin.is_head,
+                    trigger,
+                    only: begin.only,
+                    max_deletes: begin.max_deletes,
+                    at: ground.now,
+                })));
+            }
+            Err(waiting) => self.waits(turn, ground.source, name, waiting),
+        }
+    }
+
+    fn waits(&mut self, turn: &mut Turn<'_>, source: &Name, name: &StackName, waiting: Waiting) {
+        let is_new = self.told_waiting.as_ref() != Some(&waiting.reason);
+        if is_new && !self.is_queued && waiting.is_told() {
+            let reason = waiting.reason.clone();
+            self.told_waiting = Some(reason.clone());
+            turn.tell(source, Some(name), NoticeKind::Waits { reason });
+        }
+        self.waiting = Some(waiting);
+    }
+
+    fn end_pause(&mut self, now: Millis) {
+        if let Some(Mode::Paused { until: Some(until), .. }) = self.paused
+            && until <= now
+        {
+            self.paused = None;
+            self.needs_look = true;
+        }
+    }
+
+    /// The mode that holds now.
+    pub(super) fn mode<'a>(&'a self, rules: &'a StackRules, now: Millis) -> &'a Mode {
+        match (&self.paused, &rules.mode) {
+            (Some(paused), _) => paused,
+            (None, Mode::Paused { until: Some(until), .. }) if *until <= now => &Mode::Automatic,
+            (None, mode) => mode,
+        }
+    }
+
+    #[expect(clippy::type_complexity, reason = "what begins, why, and who asked: used once, above")]
+    fn decide(
+        &mut self,
+        free: usize,
+        ground: &Ground<'_>,
+        rules: &StackRules,
+    ) -> Result<Option<(Start, Trigger, Option<String>)>, Waiting> {
+        self.note_synced(ground);
+        let now = ground.now;
+        let mode = self.mode(rules, now).clone();
+        if let Mode::Paused { until, reason } = &mode {
+            let reason = format!("paused: {reason}");
+            return match self.has_anything_to_do() {
+                true => Err(Waiting { reason, until: *until }),
+                false => Ok(None),
+            };
+        }
+        let upgrade = self.upgrade(ground, rules, &mode);
+        let (task, only, by) = match upgrade {
+            Ok(Some(found)) => found,
+            Ok(None) => return Ok(None),
+            Err(waiting) => {
+                // The newest commit may not begin; what runs is still kept as it should be.
+                match (mode == Mode::Automatic).then(|| self.healing(ground)).flatten() {
+                    Some(task) => (task, None, None),
+                    None => return Err(waiting),
+                }
+            }
+        };
+        let is_ordered = by.is_some();
+        if task.is_drift && !is_ordered {
+            self.may_heal(rules, now)?;
+        }
+        let limit = rules.max_deletes.or(ground.max_deletes);
+        let is_read = only.is_some();
+        let max_deletes = if is_read { None } else { limit };
+        if let Some(limit) = max_deletes.filter(|limit| task.difference.deletes > *limit) {
+            return Err(Waiting {
+                reason: format!(
+                    "the plan removes {} containers, networks and volumes for good; at most \
+                     {limit} are allowed: approve it once you have read it",
+                    task.difference.deletes
+                ),
+                until: None,
+            });
+        }
+        if free == 0 {
+            self.is_queued = true;
+            return Err(Waiting { reason: "other rounds run; it is next".to_owned(), until: None });
+        }
+        let trigger = self.trigger(&task, is_ordered);
+        let start = Start { commit: task.commit, is_head: task.is_head, only, max_deletes };
+        Ok(Some((start, trigger, by)))
+    }
+
+    /// Finding nothing to do is as good as having done it.
+    fn note_synced(&mut self, ground: &Ground<'_>) {
+        let is_same = self.seen.as_ref().is_some_and(|seen| seen.head == Finding::Same);
+        if is_same && self.fault().is_none() {
+            let is_new = self.synced.as_ref() != Some(ground.head);
+            self.synced_version = Some(self.version());
+            self.synced = Some(ground.head.clone());
+            if is_new || self.synced_at.is_none() {
+                self.synced_at = Some(ground.now);
+            }
+            self.failed = None;
+            self.heal_failed = None;
+            self.ordered = None;
+            self.approved = None;
+            self.has_returned = false;
+            self.told_waiting = None;
+        }
+    }
+
+    fn has_anything_to_do(&self) -> bool {
+        self.seen.as_ref().is_some_and(|seen| seen.head != Finding::Same)
+    }
+
+    /// Going to the newest commit: what there is to do, or why it does not begin.
+    #[expect(clippy::type_complexity, reason = "a task, the only plan for it, and who asked")]
+    fn upgrade(
+        &self,
+        ground: &Ground<'_>,
+        rules: &StackRules,
+        mode: &Mode,
+    ) -> Result<Option<(Task<'_>, Option<PlanId>, Option<String>)>, Waiting> {
+        if let Some(fault) = self.fault() {
+            let reason = format!("{} has errors: {fault}", ground.head.short());
+            return Err(Waiting { reason, until: None });
+        }
+        let Some(seen) = &self.seen else { return Ok(None) };
+        let difference = match &seen.head {
+            Finding::Same => return Ok(None),
+            Finding::NoPlan { message, .. } => {
+                return Err(Waiting { reason: message.clone(), until: None });
+            }
+            Finding::Differs(difference) => difference,
+        };
+        let is_drift = self.is_drift();
+        if is_drift && difference.what.iter().all(|it| is_ignored(it, &rules.ignore)) {
+            return Ok(None);
+        }
+        let approved = self.approved.as_ref().filter(|(plan, _)| *plan == difference.plan.id);
+        let by = approved.map(|(_, by)| by).or(self.ordered.as_ref()).cloned();
+        if *mode == Mode::PlanOnly && approved.is_none() {
+            let reason = format!("plan {} waits to be approved", difference.plan.id);
+            return Err(Waiting { reason, until: None });
+        }
+        if let Some(failed) = self.failed.as_ref().filter(|it| it.version == self.version())
+            && by.is_none()
+        {
+            failed.waits(ground.now)?;
+        }
+        // Windows are about commits: what runs already is kept running at any time.
+        if !is_drift
+            && let Gate::Shut { name, kind, until } =
+                gate(&rules.windows, ground.now, by.is_some())
+        {
+            let side = match kind {
+                WindowKind::Allow => "outside",
+                WindowKind::Deny => "inside",
+            };
+            return Err(Waiting { reason: format!("{side} the window `{name}`"), until });
+        }
+        let only = approved.map(|(plan, _)| plan.clone());
+        let task = Task { commit: ground.head.clone(), is_head: true, is_drift, difference };
+        Ok(Some((task, only, by)))
+    }
+
+    /// Going back to the last synced commit, when the newest one may not begin.
+    fn healing(&self, ground: &Ground<'_>) -> Option<Task<'_>> {
+        let commit = self.held().filter(|commit| commit != ground.head)?;
+        let seen = self.seen.as_ref()?;
+        let difference = seen.held.as_ref()?.difference()?;
+        if difference.plan.commit.as_ref() != Some(&commit) {
+            return None;
+        }
+        Some(Task { commit, is_head: false, is_drift: true, difference })
+    }
+
+    /// Whether the budget for healing allows one more round now.
+    fn may_heal(&self, rules: &StackRules, now: Millis) -> Result<(), Waiting> {
+        if let Some(failed) = &self.heal_failed {
+            failed.waits(now)?;
+        }
+        match heals_at(&self.heals, rules.heal, now) {
+            at if at <= now => Ok(()),
+            at => Err(Waiting {
+                reason: format!(
+                    "it was healed {} times in a short while; something keeps breaking it",
+                    self.heals.len()
+                ),
+                until: Some(at),
+            }),
+        }
+    }
+
+    fn trigger(&self, task: &Task<'_>, is_ordered: bool) -> Trigger {
+        let has_failed = if task.is_drift { &self.heal_failed } else { &self.failed };
+        match (is_ordered, has_failed.is_some(), task.is_drift) {
+            (true, ..) => Trigger::Order,
+            (false, true, _) => Trigger::Retry,
+            (false, false, _) if self.has_returned => Trigger::Return,
+            (false, false, true) => Trigger::Drift,
+            (false, false, false) => Trigger::Commit,
+        }
+    }
+
+    fn begin(
+        &mut self,
+        turn: &mut Turn<'_>,
+        start: &Start,
+        trigger: Trigger,
+        by: Option<String>,
+    ) -> u64 {
+        turn.counter.rounds += 1;
+        let number = turn.counter.rounds;
+        let is_heal = !start.is_head || self.is_drift();
+        if is_heal && by.is_none() {
+            self.heals.push_back(turn.now);
+            while self.heals.len() > HEALS {
+                self.heals.pop_front();
+            }
+        }
+        self.ordered = None;
+        self.approved = None;
+        self.has_returned = false;
+        self.told_waiting = None;
+        self.running_version = Some(self.version());
+        self.running_is_head = start.is_head;
+        self.running = Some(Round {
+            number,
+            trigger,
+            by,
+            commit: start.commit.clone(),
+            began: turn.now,
+            ended: None,
+            end: None,
+            message: String::new(),
+            done: 0,
+            of: 0,
+            steps: Vec::new(),
+        });
+        number
+    }
+
+    /// Takes in how far the round is; what is worth telling of it.
+    pub(super) fn progressed(&mut self, progress: Progress) -> Option<NoticeKind> {
+        let round = self.running.as_mut()?;
+        match progress {
+            Progress::Steps(steps) => {
+                (round.done, round.of) = (0, steps.len());
+                round.steps = steps;
+            }
+            Progress::Step { index, state, message } => {
+                let step = round.steps.get_mut(index)?;
+                step.state = state;
+                step.message = message.or(step.message.take());
+                round.done = round.steps.iter().filter(|step| step.is_over()).count();
+            }
+            Progress::Line(line) => {
+                return Some(NoticeKind::Progress { round: round.number, line });
+            }
+        }
+        None
+    }
+
+    /// Takes in how the round ended. `looks` is the number of the last look that began.
+    pub(super) fn ended(
+        &mut self,
+        now: Millis,
+        looks: u64,
+        end: RoundEnd,
+        message: String,
+        rules: &StackRules,
+    ) -> Option<NoticeKind> {
+        let mut round = self.running.take()?;
+        let version = self.running_version.take().flatten();
+        let is_heal = !self.running_is_head || round.trigger == Trigger::Drift;
+        self.fresh_from = looks;
+        self.seen = None;
+        (round.ended, round.end) = (Some(now), Some(end));
+        round.message.clone_from(&message);
+        let notice = NoticeKind::Ended {
+            round: round.number,
+            commit: round.commit.clone(),
+            end,
+            message: message.clone(),
+        };
+        let before = if is_heal { self.heal_failed.take() } else { self.failed.take() };
+        let attempts = before.filter(|it| it.version == version).map_or(0, |it| it.attempts);
+        let failed = failed(end, attempts, rules.retry, now, || Failed {
+            version,
+            commit: round.commit.clone(),
+            attempts,
+            until: None,
+            message,
+        });
+        *(if is_heal { &mut self.heal_failed } else { &mut self.failed }) = failed;
+        if end == RoundEnd::Synced && self.running_is_head {
+            self.synced_version = Some(version);
+            self.synced = Some(round.commit.clone());
+            self.synced_at = Some(now);
+        }
+        self.remember(round);
+        (end != RoundEnd::Locked).then_some(notice)
+    }
+
+    fn remember(&mut self, round: Round) {
+        if let Some(last) = self.history.front_mut() {
+            last.steps = Vec::new();
+        }
+        // A lease that somebody holds is asked for every few seconds; the list would be full of it.
+        let is_again = round.end == Some(RoundEnd::Locked)
+            && self.history.front().is_some_and(|last| last.end == Some(RoundEnd::Locked));
+        if is_again {
+            self.history.pop_front();
+        }
+        self.history.push_front(round);
+        self.history.truncate(HISTORY);
+    }
+
+    /// Whether a round would begin if fewer others ran.
+    pub(super) fn is_queued(&self) -> bool {
+        self.is_queued
+    }
+
+    /// When something is due without a wake.
+    pub(super) fn next(&self) -> Option<Millis> {
+        let pause = match &self.paused {
+            Some(Mode::Paused { until, .. }) => *until,
+            _ => None,
+        };
+        self.waiting.as_ref().and_then(|waiting| waiting.until).into_iter().chain(pause).min()
+    }
+
+    pub(super) fn set_back(&mut self, by: Millis) {
+        self.heals.iter_mut().for_each(|at| *at = at.saturating_sub(by));
+        for failed in [&mut self.failed, &mut self.heal_failed].into_iter().flatten() {
+            failed.until = failed.until.map(|until| until.saturating_sub(by));
+        }
+    }
+
+    pub(super) fn order_sync(&mut self, by: String) {
+        self.failed = None;
+        self.heal_failed = None;
+        self.heals.clear();
+        self.ordered = Some(by);
+        self.needs_look = true;
+    }
+
+    pub(super) fn order_approve(&mut self, plan: &PlanId, by: String) -> Result<(), String> {
+        let waits = self.seen.as_ref().and_then(|seen| seen.head.difference());
+        match waits {
+            Some(waits) if waits.plan.id == *plan => {
+                self.failed = None;
+                self.approved = Some((plan.clone(), by));
+                Ok(())
+            }
+            Some(waits) => Err(format!(
+                "plan {plan} is not the one that waits; that is {}: read it first",
+                waits.plan.id
+            )),
+            None => Err("no plan waits".to_owned()),
+        }
+    }
+
+    pub(super) fn order_pause(&mut self, until: Option<Millis>, reason: String) {
+        self.paused = Some(Mode::Paused { until, reason });
+    }
+
+    pub(super) fn order_resume(&mut self) {
+        self.paused = None;
+        self.needs_look = true;
+    }
+}
+
+/// A round as it is about to begin.
+struct Start {
+    commit: CommitId,
+    is_head: bool,
+    only: Option<PlanId>,
+    max_deletes: Option<usize>,
+}
+
+impl Failed {
+    fn waits(&self, now: Millis) -> Result<(), Waiting> {
+        match self.until {
+            Some(until) if until <= now => Ok(()),
+            Some(until) => Err(Waiting {
+                reason: format!("{}; it is tried again", self.message),
+                until: Some(until),
+            }),
+            None => Err(Waiting {
+                reason: format!(
+                    "{} failed: {}; it is tried again when something changes",
+                    self.commit.short(),
+                    self.message
+                ),
+                until: None,
+            }),
+        }
+    }
+}
+
+impl Waiting {
+    /// Whether people want to know: a pause until the next attempt, they have been told of with the
+    /// attempt.
+    fn is_told(&self) -> bool {
+        !self.reason.contains("tried again")
+    }
+}
+
+/// What an end leaves to be tried again, and when.
+fn failed(
+    end: RoundEnd,
+    before: u32,
+    retry: Retry,
+    now: Millis,
+    record: impl FnOnce() -> Failed,
+) -> Option<Failed> {
+    let (attempts, until) = match end {
+        RoundEnd::Synced | RoundEnd::Interrupted => return None,
+        RoundEnd::Locked => (before, Some(now + HELD)),
+        RoundEnd::RolledBack => (before + 1, None),
+        RoundEnd::Failed | RoundEnd::Partly | RoundEnd::Refused => {
+            let until = (before < retry.limit).then(|| now + pause(retry, before));
+            (before + 1, until)
+        }
+    };
+    Some(Failed { attempts, until, ..record() })
+}
+
+/// The pause after so many attempts that failed before this one.
+pub(super) fn pause(retry: Retry, before: u32) -> Millis {
+    let pause = retry.pause.saturating_mul(1_u32.checked_shl(before).unwrap_or(u32::MAX));
+    u64::try_from(pause.min(retry.max).as_millis()).unwrap_or(Millis::MAX / 2)
+}
+
+/// When the next healing may begin: at once, a while after the last one, or when the budget has
+/// room again.
+pub(super) fn heals_at(heals: &VecDeque<Millis>, budget: Budget, now: Millis) -> Millis {
+    let within = u64::try_from(budget.within.as_millis()).unwrap_or(Millis::MAX / 2);
+    if budget.rounds == 0 {
+        return Millis::MAX;
+    }
+    let recent: Vec<Millis> = heals.iter().copied().filter(|at| at + within > now).collect();
+    let most = usize::try_from(budget.rounds).unwrap_or(usize::MAX);
+    if recent.len() >= most {
+        let leaves = recent.get(recent.len() - most).copied().unwrap_or(now);
+        return leaves + within;
+    }
+    match recent.last() {
+        None => now,
+        Some(last) => last + (HEAL_PAUSE << (recent.len() - 1).min(20)),
+    }
+}
+
+/// Whether a line of drift is one that is left alone: `web.image` by `web.image`, `web.*`, `web`.
+pub(super) fn is_ignored(what: &str, patterns: &[String]) -> bool {
+    let path = what.split([' ', ':']).next().unwrap_or(what);
+    patterns.iter().any(|pattern| is_match(pattern, path))
+}
+
+/// Part by part; a star stands for one part, and what lies below a pattern is meant too.
+fn is_match(pattern: &str, path: &str) -> bool {
+    let mut parts = path.split('.');
+    pattern.split('.').all(|wanted| parts.next().is_some_and(|part| wanted == "*" || wanted == part))
+}

@@ -1,0 +1,1 @@
+//! Decisions, with a clock that the tests hold.
