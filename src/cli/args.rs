@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use live::{
-    ApplyArgs, DestroyArgs, DrainArgs, ExecArgs, Execution, HostsArgs, LocksArgs, LogsArgs, Narrowing, PlanArgs, PlanFormat, RollbackArgs, SimulateArgs, SimulationFormat, StatusArgs, TableFormat, UndrainArgs, UnlockArgs,
+    ApplyArgs, DestroyArgs, DrainArgs, ExecArgs, Execution, HostsArgs, LocksArgs, LogsArgs,
+    Narrowing, PlanArgs, PlanFormat, RollbackArgs, SimulateArgs, SimulationFormat, StatusArgs,
+    SyncArgs, TableFormat, UndrainArgs, UnlockArgs,
 };
 pub(super) use review::{Against, PostArgs, ReviewArgs, SnapshotArgs};
 
@@ -85,6 +87,8 @@ pub enum Command {
     Plan(PlanArgs),
     /// Make the hosts what the commit wants.
     Apply(ApplyArgs),
+    /// Keep the hosts as the newest commit wants them, until it is stopped.
+    Sync(SyncArgs),
     /// Play a rollout in a simulated fleet: who serves at every moment, with faults on demand.
     Simulate(SimulateArgs),
     /// Show what differs between the desired states of two commits.

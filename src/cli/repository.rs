@@ -116,21 +116,8 @@ pub(super) fn open(tree: Tree, choice: Choice, screen: &Screen) -> Result<Snapsh
 fn mirror(url: &str, world: &World, screen: &Screen) -> Result<Opened, Failure> {
     let url = RemoteUrl::parse(url, &world.folder)
         .map_err(|error| Failure::because("could not use the address of the repository", &error))?;
-    let cache = world.cache_folder().ok_or_else(|| {
-        Failure::new("could not find a folder for mirrors: neither HOME nor XDG_CACHE_HOME is set")
-            .hint("HOME=/root gitdeploy …")
-    })?;
-    let folder = cache.join("repos").join(url.folder_name());
-    let access = Access {
-        home: world.home().map(PathBuf::from),
-        has_ssh_agent: world.variable("SSH_AUTH_SOCK").is_some(),
-        identity: world.variable("GITDEPLOY_GIT_IDENTITY").map(PathBuf::from),
-        known_hosts: world.variable("GITDEPLOY_KNOWN_HOSTS").map(PathBuf::from),
-        user: None,
-        asks_credential_helper: true,
-        token: world.variable("GITDEPLOY_GIT_TOKEN").and_then(Token::new),
-        timeouts: timeouts(world)?,
-    };
+    let folder = mirrors(world)?.join(url.folder_name());
+    let access = access(world)?;
     let bar = progress(screen, &url.to_string());
     let cancel = AtomicBool::new(false);
     let updated =
@@ -147,6 +134,29 @@ fn mirror(url: &str, world: &World, screen: &Screen) -> Result<Opened, Failure> 
     });
     let repository = mirror.repository().map_err(|error| failed(&error, error.hint()))?;
     Ok(Opened { repository, name: url.name().to_owned() })
+}
+
+/// Where mirrors are kept.
+pub(super) fn mirrors(world: &World) -> Result<PathBuf, Failure> {
+    let cache = world.cache_folder().ok_or_else(|| {
+        Failure::new("could not find a folder for mirrors: neither HOME nor XDG_CACHE_HOME is set")
+            .hint("HOME=/root gitdeploy …")
+    })?;
+    Ok(cache.join("repos"))
+}
+
+/// How remote repositories are reached, as the process environment says.
+pub(super) fn access(world: &World) -> Result<Access, Failure> {
+    Ok(Access {
+        home: world.home().map(PathBuf::from),
+        has_ssh_agent: world.variable("SSH_AUTH_SOCK").is_some(),
+        identity: world.variable("GITDEPLOY_GIT_IDENTITY").map(PathBuf::from),
+        known_hosts: world.variable("GITDEPLOY_KNOWN_HOSTS").map(PathBuf::from),
+        user: None,
+        asks_credential_helper: true,
+        token: world.variable("GITDEPLOY_GIT_TOKEN").and_then(Token::new),
+        timeouts: timeouts(world)?,
+    })
 }
 
 /// The longest waits for a host, as `GITDEPLOY_GIT_TIMEOUT` wants them.

@@ -7,13 +7,13 @@
 
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use tokio::runtime::{EnterGuard, Runtime};
 
 use super::{Failure, Screen, World};
 use crate::model::{HostName, ProxyPlace};
-use crate::ports::Ports;
+use crate::ports::{Clock, Ports};
 use crate::settings::Inventory;
 use crate::sim::{self, SimProxy};
 
@@ -113,6 +113,11 @@ impl Stage {
     /// The simulated time.
     pub(super) fn now(&self) -> crate::model::Millis {
         self.world.now()
+    }
+
+    /// The time that passes in it.
+    pub(super) fn clock(&self) -> Arc<dyn Clock> {
+        self.run.ports().clock
     }
 
     /// Does some work in simulated time, and keeps what has become of the world. A run that is to be

@@ -1,8 +1,287 @@
 //! The loop: wakes in, decisions of `sync` carried out, pictures and notices out.
 //!
 //! Nothing is decided here. Whoever answers HTTP, writes messages or asks for something has a
-//! [`Hub`] and nothing else.
+//! [`Hub`] and nothing else. Fetching and reading is blocking and done on threads of its own; each
+//! round is a task, and a panic in it ends that round and nothing else.
 
 mod hub;
+mod look;
+mod place;
+mod round;
+mod stirs;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+use crate::exec::Stop;
+use crate::model::{Millis, Name, StackName};
+use crate::ports::Clock;
+use crate::sync::{Begin, Decision, Picture, RoundEnd, Rules, Sight, Source, State, Wake};
 
 pub use hub::{Asked, Host, Hub, hub};
+pub use place::{Connect, Reading};
+
+use look::Glance;
+use place::{Place, Standing};
+use round::Job;
+use stirs::Stirs;
+
+/// The longest sleep: a clock that jumps ahead is noticed after it.
+const SLEEP_MAX: Millis = 10_000;
+
+/// Wakes that may wait to be handled.
+const WAKES: usize = 4096;
+
+/// Wakes that are handled before what has come of them is shown.
+const AT_ONCE: usize = 256;
+
+/// What the loop needs.
+pub struct Setup {
+    /// What it may do.
+    pub rules: Rules,
+    /// How repositories are read.
+    pub reading: Reading,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Who holds the leases.
+    pub holder: String,
+    /// Whether it ends when nothing is left to do.
+    pub is_once: bool,
+}
+
+/// What the process is told by signals.
+#[derive(Debug)]
+pub enum Command {
+    /// To end: nothing new begins, and what runs is finished, or given up.
+    Stop(Stop),
+    /// To go on with other rules.
+    Reload(Box<Rules>),
+}
+
+/// What comes back from tasks of the loop.
+enum Inner {
+    Wake(Wake),
+    Read(Name, Box<Result<(crate::sync::News, Arc<Standing>), String>>),
+}
+
+/// One source as the loop works on it.
+struct Working {
+    rules: Source,
+    place: Place,
+    standing: Option<Arc<Standing>>,
+    stirs: Stirs,
+    cancel: Arc<AtomicBool>,
+}
+
+struct Daemon {
+    state: State,
+    host: Host,
+    reading: Arc<Reading>,
+    clock: Arc<dyn Clock>,
+    holder: String,
+    is_once: bool,
+    stop: watch::Sender<Stop>,
+    inner: mpsc::Sender<Inner>,
+    working: BTreeMap<Name, Working>,
+}
+
+/// Works until it is told to stop; what is known at the end comes back. It must be called inside a
+/// [`LocalSet`](tokio::task::LocalSet): rounds are tasks of this thread.
+pub async fn run(setup: Setup, host: Host, mut commands: mpsc::Receiver<Command>) -> Picture {
+    let (inner, mut came) = mpsc::channel(WAKES);
+    let (stop, _) = watch::channel(Stop::None);
+    let now = setup.clock.now();
+    let mut daemon = Daemon {
+        state: State::new(setup.rules.clone(), now),
+        host,
+        reading: Arc::new(setup.reading),
+        clock: setup.clock,
+        holder: setup.holder,
+        is_once: setup.is_once,
+        stop,
+        inner,
+        working: BTreeMap::new(),
+    };
+    daemon.take_rules(&setup.rules);
+    daemon.wake(Wake::Tick);
+    loop {
+        daemon.show();
+        if daemon.is_over() {
+            return daemon.state.picture(daemon.clock.now());
+        }
+        let due = daemon.state.next().unwrap_or(Millis::MAX);
+        let sleep = due.saturating_sub(daemon.clock.now()).min(SLEEP_MAX);
+        tokio::select! {
+            biased;
+            Some(command) = commands.recv() => daemon.command(command),
+            Some(first) = came.recv() => {
+                daemon.came(first);
+                for _ in 0..AT_ONCE {
+                    let Ok(next) = came.try_recv() else { break };
+                    daemon.came(next);
+                }
+            }
+            Some((order, answer)) = daemon.host.order() => {
+                let now = daemon.clock.now();
+                let answered = daemon.state.order(now, order);
+                // Who asked may have gone.
+                drop(answer.send(answered));
+                daemon.wake(Wake::Tick);
+            }
+            () = tokio::time::sleep(Duration::from_millis(sleep)) => daemon.wake(Wake::Tick),
+        }
+    }
+}
+
+impl Daemon {
+    fn is_over(&self) -> bool {
+        let is_stopping = *self.stop.borrow() != Stop::None;
+        let is_done = self.is_once && self.state.is_settled();
+        (is_stopping || is_done) && self.state.running() == 0
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Stop(stop) => {
+                self.stop.send_replace(stop);
+                for working in self.working.values() {
+                    working.cancel.store(true, Ordering::Relaxed);
+                }
+                self.wake(Wake::Ending);
+            }
+            Command::Reload(rules) => {
+                self.state.reload((*rules).clone(), self.clock.now());
+                self.take_rules(&rules);
+                self.wake(Wake::Tick);
+            }
+        }
+    }
+
+    /// Makes the working sides of sources; those that are about the same place go on.
+    fn take_rules(&mut self, rules: &Rules) {
+        self.working.retain(|name, _| rules.sources.contains_key(name));
+        for (name, source) in &rules.sources {
+            let same = self.working.get_mut(name).filter(|it| is_same_place(&it.rules, source));
+            if let Some(working) = same {
+                working.place = working.place.with_rules(source.clone());
+                working.rules = source.clone();
+                continue;
+            }
+            let place = Place::new(source.clone(), Arc::clone(&self.reading));
+            let working = Working {
+                rules: source.clone(),
+                place,
+                standing: None,
+                stirs: Stirs::default(),
+                cancel: Arc::default(),
+            };
+            self.working.insert(name.clone(), working);
+        }
+    }
+
+    fn came(&mut self, inner: Inner) {
+        match inner {
+            Inner::Wake(wake) => self.wake(wake),
+            Inner::Read(source, read) => self.read(source, *read),
+        }
+    }
+
+    fn read(&mut self, source: Name, read: Result<(crate::sync::News, Arc<Standing>), String>) {
+        let Some(working) = self.working.get_mut(&source) else { return };
+        match read {
+            Ok((news, standing)) => {
+                working.stirs.follow(&source, &standing, &self.inner);
+                working.standing = Some(standing);
+                self.wake(Wake::Fetched { source, news: Box::new(news) });
+            }
+            Err(message) => self.wake(Wake::NotFetched { source, message }),
+        }
+    }
+
+    fn wake(&mut self, wake: Wake) {
+        let now = self.clock.now();
+        for decision in self.state.handle(now, wake) {
+            match decision {
+                Decision::Fetch { source } => self.fetch(source),
+                Decision::Look { source, number, stacks, held } => {
+                    self.look(source, number, stacks, held);
+                }
+                Decision::Begin(begin) => self.begin(*begin),
+                Decision::Tell(notice) => self.host.tell(notice),
+            }
+        }
+    }
+
+    fn show(&self) {
+        self.host.show(self.state.picture(self.clock.now()));
+    }
+
+    fn fetch(&self, source: Name) {
+        let Some(working) = self.working.get(&source) else { return };
+        let (place, cancel) = (working.place.clone(), Arc::clone(&working.cancel));
+        let inner = self.inner.clone();
+        tokio::task::spawn_local(async move {
+            let read = tokio::task::spawn_blocking(move || place.newest(&cancel)).await;
+            let read = read.unwrap_or_else(|_| Err("reading it ended in a panic".to_owned()));
+            // The loop may have ended meanwhile.
+            drop(inner.send(Inner::Read(source, Box::new(read))).await);
+        });
+    }
+
+    fn look(
+        &self,
+        source: Name,
+        number: u64,
+        stacks: Option<std::collections::BTreeSet<StackName>>,
+        held: BTreeMap<StackName, crate::model::CommitId>,
+    ) {
+        let Some((standing, place)) = self.ground(&source) else { return };
+        let nothing = Sight { head: standing.wish.commit.clone(), ..Sight::default() };
+        let glance = Glance { standing, place, stacks, held };
+        let inner = self.inner.clone();
+        tokio::task::spawn_local(async move {
+            let looked = tokio::task::spawn_local(look::look(glance)).await;
+            // A look that ended in a panic has seen nothing; the next one is made in its time.
+            let sight = looked.unwrap_or(nothing);
+            let sight = Box::new(sight);
+            drop(inner.send(Inner::Wake(Wake::Looked { source, number, sight })).await);
+        });
+    }
+
+    fn begin(&self, begin: Begin) {
+        let Some((standing, place)) = self.ground(&begin.source) else { return };
+        let (source, stack) = (begin.source.clone(), begin.stack.clone());
+        let job = Job {
+            begin,
+            standing,
+            place,
+            holder: self.holder.clone(),
+            stop: self.stop.subscribe(),
+            inner: self.inner.clone(),
+        };
+        let inner = self.inner.clone();
+        tokio::task::spawn_local(async move {
+            let ended = tokio::task::spawn_local(job.run()).await;
+            let (end, message) = ended.unwrap_or_else(|error| {
+                (RoundEnd::Partly, format!("the round ended in a fault of this program: {error}"))
+            });
+            drop(inner.send(Inner::Wake(Wake::Ended { source, stack, end, message })).await);
+        });
+    }
+
+    fn ground(&self, source: &Name) -> Option<(Arc<Standing>, Place)> {
+        let working = self.working.get(source)?;
+        Some((Arc::clone(working.standing.as_ref()?), working.place.clone()))
+    }
+}
+
+fn is_same_place(one: &Source, other: &Source) -> bool {
+    one.repository == other.repository
+        && one.branch == other.branch
+        && one.environment == other.environment
+        && one.signed_by == other.signed_by
+}

@@ -104,6 +104,28 @@ pub struct Orders<'a> {
 }
 
 impl Wish {
+    /// What it wants of one stack, without what its containers get: enough to plan it.
+    pub fn of(&self, stack: &StackName) -> Self {
+        let mut desired = Desired {
+            project: self.desired.project.clone(),
+            environment: self.desired.environment.clone(),
+            stacks: BTreeMap::new(),
+        };
+        let target = self.desired.stacks.get(stack);
+        desired.stacks.extend(target.map(|target| (stack.clone(), target.clone())));
+        let named: BTreeSet<&str> = inputs(&desired).into_iter().map(|(_, name)| name).collect();
+        let variables = self.variables.iter().filter(|(name, _)| named.contains(name.as_str()));
+        let variables = variables.map(|(name, digest)| (name.clone(), digest.clone())).collect();
+        drop(named);
+        Self {
+            commit: self.commit.clone(),
+            contents: Contents::default(),
+            templates: self.templates.clone(),
+            variables,
+            desired,
+        }
+    }
+
     /// What `snapshot` wants, once it has been resolved to `desired`.
     pub fn new(snapshot: &Snapshot, desired: Desired) -> Result<Self, String> {
         let contents = snapshot.contents(&desired.stacks)?;
@@ -180,11 +202,22 @@ impl Fleet<'_> {
         scope: &Scope,
         observed: Observed,
     ) -> Result<Planned, PlanError> {
-        let sites = self.sites(wish, &observed);
+        let (plan, sites) = self.plan_from(wish, scope, &observed)?;
+        Ok(Planned { plan, observed, sites })
+    }
+
+    /// The same for whoever goes on with what was seen.
+    pub fn plan_from(
+        &self,
+        wish: &Wish,
+        scope: &Scope,
+        observed: &Observed,
+    ) -> Result<(Plan, BTreeMap<ProxyPlace, Site>), PlanError> {
+        let sites = self.sites(wish, observed);
         let request = Request {
             owner: &self.owner,
             desired: &wish.desired,
-            observed: &observed,
+            observed,
             inventory: self.inventory,
             sites: &sites,
             commit: wish.commit.clone(),
@@ -192,11 +225,11 @@ impl Fleet<'_> {
             variables: &wish.variables,
         };
         let plan = planner::plan(&request).map_err(PlanError::Problems)?;
-        let violations = planner::check::check(&plan, &observed);
+        let violations = planner::check::check(&plan, observed);
         if !violations.is_empty() {
             return Err(PlanError::Unsafe(violations));
         }
-        Ok(Planned { plan, observed, sites })
+        Ok((plan, sites))
     }
 
     /// Carries `plan` out: takes the leases, looks again, and refuses when the plan would be

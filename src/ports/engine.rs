@@ -133,6 +133,15 @@ pub trait Console: Send {
     fn show(&mut self, is_error: bool, bytes: &[u8]) -> bool;
 }
 
+/// Something that happened to what is ours on a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stir {
+    /// To which stack; `None` when that is not known.
+    pub stack: Option<StackName>,
+    /// What, in the engine's word: `die`, `health_status: unhealthy`.
+    pub what: String,
+}
+
 /// One Docker engine on one host. Containers, networks and volumes are named by name; where an id is
 /// given, another thing of that name is not touched.
 #[async_trait]
@@ -255,6 +264,18 @@ pub trait Engine: Send + Sync {
         options: &LogOptions,
         line: &mut (dyn FnMut(LogLine) -> bool + Send),
     ) -> Result<(), PortError>;
+
+    /// Hands out what happens to this owner's containers from now on, one call of `told` each, until
+    /// the connection ends or `told` says `false`. An engine that tells nothing by itself stays
+    /// silent for ever.
+    async fn events(
+        &self,
+        owner: &Owner,
+        told: &mut (dyn FnMut(Stir) -> bool + Send),
+    ) -> Result<(), PortError> {
+        let _ = (owner, told);
+        std::future::pending().await
+    }
 }
 
 /// What an engine says that has no swarms, whatever it was asked.

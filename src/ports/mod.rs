@@ -14,8 +14,8 @@ use std::sync::Arc;
 use crate::model::{HostName, Millis, ProxyPlace};
 
 pub use engine::{
-    Applied, Command, Console, Engine, HookEnd, Invitation, LogLine, LogOptions, Question, Typed,
-    Wanted,
+    Applied, Command, Console, Engine, HookEnd, Invitation, LogLine, LogOptions, Question, Stir,
+    Typed, Wanted,
 };
 pub use lease::{Held, Lease, LeaseKey, Leases, Taken};
 pub use proxy::{Activation, Draining, Proxy};

@@ -23,7 +23,5 @@ pub use rules::{
     StackRules, Window, WindowKind,
 };
 pub use state::State;
-pub use wake::{
-    Begin, Decision, Difference, Finding, News, Progress, Seen, Sight, Target, Wake,
-};
+pub use wake::{Begin, Decision, Difference, Finding, News, Progress, Seen, Sight, Target, Wake};
 pub use window::check_schedule;

@@ -210,7 +210,71 @@ pub enum NotifyKind {
     },
 }
 
+impl Rules {
+    /// One source and nothing else.
+    pub fn of(name: Name, source: Source) -> Self {
+        Self {
+            listen: None,
+            token: None,
+            sources: BTreeMap::from([(name, source)]),
+            notify: Vec::new(),
+            rounds: Self::ROUNDS,
+        }
+    }
+
+    /// Rounds at the same time, when nothing is said: enough that one which waits for a slow
+    /// service does not hold up the others.
+    pub const ROUNDS: usize = 4;
+}
+
+impl Default for StackRules {
+    fn default() -> Self {
+        Self {
+            mode: super::Mode::Automatic,
+            windows: Vec::new(),
+            retry: Retry::default(),
+            heal: Budget::default(),
+            ignore: Vec::new(),
+            max_deletes: None,
+        }
+    }
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { limit: 5, pause: Duration::from_secs(5), max: Duration::from_secs(180) }
+    }
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { rounds: 5, within: Duration::from_secs(600) }
+    }
+}
+
 impl Source {
+    /// How often a branch is asked for, when nothing is said.
+    pub const INTERVAL: Duration = Duration::from_secs(120);
+
+    /// How often everything is looked at, when nothing is said.
+    pub const LOOK: Duration = Duration::from_secs(300);
+
+    /// A repository of which nothing else is said.
+    pub fn of(repository: String) -> Self {
+        Self {
+            repository,
+            branch: None,
+            environment: None,
+            interval: Self::INTERVAL,
+            look: Self::LOOK,
+            signed_by: None,
+            hook: None,
+            forge: None,
+            every: StackRules::default(),
+            stacks: BTreeMap::new(),
+        }
+    }
+
     /// What holds for a stack.
     pub fn rules(&self, stack: &StackName) -> &StackRules {
         self.stacks.get(stack).unwrap_or(&self.every)

@@ -332,3 +332,14 @@ pub struct UnlockArgs {
     #[arg(long, short = 'y')]
     pub auto_approve: bool,
 }
+
+/// Arguments of `sync`.
+#[derive(Debug, Args)]
+pub struct SyncArgs {
+    /// Do what this file says; without one, watch the repository of -C or --repo.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["directory", "repo", "env", "rev"])]
+    pub config: Option<PathBuf>,
+    /// End when every stack is as its newest commit wants it, or waits.
+    #[arg(long)]
+    pub once: bool,
+}

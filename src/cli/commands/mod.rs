@@ -19,6 +19,7 @@ mod schema;
 pub(super) mod simulate;
 mod snapshot;
 mod status;
+mod sync;
 mod validate;
 
 use super::{Cli, Command, Exit, Failure, Screen, World};
@@ -37,6 +38,7 @@ pub(super) fn run(cli: &Cli, world: &World, screen: &Screen) -> Result<Exit, Fai
         Command::Render(args) => render::run(&run, args),
         Command::Plan(args) => plan::run(&run, args),
         Command::Apply(args) => apply::run(&run, args),
+        Command::Sync(args) => sync::run(&run, args),
         Command::Simulate(args) => simulate::run(&run, args),
         Command::Diff(args) => diff::run(&run, args),
         Command::Review(args) => review::run(&run, args),

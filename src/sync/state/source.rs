@@ -92,7 +92,10 @@ impl SourceState {
     pub(super) fn is_settled(&self) -> bool {
         let is_idle = !self.is_fetching && self.looks.is_empty() && self.wanted.is_empty();
         let is_known = self.was_seen || self.failures > 0;
-        is_idle && is_known && self.running() == 0 && !self.stacks.values().any(StackState::is_queued)
+        is_idle
+            && is_known
+            && self.running() == 0
+            && !self.stacks.values().any(StackState::is_queued)
     }
 
     pub(super) fn take(&mut self, turn: &mut Turn<'_>, wake: Wake) {

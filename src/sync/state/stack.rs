@@ -372,8 +372,7 @@ impl StackState {
         }
         // Windows are about commits: what runs already is kept running at any time.
         if !is_drift
-            && let Gate::Shut { name, kind, until } =
-                gate(&rules.windows, ground.now, by.is_some())
+            && let Gate::Shut { name, kind, until } = gate(&rules.windows, ground.now, by.is_some())
         {
             let side = match kind {
                 WindowKind::Allow => "outside",
@@ -684,5 +683,7 @@ pub(super) fn is_ignored(what: &str, patterns: &[String]) -> bool {
 /// Part by part; a star stands for one part, and what lies below a pattern is meant too.
 fn is_match(pattern: &str, path: &str) -> bool {
     let mut parts = path.split('.');
-    pattern.split('.').all(|wanted| parts.next().is_some_and(|part| wanted == "*" || wanted == part))
+    pattern
+        .split('.')
+        .all(|wanted| parts.next().is_some_and(|part| wanted == "*" || wanted == part))
 }

@@ -1,0 +1,255 @@
+//! `sync`: the daemon. Arguments, signals and lines; what is done is decided in `sync` and
+//! `daemon`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, mpsc};
+use tokio::task::LocalSet;
+
+use super::Run;
+use super::apply::holder;
+use crate::adapters::System;
+use crate::cli::args::SyncArgs;
+use crate::cli::{Exit, Failure, World, repository, screen, stage, wire};
+use crate::daemon::{self, Command, Reading, Setup, hub};
+use crate::exec::Stop;
+use crate::model::Name;
+use crate::sync::{Notice, NoticeKind, Picture, RoundEnd, Rules, Source};
+
+/// What the one source is called when its repository's name makes no name.
+const USUAL_NAME: &str = "default";
+
+/// How long what is blocking may go on after the end: a fetch from a host that is silent.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+pub(super) fn run(run: &Run<'_>, args: &SyncArgs) -> Result<Exit, Failure> {
+    let rules = rules(run, args)?;
+    let clock = match stage::current() {
+        Some(stage) => stage.clock(),
+        None => Arc::new(System),
+    };
+    let setup =
+        Setup { rules, reading: reading(run)?, clock, holder: holder(run), is_once: args.once };
+    let (hub, host) = hub();
+    let (commands, taken) = mpsc::channel(4);
+    let local = LocalSet::new();
+    let work = local.run_until(async {
+        let listening = tokio::task::spawn_local(signals(commands.clone()));
+        let mut notices = hub.notices.resubscribe();
+        let working = daemon::run(setup, host, taken);
+        tokio::pin!(working);
+        let picture = tokio::select! {
+            biased;
+            picture = &mut working => picture,
+            () = print(run, args, &mut notices, &commands) => working.await,
+        };
+        while let Ok(notice) = notices.try_recv() {
+            tell(run, &notice);
+        }
+        listening.abort();
+        picture
+    });
+    let picture = match stage::current() {
+        Some(stage) => stage.block_on(work)?,
+        None => {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()
+                .map_err(|error| Failure::because("could not start", &error))?;
+            let picture = runtime.block_on(work);
+            runtime.shutdown_timeout(LAST_WORDS);
+            picture
+        }
+    };
+    Ok(if args.once { outcome(run, &picture) } else { Exit::Done })
+}
+
+/// What the file says, or what the options do.
+fn rules(run: &Run<'_>, args: &SyncArgs) -> Result<Rules, Failure> {
+    if let Some(file) = &args.config {
+        return Err(Failure::new(format!("could not read {}", file.display())));
+    }
+    let global = &run.cli.global;
+    let repository = match &global.repo {
+        Some(url) => url.clone(),
+        None => run.world.folder.join(&global.directory).display().to_string(),
+    };
+    let environment = match global.environment() {
+        Some(name) => Some(Name::parse(&name).map_err(|why| {
+            Failure::new(format!("could not use `{name}` as an environment: {why}"))
+        })?),
+        None => None,
+    };
+    let folder = repository.trim_end_matches(['/', '.']).rsplit('/').next().unwrap_or_default();
+    let folder = folder.strip_suffix(".git").unwrap_or(folder);
+    let name = Name::from_folder(folder)
+        .or_else(|| Name::parse(USUAL_NAME).ok())
+        .expect("the usual name is a name");
+    let branch = global.rev.clone();
+    let source = Source { branch, environment, ..Source::of(repository) };
+    Ok(Rules::of(name, source))
+}
+
+fn reading(run: &Run<'_>) -> Result<Reading, Failure> {
+    let mirrors = match &run.cli.global.directory {
+        _ if run.world.cache_folder().is_some() => repository::mirrors(run.world)?,
+        folder => PathBuf::from(folder),
+    };
+    let world: World = run.world.clone();
+    let global = run.cli.global.clone();
+    Ok(Reading {
+        access: repository::access(run.world)?,
+        mirrors,
+        folder: run.world.folder.clone(),
+        variables: run.world.variables.clone(),
+        connect: Arc::new(move |inventory, files| {
+            let screen = screen::Screen::new(&global, &world);
+            wire::connect(inventory, files, &world, &screen).map_err(|failure| failure.message)
+        }),
+    })
+}
+
+/// The first signal lets running steps end, the second gives up waiting for them.
+async fn signals(commands: mpsc::Sender<Command>) {
+    let streams = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    // Without them the signals simply end the program, as anywhere else.
+    let (Ok(mut interrupt), Ok(mut terminate)) = streams else { return };
+    for order in [Stop::Finish, Stop::Abandon] {
+        tokio::select! {
+            biased;
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        // A daemon that has ended already needs no order.
+        drop(commands.send(Command::Stop(order)).await);
+    }
+}
+
+/// Prints what happens, a line each, and reads the rules again at `SIGHUP`. It never ends before the
+/// daemon does.
+async fn print(
+    run: &Run<'_>,
+    args: &SyncArgs,
+    notices: &mut broadcast::Receiver<Notice>,
+    commands: &mpsc::Sender<Command>,
+) {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    loop {
+        tokio::select! {
+            biased;
+            notice = notices.recv() => match notice {
+                Ok(notice) => tell(run, &notice),
+                Err(RecvError::Lagged(missed)) => {
+                    run.screen.note(&format!("{missed} lines are left out"));
+                }
+                Err(RecvError::Closed) => return,
+            },
+            _ = hangup.recv() => match rules(run, args) {
+                Ok(rules) => drop(commands.send(Command::Reload(Box::new(rules))).await),
+                Err(failure) => {
+                    run.screen.failure(&failure);
+                    run.screen.note("the rules are as they were before");
+                }
+            },
+        }
+    }
+}
+
+fn tell(run: &Run<'_>, notice: &Notice) {
+    let (level, words) = words(&notice.kind);
+    let of = match &notice.stack {
+        Some(stack) => format!("{}/{stack}", notice.source),
+        None => notice.source.to_string(),
+    };
+    if run.screen.wants_events() {
+        let more = serde_json::json!({ "notice": notice });
+        run.screen.event(level, &format!("{of}: {words}"), "notice", &more);
+    } else {
+        run.screen.note(&format!("{} {of}: {words}", screen::moment(notice.at)));
+    }
+}
+
+/// A notice as a line of a log, and how loud it is.
+fn words(kind: &NoticeKind) -> (&'static str, String) {
+    match kind {
+        NoticeKind::Fetched { commit } => ("info", format!("{} is new", commit.short())),
+        NoticeKind::Began { round, commit } => {
+            ("info", format!("round {round} brings about {}", commit.short()))
+        }
+        NoticeKind::Progress { line, .. } => ("info", line.clone()),
+        NoticeKind::Ended { round, commit, end, message } => {
+            let (level, how) = ending(*end);
+            (level, format!("round {round} for {} {how}: {message}", commit.short()))
+        }
+        NoticeKind::Drifted { what } => ("warn", format!("drifted: {}", what.join(", "))),
+        NoticeKind::Waits { reason } => ("warn", format!("waits: {reason}")),
+        NoticeKind::Troubled { message } => ("error", message.clone()),
+        NoticeKind::Recovered => ("info", "is well again".to_owned()),
+    }
+}
+
+fn ending(end: RoundEnd) -> (&'static str, &'static str) {
+    match end {
+        RoundEnd::Synced => ("info", "is done"),
+        RoundEnd::RolledBack => ("error", "failed and was taken back"),
+        RoundEnd::Failed => ("error", "failed, and nothing was changed"),
+        RoundEnd::Partly => ("error", "was done in part"),
+        RoundEnd::Interrupted => ("warn", "was interrupted"),
+        RoundEnd::Locked => ("info", "waits for another run"),
+        RoundEnd::Refused => ("warn", "was refused"),
+    }
+}
+
+/// With `--once`: the worst that has happened.
+fn outcome(run: &Run<'_>, picture: &Picture) -> Exit {
+    let mut worst = Exit::Done;
+    let mut note = |exit: Exit| {
+        if weight(exit) > weight(worst) {
+            worst = exit;
+        }
+    };
+    for source in picture.sources.values() {
+        if source.trouble.is_some() {
+            note(Exit::Failed);
+        }
+        for (name, stack) in &source.stacks {
+            if let Some(waiting) = &stack.waiting {
+                run.screen.note(&format!("{name} waits: {}", waiting.reason));
+                note(Exit::Refused);
+            }
+            let last = stack.history.first().and_then(|round| round.end);
+            note(match last {
+                None | Some(RoundEnd::Synced) => Exit::Done,
+                Some(RoundEnd::RolledBack) => Exit::RolledBack,
+                Some(RoundEnd::Failed) => Exit::Failed,
+                Some(RoundEnd::Partly) => Exit::Partly,
+                Some(RoundEnd::Interrupted) => Exit::Interrupted,
+                Some(RoundEnd::Locked) => Exit::Locked,
+                Some(RoundEnd::Refused) => Exit::Refused,
+            });
+        }
+        if source.hosts.values().any(|host| !host.is_up) {
+            note(Exit::Unreachable);
+        }
+    }
+    worst
+}
+
+/// Which of several codes is given.
+fn weight(exit: Exit) -> u8 {
+    match exit {
+        Exit::Done | Exit::Changes => 0,
+        Exit::Refused | Exit::Stale => 1,
+        Exit::Locked => 2,
+        Exit::Unreachable => 3,
+        Exit::Failed | Exit::Trouble => 4,
+        Exit::RolledBack => 5,
+        Exit::Partly => 6,
+        Exit::Interrupted => 7,
+    }
+}

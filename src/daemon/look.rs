@@ -1,0 +1,265 @@
+//! One look at the hosts, compared with what is wanted, stack by stack.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::place::{Place, Standing};
+use crate::model::{CommitId, Desired, HostName, Millis, Observed, Plan, StackName, StackPlan};
+use crate::pipeline::{
+    Fleet, Past, PlanError, Wish, observe, release_of, settle_images, wanted, words,
+};
+use crate::planner::{ProblemKind, Scope, deletions};
+use crate::sync::{Difference, Finding, Health, HostView, PlanView, Seen, Sight};
+use crate::ui;
+use crate::ui::status::Status;
+
+/// Lines that tell what differs; nobody reads the hundredth.
+const WHAT_MAX: usize = 50;
+
+/// What is looked at.
+pub(super) struct Glance {
+    pub(super) standing: Arc<Standing>,
+    pub(super) place: Place,
+    pub(super) stacks: Option<BTreeSet<StackName>>,
+    pub(super) held: BTreeMap<StackName, CommitId>,
+}
+
+/// Looks at all hosts; CPU work is done elsewhere than on the thread of the loop.
+pub(super) async fn look(glance: Glance) -> Sight {
+    let standing = Arc::clone(&glance.standing);
+    let narrow = narrowed(&standing.wish.desired, glance.stacks.as_ref());
+    let began = tokio::time::Instant::now();
+    let mut observed = observe(&standing.ports, &standing.owner, &wanted(&narrow)).await;
+    settle_images(&standing.ports, &standing.inventory, &narrow, &mut observed).await;
+    let took = Millis::try_from(began.elapsed().as_millis()).unwrap_or(Millis::MAX);
+    let compared = tokio::task::spawn_blocking(move || compare(&glance, &observed, took)).await;
+    match compared {
+        Ok(sight) => sight,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}
+
+fn narrowed(desired: &Desired, stacks: Option<&BTreeSet<StackName>>) -> Desired {
+    let mut desired = desired.clone();
+    if let Some(stacks) = stacks {
+        desired.stacks.retain(|name, _| stacks.contains(name));
+    }
+    desired
+}
+
+fn compare(glance: &Glance, observed: &Observed, took: Millis) -> Sight {
+    let Glance { standing, place, stacks, held } = glance;
+    let fleet = fleet(standing);
+    let names = match stacks {
+        Some(stacks) => stacks.clone(),
+        None => all(standing, observed),
+    };
+    let mut judge = Judge { standing, fleet: &fleet, observed };
+    let mut same = BTreeSet::new();
+    if stacks.is_none() {
+        same = judge.unchanged(&names);
+    }
+    let mut found = BTreeMap::new();
+    for name in &names {
+        let head = match standing.faults.get(name) {
+            Some(fault) => Finding::NoPlan { message: fault.clone(), is_unreachable: false },
+            None if same.contains(name) => Finding::Same,
+            None => judge.against(&standing.wish, name),
+        };
+        let held = held.get(name).map(|commit| match place.earlier(commit) {
+            Ok(wish) => judge.against(&wish, name),
+            Err(message) => Finding::NoPlan { message, is_unreachable: false },
+        });
+        found.insert(name.clone(), (head, held));
+    }
+    let mut status = rows(observed);
+    let mut seen = BTreeMap::new();
+    for (name, (head, held)) in found {
+        let rows = status.remove(name.as_str()).unwrap_or_default();
+        let released = match release_of(observed, &name) {
+            Past::At(commit) => Some(commit),
+            Past::Nothing | Past::Unknown => None,
+        };
+        let is_nothing = head == Finding::Same && rows.is_empty();
+        if is_nothing && !standing.wish.desired.stacks.contains_key(&name) {
+            continue;
+        }
+        let health = health(&rows, &head);
+        let replicas = rows.into_iter().map(|(row, _)| row).collect();
+        seen.insert(name, Seen { head, held, released, health, replicas });
+    }
+    let head = standing.wish.commit.clone();
+    Sight { head, hosts: hosts(observed, took), stacks: seen, is_whole: stacks.is_none() }
+}
+
+/// The hosts of a commit, as whom we are to them.
+pub(super) fn fleet(standing: &Standing) -> Fleet<'_> {
+    Fleet {
+        owner: standing.owner.clone(),
+        inventory: &standing.inventory,
+        ports: standing.ports.clone(),
+    }
+}
+
+/// One stack alone.
+pub(super) fn scope(standing: &Standing, stack: &StackName) -> Scope {
+    Scope {
+        stacks: Some(BTreeSet::from([stack.clone()])),
+        skip_unreachable: standing.skips_unreachable(),
+        ..Scope::default()
+    }
+}
+
+/// The stacks that are wanted, and those that are there.
+fn all(standing: &Standing, observed: &Observed) -> BTreeSet<StackName> {
+    let wanted = standing.wish.desired.stacks.keys().chain(standing.faults.keys()).cloned();
+    let hosts = observed.hosts.values().filter_map(|host| host.as_ref().ok());
+    let there = hosts.flat_map(|host| {
+        let containers = host.containers.values().map(|it| it.identity.stack.clone());
+        containers.chain(host.releases.keys().cloned())
+    });
+    wanted.chain(there).collect()
+}
+
+/// Compares what was seen with commits.
+struct Judge<'a> {
+    standing: &'a Standing,
+    fleet: &'a Fleet<'a>,
+    observed: &'a Observed,
+}
+
+impl Judge<'_> {
+    /// Stacks for which one plan of all says that there is nothing to do.
+    fn unchanged(&mut self, names: &BTreeSet<StackName>) -> BTreeSet<StackName> {
+        let faults = &self.standing.faults;
+        let good: BTreeSet<StackName> =
+            names.iter().filter(|name| !faults.contains_key(*name)).cloned().collect();
+        let scope = Scope {
+            stacks: Some(good.clone()),
+            skip_unreachable: self.standing.skips_unreachable(),
+            ..Scope::default()
+        };
+        let planned = self.fleet.plan_from(&self.standing.wish, &scope, self.observed);
+        let Ok((plan, _)) = planned else { return BTreeSet::new() };
+        let touched: BTreeSet<&StackName> = plan.steps.iter().map(|step| &step.stack).collect();
+        good.into_iter().filter(|name| !touched.contains(name)).collect()
+    }
+
+    fn against(&mut self, wish: &Wish, stack: &StackName) -> Finding {
+        let scope = scope(self.standing, stack);
+        match self.fleet.plan_from(&wish.of(stack), &scope, self.observed) {
+            Ok((plan, _)) if plan.is_empty() => Finding::Same,
+            Ok((plan, _)) => {
+                let at = self.observed.at;
+                Finding::Differs(Box::new(difference(&plan, stack, &self.standing.heading, at)))
+            }
+            Err(error) => no_plan(&error),
+        }
+    }
+}
+
+/// Why there is no plan, in one line.
+pub(super) fn no_plan(error: &PlanError) -> Finding {
+    let is_unreachable = match error {
+        PlanError::Problems(problems) => {
+            problems.iter().any(|problem| problem.kind == ProblemKind::Unreachable)
+        }
+        PlanError::Unsafe(_) => false,
+    };
+    Finding::NoPlan { message: words(error), is_unreachable }
+}
+
+fn difference(
+    plan: &Plan,
+    stack: &StackName,
+    heading: &ui::plan::Heading,
+    at: Millis,
+) -> Difference {
+    let totals = plan.totals();
+    let mut heading = heading.clone();
+    if let Some(commit) = plan.commit.as_ref().filter(|it| it.short() != heading.commit) {
+        (heading.commit, heading.subject) = (commit.short().to_owned(), String::new());
+    }
+    let text = ui::plan::text(plan, &heading, ui::plan::Style::default());
+    let summary = text.trim_end().lines().last().unwrap_or_default().to_owned();
+    let mut what: Vec<String> = plan.stacks.get(stack).map(lines).unwrap_or_default();
+    if what.is_empty() {
+        what =
+            plan.files.iter().map(|it| format!("proxy.{}: {}", it.place.proxy, it.cause)).collect();
+    }
+    if what.is_empty() {
+        what.push("stack: a step of an earlier round is left to do".to_owned());
+    }
+    what.truncate(WHAT_MAX);
+    Difference {
+        plan: PlanView {
+            id: plan.id.clone(),
+            commit: plan.commit.clone(),
+            at,
+            text,
+            summary,
+            totals: (totals.create, totals.change, totals.remove),
+        },
+        what,
+        deletes: deletions(plan),
+    }
+}
+
+/// What differs: `web.image`, or `web.replicas: it has ended`.
+fn lines(stack: &StackPlan) -> Vec<String> {
+    let lines = stack.changes.iter().flat_map(|change| {
+        let fields = change.fields.iter().map(|it| format!("{}.{}", change.name, it.path));
+        let fields: Vec<String> = fields.collect();
+        match fields.is_empty() {
+            false => fields,
+            true => {
+                let causes = change.causes.iter();
+                causes.map(|cause| format!("{}.replicas: {cause}", change.name)).collect()
+            }
+        }
+    });
+    lines.collect()
+}
+
+/// The rows of `status` by stack, each with whether it is well.
+fn rows(observed: &Observed) -> BTreeMap<String, Vec<(serde_json::Value, bool)>> {
+    let status = Status::of(observed, None);
+    let mut by_stack = BTreeMap::<String, Vec<_>>::new();
+    let mut json = ui::status::json(&status);
+    let rows = json.get_mut("replicas").and_then(serde_json::Value::as_array_mut);
+    let rows = rows.map(std::mem::take).unwrap_or_default();
+    for (replica, row) in status.replicas.into_iter().zip(rows) {
+        by_stack.entry(replica.stack).or_default().push((row, replica.is_well));
+    }
+    by_stack
+}
+
+fn health(rows: &[(serde_json::Value, bool)], head: &Finding) -> Health {
+    let is_starting = |row: &serde_json::Value| {
+        let state = row.get("state").and_then(serde_json::Value::as_str).unwrap_or_default();
+        state.contains("starting") || state == "created"
+    };
+    let worst = rows.iter().map(|(row, is_well)| match (is_well, is_starting(row)) {
+        (true, _) => Health::Healthy,
+        (false, true) => Health::Progressing,
+        (false, false) => Health::Degraded,
+    });
+    let is_missing = head.difference().is_some_and(|it| it.plan.totals.0 > it.plan.totals.2);
+    match (worst.max(), head) {
+        (None, Finding::Same) => Health::Healthy,
+        (None, Finding::NoPlan { is_unreachable: true, .. }) => Health::Unknown,
+        (None, _) => Health::Missing,
+        (Some(Health::Healthy), _) if is_missing => Health::Missing,
+        (Some(worst), _) => worst,
+    }
+}
+
+fn hosts(observed: &Observed, took: Millis) -> BTreeMap<HostName, HostView> {
+    let view = |seen: &Result<_, crate::model::Fault>| HostView {
+        is_up: seen.is_ok(),
+        trouble: seen.as_ref().err().map(|fault| fault.message.clone()),
+        seen: seen.is_ok().then_some(observed.at),
+        took: seen.is_ok().then_some(took),
+    };
+    observed.hosts.iter().map(|(name, seen)| (name.clone(), view(seen))).collect()
+}

@@ -1,0 +1,347 @@
+//! One source's repository: fetched, read, rendered. Everything here is blocking.
+//!
+//! What a commit wants is kept until the next one comes; of a commit that touches one stack of a
+//! thousand, one stack is rendered.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::diag::{Diagnostic, Sources, words};
+use crate::files::{Files, Report};
+use crate::git::{Access, Commit, Mirror, RemoteUrl, Repository};
+use crate::model::{CommitId, HostName, Owner, StackName, StackTarget};
+use crate::pipeline::{Cache, Choice, Contents, Outcome, Snapshot, Tree, Wish};
+use crate::ports::Ports;
+use crate::settings::{Inventory, Unreachable};
+use crate::sync::{News, Source, Target};
+
+/// Earlier commits that are kept as they were read.
+const EARLIER: usize = 4;
+
+/// Opens the way to the hosts of an inventory.
+pub type Connect = dyn Fn(&Inventory, &dyn Files) -> Result<Ports, String> + Send + Sync;
+
+/// How repositories are read.
+#[derive(Clone)]
+pub struct Reading {
+    /// How remote ones are reached.
+    pub access: Access,
+    /// Where mirrors are kept.
+    pub mirrors: PathBuf,
+    /// What relative folders are seen from.
+    pub folder: PathBuf,
+    /// The process environment, of which only the names under `pass_env` are used.
+    pub variables: BTreeMap<String, String>,
+    /// Opens the way to the hosts.
+    pub connect: Arc<Connect>,
+}
+
+/// What the newest commit wants, and the way to its hosts.
+pub(super) struct Standing {
+    pub(super) owner: Owner,
+    pub(super) inventory: Arc<Inventory>,
+    pub(super) ports: Ports,
+    /// What it wants of all stacks without errors; without what containers get.
+    pub(super) wish: Wish,
+    /// Stacks with errors, and the first of them.
+    pub(super) faults: BTreeMap<StackName, String>,
+    pub(super) heading: crate::ui::plan::Heading,
+    news: News,
+}
+
+impl Standing {
+    /// Whether a host that does not answer is left out.
+    pub(super) fn skips_unreachable(&self) -> bool {
+        self.inventory.unreachable == Unreachable::Skip
+    }
+}
+
+/// A repository as the daemon reads it. Clones share what they know.
+#[derive(Clone)]
+pub(super) struct Place {
+    rules: Arc<Source>,
+    reading: Arc<Reading>,
+    known: Arc<Mutex<Known>>,
+    earlier: Arc<Mutex<Vec<(CommitId, Arc<Wish>)>>>,
+}
+
+#[derive(Default)]
+struct Known {
+    standing: Option<Arc<Standing>>,
+    cache: Cache,
+    versions: BTreeMap<StackName, Version>,
+    ground: u64,
+}
+
+/// What a stack was last found to be, and how often it has become something else.
+struct Version {
+    number: u64,
+    target: Option<Arc<StackTarget>>,
+    fault: Option<String>,
+}
+
+impl Place {
+    pub(super) fn new(rules: Source, reading: Arc<Reading>) -> Self {
+        let (known, earlier) = (Arc::default(), Arc::default());
+        Self { rules: Arc::new(rules), reading, known, earlier }
+    }
+
+    /// The same place with other rules; what is known of it stays.
+    pub(super) fn with_rules(&self, rules: Source) -> Self {
+        Self { rules: Arc::new(rules), ..self.clone() }
+    }
+
+    /// Asks for the newest commit and reads it.
+    pub(super) fn newest(&self, cancel: &AtomicBool) -> Result<(News, Arc<Standing>), String> {
+        let (repository, name) = self.fetch(cancel)?;
+        let (commit, branch) = self.head(&repository, &name)?;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(standing) = known.standing.as_ref().filter(|it| it.news.head == commit.id) {
+            return Ok((standing.news.clone(), Arc::clone(standing)));
+        }
+        let standing = Arc::new(self.read(repository, commit, branch, &name, &mut known)?);
+        known.standing = Some(Arc::clone(&standing));
+        Ok((standing.news.clone(), standing))
+    }
+
+    /// What a commit wants of one stack, with all that its containers get. A stack that it does not
+    /// have is wanted to be gone.
+    pub(super) fn wish(&self, commit: &CommitId, stack: &StackName) -> Result<Wish, String> {
+        let snapshot = self.open_at(commit, Vec::new())?;
+        let has_it = snapshot.folders.iter().any(|folder| folder.name.as_str() == stack.as_str());
+        if !has_it {
+            let mut wish = Wish::nothing(&snapshot.owner());
+            wish.commit = Some(commit.clone());
+            wish.templates = snapshot.proxy_templates()?;
+            return Ok(wish);
+        }
+        let snapshot = self.open_at(commit, vec![stack.to_string()])?;
+        let outcome = snapshot.resolve(&mut Cache::default());
+        match outcome.has_errors() {
+            true => Err("has errors".to_owned()),
+            false => Wish::new(&snapshot, outcome.desired),
+        }
+    }
+
+    /// What an earlier commit wants of all its stacks without errors.
+    pub(super) fn earlier(&self, commit: &CommitId) -> Result<Arc<Wish>, String> {
+        let mut earlier = self.earlier.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = earlier.iter().position(|(known, _)| known == commit) {
+            let found = earlier.remove(at);
+            earlier.push(found.clone());
+            return Ok(found.1);
+        }
+        let snapshot = self.open_at(commit, Vec::new())?;
+        let outcome = snapshot.resolve(&mut Cache::default());
+        let (mut wish, _) = wish_of(&snapshot, &outcome)?;
+        wish.contents = Contents::default();
+        let wish = Arc::new(wish);
+        if earlier.len() >= EARLIER {
+            earlier.remove(0);
+        }
+        earlier.push((commit.clone(), Arc::clone(&wish)));
+        Ok(wish)
+    }
+
+    fn open_at(&self, commit: &CommitId, stacks: Vec<String>) -> Result<Snapshot, String> {
+        let (repository, name) = self.stored()?;
+        let commit = repository.resolve(commit.as_str()).map_err(|error| words(&error))?;
+        let tree = Tree::of_commit(repository, commit, &name);
+        Snapshot::open(tree, self.choice(stacks)).map_err(|report| first(&report))
+    }
+
+    fn choice(&self, stacks: Vec<String>) -> Choice {
+        let environment = self.rules.environment.as_ref().map(ToString::to_string);
+        let variables = self.reading.variables.clone();
+        Choice { environment, variables, stacks, ..Choice::default() }
+    }
+
+    /// A folder is read where it is; anything else through a mirror.
+    fn local(&self) -> Option<PathBuf> {
+        let path = &self.rules.repository;
+        let is_path = path.starts_with(['/', '.']) || path.is_empty();
+        is_path.then(|| self.reading.folder.join(path))
+    }
+
+    fn url(&self) -> Result<(RemoteUrl, PathBuf), String> {
+        let url = RemoteUrl::parse(&self.rules.repository, &self.reading.folder);
+        let url = url.map_err(|error| words(&error))?;
+        let folder = self.reading.mirrors.join(url.folder_name());
+        Ok((url, folder))
+    }
+
+    fn fetch(&self, cancel: &AtomicBool) -> Result<(Repository, String), String> {
+        if let Some(folder) = self.local() {
+            return open(&folder);
+        }
+        let (url, folder) = self.url()?;
+        let access = &self.reading.access;
+        let mirror = Mirror::update(&url, &folder, access, cancel, &mut |_| {});
+        let mirror = mirror.map_err(|error| format!("could not fetch {url}: {}", words(&error)))?;
+        let repository = mirror.repository().map_err(|error| words(&error))?;
+        Ok((repository, url.name().to_owned()))
+    }
+
+    /// The repository as it was last fetched.
+    fn stored(&self) -> Result<(Repository, String), String> {
+        if let Some(folder) = self.local() {
+            return open(&folder);
+        }
+        let (url, folder) = self.url()?;
+        let repository = Mirror::stored(&folder).map_err(|error| words(&error))?;
+        Ok((repository, url.name().to_owned()))
+    }
+
+    /// The branch of the rules, else of the environment, else the one the repository starts on.
+    fn head(&self, repository: &Repository, name: &str) -> Result<(Commit, String), String> {
+        let resolve = |revision: &str| repository.resolve(revision).map_err(|error| words(&error));
+        if let Some(branch) = &self.rules.branch {
+            return Ok((resolve(branch)?, branch.clone()));
+        }
+        let head = resolve("HEAD")?;
+        let handle = repository.reopen().map_err(|error| words(&error))?;
+        let tree = Tree::of_commit(handle, head.clone(), name);
+        let snapshot = Snapshot::open(tree, self.choice(Vec::new()));
+        let snapshot = snapshot.map_err(|report| first(&report))?;
+        match &snapshot.environment.branch {
+            Some(branch) => Ok((resolve(&branch.value)?, branch.value.clone())),
+            None => Ok((head, "HEAD".to_owned())),
+        }
+    }
+
+    fn read(
+        &self,
+        repository: Repository,
+        commit: Commit,
+        branch: String,
+        name: &str,
+        known: &mut Known,
+    ) -> Result<Standing, String> {
+        let tree = Tree::of_commit(repository, commit.clone(), name);
+        let snapshot = Snapshot::open(tree, self.choice(Vec::new()));
+        let snapshot =
+            snapshot.map_err(|report| format!("{}: {}", commit.id.short(), first(&report)))?;
+        let outcome = snapshot.resolve(&mut known.cache);
+        let (mut wish, faults) = wish_of(&snapshot, &outcome)?;
+        // They are read again, stack by stack, when a round needs them.
+        wish.contents = Contents::default();
+        let before = known.standing.as_ref();
+        let same = before.filter(|it| *it.inventory == snapshot.inventory);
+        let same = same.map(|it| (Arc::clone(&it.inventory), it.ports.clone()));
+        let is_ground_same = same.is_some();
+        let (inventory, ports) = match same {
+            Some(same) => same,
+            None => {
+                let files = snapshot.tree().files().map_err(|error| words(&error))?;
+                let ports = (self.reading.connect)(&snapshot.inventory, &*files)?;
+                (Arc::new(snapshot.inventory.clone()), ports)
+            }
+        };
+        known.ground += u64::from(!is_ground_same);
+        let hosts = inventory.hosts.keys().cloned().map(HostName::from).collect();
+        let limit = snapshot.settings.protect.max_deletes.as_ref().map(|limit| limit.value);
+        let news = News {
+            head: commit.id.clone(),
+            summary: commit.summary.clone(),
+            branch,
+            environment: snapshot.environment.name.to_string(),
+            stacks: targets(known, &outcome, &faults),
+            hosts,
+            ground: known.ground,
+            max_deletes: limit.and_then(|limit| usize::try_from(limit).ok()),
+        };
+        let heading = crate::ui::plan::Heading {
+            project: snapshot.project.to_string(),
+            environment: snapshot.environment.name.to_string(),
+            commit: commit.id.short().to_owned(),
+            subject: commit.summary,
+        };
+        Ok(Standing { owner: snapshot.owner(), inventory, ports, wish, faults, heading, news })
+    }
+}
+
+fn open(folder: &Path) -> Result<(Repository, String), String> {
+    let repository = Repository::open(folder).map_err(|error| words(&error))?;
+    let name = repository.name();
+    Ok((repository, name))
+}
+
+/// What all stacks want that have no errors, and the errors of the others.
+fn wish_of(
+    snapshot: &Snapshot,
+    outcome: &Outcome,
+) -> Result<(Wish, BTreeMap<StackName, String>), String> {
+    let mut faults = faults(outcome);
+    let mut desired = outcome.desired.clone();
+    desired.stacks.retain(|name, _| !faults.contains_key(name));
+    if let Ok(wish) = Wish::new(snapshot, desired.clone()) {
+        return Ok((wish, faults));
+    }
+    // A file of one stack cannot be read: the others go on without it.
+    for (name, target) in std::mem::take(&mut desired.stacks) {
+        desired.stacks.insert(name.clone(), target);
+        if let Err(why) = Wish::new(snapshot, desired.clone()) {
+            desired.stacks.remove(&name);
+            faults.insert(name, why);
+        }
+    }
+    Ok((Wish::new(snapshot, desired)?, faults))
+}
+
+/// The first error of each stack that has one.
+fn faults(outcome: &Outcome) -> BTreeMap<StackName, String> {
+    let broken = outcome.stacks.iter().filter(|stack| stack.target.is_none());
+    let mut faults: BTreeMap<StackName, String> =
+        broken.map(|stack| (stack.name.clone(), first(&stack.report))).collect();
+    if outcome.conflicts.has_errors() {
+        let why = first(&outcome.conflicts.report);
+        let clashing: BTreeSet<&StackName> = outcome.conflicts.stacks.iter().collect();
+        for name in clashing {
+            faults.entry(name.clone()).or_insert_with(|| why.clone());
+        }
+    }
+    faults
+}
+
+fn targets(
+    known: &mut Known,
+    outcome: &Outcome,
+    faults: &BTreeMap<StackName, String>,
+) -> BTreeMap<StackName, Target> {
+    let mut targets = BTreeMap::new();
+    for stack in &outcome.stacks {
+        let fault = faults.get(&stack.name).cloned();
+        let version = known.versions.entry(stack.name.clone()).or_insert(Version {
+            number: 0,
+            target: None,
+            fault: None,
+        });
+        let is_same = version.number > 0 && version.target == stack.target;
+        if !is_same || version.fault != fault {
+            version.number += 1;
+            version.target.clone_from(&stack.target);
+            version.fault.clone_from(&fault);
+        }
+        targets.insert(stack.name.clone(), Target { version: version.number, fault });
+    }
+    // A stack that comes back later begins with a number it has not had.
+    for version in known.versions.iter_mut().filter(|(name, _)| !targets.contains_key(*name)) {
+        version.1.target = None;
+    }
+    targets
+}
+
+/// The first error of a report in one line, with its place.
+fn first(report: &Report) -> String {
+    let problem = report.diagnostics.iter().find(|problem| problem.is_error());
+    problem.map_or_else(|| "has errors".to_owned(), |problem| line(problem, &report.sources))
+}
+
+fn line(problem: &Diagnostic, sources: &Sources) -> String {
+    match &problem.primary {
+        Some(label) => format!("{}: {}", sources.locate(label.span), problem.message),
+        None => problem.message.clone(),
+    }
+}

@@ -1,0 +1,262 @@
+//! One round: plan, carry out, say how it ended. The same road that `apply` walks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+use super::Inner;
+use super::look::{fleet, no_plan, scope};
+use super::place::{Place, Standing};
+use crate::diag::words;
+use crate::exec::{Options, Stop};
+use crate::model::{CommitId, Event, Outcome, Plan, Verdict};
+use crate::pipeline::{ApplyError, Orders, Wish};
+use crate::planner::deletions;
+use crate::sync::{Begin, Finding, Progress, RoundEnd, StepView, Wake};
+use crate::ui;
+
+/// How long a lease lasts when it is not renewed: as long as those of `apply`.
+const LEASE: Duration = Duration::from_secs(30);
+
+/// Steps that may work on one host at the same time, as with `apply`.
+const STEPS_PER_HOST: usize = 8;
+
+/// How often it is planned anew when the hosts change under the plan.
+const PLANS: usize = 3;
+
+/// What a round works with.
+pub(super) struct Job {
+    pub(super) begin: Begin,
+    pub(super) standing: Arc<Standing>,
+    pub(super) place: Place,
+    pub(super) holder: String,
+    pub(super) stop: watch::Receiver<Stop>,
+    pub(super) inner: mpsc::Sender<Inner>,
+}
+
+/// How it ended, and one sentence about it.
+type End = (RoundEnd, String);
+
+impl Job {
+    /// Brings the stack to the commit of the round.
+    pub(super) async fn run(self) -> End {
+        let (place, commit) = (self.place.clone(), self.begin.commit.clone());
+        let stack = self.begin.stack.clone();
+        let read = tokio::task::spawn_blocking(move || place.wish(&commit, &stack)).await;
+        let wish = match read {
+            Ok(Ok(wish)) => wish,
+            Ok(Err(why)) => {
+                return (RoundEnd::Failed, format!("{} {why}", self.begin.commit.short()));
+            }
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        };
+        let mut last = (RoundEnd::Failed, "the hosts do not hold still".to_owned());
+        for _ in 0..PLANS {
+            match self.attempt(&wish).await {
+                Ok(end) => return end,
+                Err(stale) => last.1 = stale,
+            }
+        }
+        last
+    }
+
+    /// Plans and carries out; `Err` when the hosts have changed between the two.
+    async fn attempt(&self, wish: &Wish) -> Result<End, String> {
+        let fleet = fleet(&self.standing);
+        let scope = scope(&self.standing, &self.begin.stack);
+        let plan = match fleet.plan(wish, &scope).await {
+            Ok(planned) => planned.plan,
+            Err(error) => {
+                let Finding::NoPlan { message, .. } = no_plan(&error) else {
+                    return Ok((RoundEnd::Refused, String::new()));
+                };
+                return Ok((RoundEnd::Refused, message));
+            }
+        };
+        if plan.is_empty() {
+            return Ok((RoundEnd::Synced, "there is nothing to do".to_owned()));
+        }
+        if let Some(refused) = self.refuse(&plan) {
+            return Ok(refused);
+        }
+        self.tell(Progress::Steps(steps(&plan))).await;
+        let (events, mut received) = mpsc::unbounded_channel::<Event>();
+        let options = self.options();
+        let earlier = |commit: &CommitId| self.place.wish(commit, &self.begin.stack);
+        let orders = Orders {
+            scope: &scope,
+            options: &options,
+            events: &events,
+            stop: self.stop.clone(),
+            earlier: &earlier,
+        };
+        let mut narrator = Narrator::new(&plan);
+        let work = fleet.apply(wish, &plan, &orders);
+        tokio::pin!(work);
+        let result = loop {
+            tokio::select! {
+                biased;
+                Some(event) = received.recv() => self.narrate(&mut narrator, &event).await,
+                result = &mut work => break result,
+            }
+        };
+        while let Ok(event) = received.try_recv() {
+            self.narrate(&mut narrator, &event).await;
+        }
+        match result {
+            Ok(verdict) => Ok(self.verdict(&verdict, &plan, &narrator)),
+            Err(ApplyError::Stale(facts)) if self.begin.only.is_none() => {
+                let fact = facts.keys().next().map(|fact| format!(": {}", fact.what));
+                Err(format!("the hosts change under the plan{}", fact.unwrap_or_default()))
+            }
+            Err(error) => Ok(not_applied(error)),
+        }
+    }
+
+    /// What a person has agreed to, and what may be removed.
+    fn refuse(&self, plan: &Plan) -> Option<End> {
+        if let Some(only) = self.begin.only.as_ref().filter(|only| **only != plan.id) {
+            let message = format!("plan {only} is not what is to be done any more; read it again");
+            return Some((RoundEnd::Refused, message));
+        }
+        let count = deletions(plan);
+        let limit = self.begin.max_deletes.filter(|limit| count > *limit)?;
+        let message = format!("the plan removes {count} things for good; {limit} are allowed");
+        Some((RoundEnd::Refused, message))
+    }
+
+    fn options(&self) -> Options {
+        Options {
+            keep_failed: false,
+            per_host: STEPS_PER_HOST,
+            holder: self.holder.clone(),
+            purpose: self.begin.commit.short().to_owned(),
+            lease: LEASE,
+            lease_wait: Duration::ZERO,
+        }
+    }
+
+    async fn narrate(&self, narrator: &mut Narrator, event: &Event) {
+        for progress in narrator.event(event) {
+            self.tell(progress).await;
+        }
+    }
+
+    async fn tell(&self, progress: Progress) {
+        let (source, stack) = (self.begin.source.clone(), self.begin.stack.clone());
+        let wake = Wake::Progressed { source, stack, progress };
+        // The loop that listens outlives its rounds.
+        drop(self.inner.send(Inner::Wake(wake)).await);
+    }
+
+    fn verdict(&self, verdict: &Verdict, plan: &Plan, narrator: &Narrator) -> End {
+        let totals = plan.totals();
+        let why = || narrator.reason.clone().unwrap_or_else(|| "a step failed".to_owned());
+        match verdict {
+            Verdict::Done => (
+                RoundEnd::Synced,
+                format!(
+                    "{} created, {} changed, {} removed",
+                    totals.create, totals.change, totals.remove
+                ),
+            ),
+            Verdict::RolledBack => (RoundEnd::RolledBack, why()),
+            Verdict::Failed => (RoundEnd::Failed, why()),
+            Verdict::Partly => (RoundEnd::Partly, why()),
+            Verdict::Interrupted => {
+                (RoundEnd::Interrupted, "it was stopped; what is left is done next time".to_owned())
+            }
+        }
+    }
+}
+
+fn steps(plan: &Plan) -> Vec<StepView> {
+    let view = |step: &crate::model::Step| {
+        let (words, place) = (step.op.words(), format!(" on {}", step.host));
+        let place = if words.ends_with(&place) { "" } else { place.as_str() };
+        StepView { words: format!("{words}{place}"), state: "waiting", message: None }
+    };
+    plan.steps.iter().map(view).collect()
+}
+
+/// Turns events of a run into what is shown of it.
+struct Narrator {
+    lines: ui::run::Progress,
+    steps: usize,
+    is_going_back: bool,
+    reason: Option<String>,
+}
+
+impl Narrator {
+    fn new(plan: &Plan) -> Self {
+        let style = ui::run::ProgressStyle::Lines { color: false };
+        let lines = ui::run::Progress::new(style, plan);
+        Self { lines, steps: plan.steps.len(), is_going_back: false, reason: None }
+    }
+
+    fn event(&mut self, event: &Event) -> Vec<Progress> {
+        let mut told: Vec<Progress> =
+            self.lines.event(event).into_iter().map(Progress::Line).collect();
+        let step = |index: usize, state, message| Progress::Step { index, state, message };
+        match event {
+            // The way back has steps of its own, which are not those of the plan.
+            Event::RollingBack { reason, .. } => {
+                self.is_going_back = true;
+                self.reason.get_or_insert_with(|| reason.clone());
+            }
+            Event::Started(it) if self.is_of_plan(it.id.0) => {
+                told.push(step(it.id.0, "running", None));
+            }
+            Event::Progress { step: it, message } if self.is_of_plan(it.id.0) => {
+                told.push(step(it.id.0, "running", Some(message.clone())));
+            }
+            Event::Ended { step: it, outcome, .. } => {
+                let (state, message) = ended(outcome);
+                if state == "failed" && !self.is_going_back {
+                    let why = message.clone().unwrap_or_default();
+                    self.reason.get_or_insert_with(|| format!("{}: {why}", it.words));
+                }
+                if self.is_of_plan(it.id.0) {
+                    told.push(step(it.id.0, state, message));
+                }
+            }
+            Event::Warned { message } if self.is_going_back => {
+                self.reason = Some(message.clone());
+            }
+            _ => {}
+        }
+        told
+    }
+
+    fn is_of_plan(&self, index: usize) -> bool {
+        !self.is_going_back && index < self.steps
+    }
+}
+
+fn ended(outcome: &Outcome) -> (&'static str, Option<String>) {
+    match outcome {
+        Outcome::Applied | Outcome::AlreadyTrue => ("done", None),
+        Outcome::Tolerated(why) => ("done", Some(why.clone())),
+        Outcome::Failed(why) | Outcome::Superseded(why) | Outcome::Unknown(why) => {
+            ("failed", Some(why.clone()))
+        }
+        Outcome::Skipped => ("skipped", None),
+    }
+}
+
+fn not_applied(error: ApplyError) -> End {
+    match error {
+        ApplyError::Locked(lease) => {
+            let message = format!("{} is at it for {}", lease.holder, lease.purpose);
+            (RoundEnd::Locked, message)
+        }
+        ApplyError::Lease(error) => {
+            (RoundEnd::Failed, format!("could not take the lease: {}", words(&error)))
+        }
+        ApplyError::Stale(_) => {
+            (RoundEnd::Refused, "the hosts are not as the plan saw them; read it again".to_owned())
+        }
+        ApplyError::Plan(error) => (RoundEnd::Refused, crate::pipeline::words(&error)),
+    }
+}
