@@ -457,7 +457,7 @@ fn survey(
         }
     }
     HostState {
-        engine: EngineInfo { clock: host.time(now), ..host.engine.clone().unwrap_or_else(engine) },
+        engine: EngineInfo { clock: host.time(now), ..host.engine.clone().unwrap_or_else(unknown) },
         containers,
         networks: host.networks.clone(),
         volumes: host.volumes.clone(),
@@ -469,7 +469,7 @@ fn survey(
 }
 
 /// An engine that nobody has said anything about.
-fn engine() -> EngineInfo {
+pub(super) fn unknown() -> EngineInfo {
     EngineInfo {
         version: "simulated".into(),
         cpus: 8,

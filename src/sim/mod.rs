@@ -30,7 +30,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::model::{HostName, Millis, ProxyPlace, ServiceName, StackName};
+use crate::model::{HostName, Millis, ProxyPlace, ServiceName, StackName, Swarm};
 use crate::ports::{Clock, Engine, Leases, Ports, Proxy};
 
 pub use fault::{Fault, Moment};
@@ -86,6 +86,19 @@ impl World {
     /// Adds a host.
     pub fn host(&self, name: &HostName) {
         self.state().hosts.entry(name.clone()).or_default();
+    }
+
+    /// Makes all hosts nodes of one swarm, the first three of them its managers.
+    pub fn join_swarm(&self) {
+        let hosts = &mut self.state().hosts;
+        let managers: BTreeSet<String> =
+            hosts.keys().take(3).map(|name| name.as_str().to_owned()).collect();
+        for (name, host) in hosts {
+            let node = name.as_str().to_owned();
+            let is_manager = managers.contains(&node);
+            let engine = host.engine.get_or_insert_with(engine::unknown);
+            engine.swarm = Some(Swarm { node, is_manager, managers: managers.clone() });
+        }
     }
 
     /// Adds a proxy.

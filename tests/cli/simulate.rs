@@ -159,3 +159,42 @@ fn an_unknown_fault_is_wrong_usage() {
     let run = shop().run(&["simulate", "--fault", "fire"]);
     assert!(run.stderr.contains("one of kill@N, lose@N"), "{}", run.stderr);
 }
+
+/// The repository that the tests also deploy to six real hosts.
+#[test]
+fn eighteen_applications_on_six_hosts_are_released_without_a_lost_request() {
+    let fixture = |path: &str| {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/six-hosts");
+        std::fs::read_to_string(root.join(path)).expect("a fixture")
+    };
+    let paths = [
+        "gitdeploy.yaml",
+        "inventory.yaml",
+        "values.yaml",
+        "stacks/apps/compose.yaml.j2",
+        "stacks/orders/compose.yaml.j2",
+        "stacks/orders/database.sh",
+        "stacks/orders/orders.sh",
+    ];
+    let texts: Vec<(&str, String)> = paths.iter().map(|path| (*path, fixture(path))).collect();
+    let files: Vec<(&str, &str)> =
+        texts.iter().map(|(path, text)| (*path, text.as_str())).collect();
+    let repo = Repo::with(&files);
+    repo.commit(&[("values.yaml", &fixture("values.yaml").replace("app:1.0", "app:1.1"))]);
+    let password = [("DATABASE_PASSWORD", "correct-horse")];
+    let run = |more: &[&str]| {
+        let all = [&["simulate"], COMMIT_BEFORE, &["--format", "json"], more].concat();
+        let run = repo.run_with(&all, &password);
+        assert!(!run.stdout.contains("correct-horse"));
+        run
+    };
+    let quiet = run(&[]);
+    assert_eq!(quiet.code, 0, "{}{}", quiet.stdout, quiet.stderr);
+    let requests = page(&quiet)["requests"].clone();
+    assert!(requests["sent"].as_u64() > Some(500), "{requests}");
+    assert_eq!(requests["failed"], 0, "{requests}");
+    // With a host gone in the middle the run ends, and says so.
+    let lost = run(&["--fault", "host-down=host-5@1s"]);
+    assert_ne!(lost.code, 0, "{}", lost.stdout);
+    assert!(page(&lost)["ends"].to_string().contains("host-5"), "{}", lost.stdout);
+}

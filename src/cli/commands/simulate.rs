@@ -261,7 +261,7 @@ fn assumed(app: App, before: &Before) -> String {
     let hosts = match before {
         Before::Seen(_) => "The hosts were looked at, and nothing was changed on them.",
         Before::Nothing | Before::Commit(..) => {
-            "No host was asked: all are as the inventory says, with every image within reach."
+            "No host was asked: all are as the inventory says, with every image within reach, and one swarm."
         }
     };
     format!(

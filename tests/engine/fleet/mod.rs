@@ -5,6 +5,7 @@ mod drain;
 mod faults;
 mod hosts;
 mod rollout;
+mod six;
 
 use std::net::{IpAddr, SocketAddr};
 use std::process::{Child, Command, Stdio};

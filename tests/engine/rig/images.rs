@@ -105,6 +105,11 @@ impl Recipe {
         self.file("/etc/group", b"root:x:0:\nnogroup:x:65534:\n", 0o644);
     }
 
+    /// One more command of the shell's program.
+    pub(super) fn command_of_busybox(&mut self, name: &str) {
+        self.link(&format!("/bin/{name}"), "busybox");
+    }
+
     /// More of what `busybox` can do, for hosts that people would log in to.
     pub(super) fn tools(&mut self) {
         for name in [

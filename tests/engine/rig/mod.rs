@@ -5,6 +5,7 @@
 //! side by side; those that measure take [`alone`] first. Everything a world made goes with it.
 
 mod app;
+mod database;
 mod executions;
 mod fleet;
 mod images;
@@ -21,6 +22,7 @@ mod world;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(crate) use app::HostApp;
+pub(crate) use database::database_images;
 pub(crate) use executions::Executions;
 pub(crate) use fleet::{Fleet, SMALL, TestHost};
 pub(crate) use images::{Variant, app_image};

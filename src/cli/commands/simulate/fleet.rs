@@ -44,6 +44,8 @@ pub(super) fn world<'a>(
 ) -> World {
     let world = World::default();
     hosts(inventory).iter().for_each(|host| world.host(host));
+    // Overlay networks need one; real hosts are asked whether they are.
+    world.join_swarm();
     for place in places(inventory) {
         let version = PROXY_VERSION.to_owned();
         world.proxy(&place, SimProxy { version, ..SimProxy::default() });
