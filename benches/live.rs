@@ -7,7 +7,8 @@
 //!   the reading of a commit is among them; `gitdeploy validate` shows what those take;
 //! * a release of 4 replicas, behind nginx and behind HAProxy, with the same containers made,
 //!   started, asked until they are ready, stopped and removed by hand: no proxy, no lease, no plan,
-//!   and none of the 2 s in which nginx before 1.27.4 must let idle connections run out.
+//!   and none of the 2 s in which nginx before 1.27.4 must let idle connections run out;
+//! * a look at three hosts over SSH (`live/hosts.rs`).
 //!
 //! Both sides in turns, and medians, since a machine does other things too. Everything it makes goes
 //! with it; what an interrupted run left of the containers made by hand goes at the next start.
@@ -19,6 +20,8 @@
     reason = "a benchmark runs the program and reads the clock"
 )]
 
+#[path = "live/hosts.rs"]
+mod hosts;
 #[path = "../tests/engine/rig/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "a part of what the tests stand on is enough here")]
 mod rig;
@@ -67,6 +70,7 @@ fn main() {
     head();
     releases(&runtime, &docker, Kind::Nginx, "release behind nginx");
     releases(&runtime, &docker, Kind::Haproxy, "release behind HAProxy");
+    hosts::looks();
 }
 
 /// Removes what an interrupted run has left.
