@@ -301,6 +301,7 @@ pub(super) fn plan(mut steps: Vec<Step>) -> Plan {
         files: Vec::new(),
         steps,
         blind: Vec::new(),
+        strays: BTreeMap::new(),
         basis: BTreeMap::new(),
     }
 }

@@ -204,7 +204,11 @@ fn ready_or_without(container: &str) -> Op {
 }
 
 fn record() -> Op {
-    let release = Release { generation: 1, commits: vec![crate::model::CommitId::new("c")] };
+    let release = Release {
+        generation: 1,
+        commits: vec![crate::model::CommitId::new("c")],
+        ..Release::default()
+    };
     Op::Record { release }
 }
 

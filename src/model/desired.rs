@@ -164,6 +164,8 @@ pub enum Strategy {
     AllAtOnce,
     /// In batches of `parallelism`.
     Rolling,
+    /// In batches too, with `parallelism` counting hosts: all replicas of a host together.
+    HostByHost,
 }
 
 /// Compose's `update_config` or `rollback_config`; `None` where the user left it out.

@@ -3,6 +3,7 @@
 //! Nothing here reads, decides or prints. `resolve` builds the desired state, adapters the observed
 //! one, `planner` the plan; all are trusted afterwards.
 
+mod cause;
 mod container;
 mod desired;
 mod event;
@@ -18,6 +19,7 @@ mod routes;
 mod seating;
 mod subnet;
 
+pub use cause::Cause;
 pub use container::{
     BindSource, Blkio, ContainerSpec, DeviceMapping, DeviceRequest, FileMount, FileSource,
     HealthCheck, Limits, Logging, Mount, MountKind, NetworkAttachment, Port, RestartPolicy, Ulimit,
@@ -42,8 +44,8 @@ pub use observed::{
     RegistryImage, Release, RuntimeServer, Status, Swarm,
 };
 pub use plan::{
-    Action, Blind, Cause, Change, ContentKey, Downtime, Fact, FieldDifference, HookMoment, Note,
-    Op, OutsideProbe, PlacedFile, Plan, PlanId, ProxyFile, Readiness, Replica, ReplicaChange,
+    Action, Blind, Change, ContentKey, Downtime, Fact, FieldDifference, HookMoment, Note, Op,
+    OutsideProbe, PlacedFile, Plan, PlanId, ProxyFile, Readiness, Replica, ReplicaChange,
     ResourceKind, Seen, StackPlan, Step, StepId, Totals,
 };
 pub use quantity::{Bytes, NanoCpus, Nanos};

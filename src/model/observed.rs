@@ -310,6 +310,9 @@ pub struct Release {
     pub generation: Generation,
     /// Commits, the last one first; at most [`Release::KEPT`].
     pub commits: Vec<super::CommitId>,
+    /// The proxies that sent to it then.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub proxies: BTreeSet<ProxyPlace>,
 }
 
 impl Release {

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    BackendKey, CommitId, Endpoint, Hook, HostName, Identity, Nanos, Owner, Probe, ProxyPlace,
-    Release, RouteChange, ServiceName, Slot, StackName, UpdateOrder,
+    BackendKey, Cause, CommitId, Endpoint, Hook, HostName, Identity, Nanos, Owner, Probe,
+    ProxyPlace, Release, RouteChange, ServiceName, Slot, StackName, UpdateOrder,
 };
 
 /// What will be done, and what people read before they agree.
@@ -32,6 +32,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What could not be seen and was therefore left as it is; empty for a complete plan.
     pub blind: Vec<Blind>,
+    /// Proxies that are in the inventory no more and may still send to these stacks.
+    pub strays: BTreeMap<ProxyPlace, BTreeSet<StackName>>,
     /// What the plan rests on, fact by fact: whether it still holds is found by planning again.
     pub basis: BTreeMap<Fact, String>,
 }
@@ -123,49 +125,6 @@ pub struct ReplicaChange {
     pub old: Option<String>,
     /// The container that comes.
     pub new: Option<String>,
-}
-
-/// Why something is done.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Cause {
-    /// It is new in the commit.
-    Added,
-    /// It is not in the commit any more.
-    Gone,
-    /// The commit wants another number of replicas.
-    Scaled,
-    /// The commit wants it otherwise.
-    Changed,
-    /// It was changed by hand, or its tag has moved.
-    Drifted,
-    /// A replica is missing.
-    Missing,
-    /// A replica's process has ended.
-    Stopped,
-    /// A replica's process is frozen.
-    Paused,
-    /// A replica is not healthy; with what its check says.
-    Unhealthy(String),
-    /// A proxy does something else than its file says.
-    NotServed,
-    /// A replica runs and is not routed, or the other way round.
-    NotRouted,
-    /// Its proxies know it otherwise than the commit wants.
-    RoutesChanged,
-    /// It was left over by a run that did not end.
-    LeftOver,
-    /// A service it depends on is replaced.
-    Dependency(ServiceName),
-    /// Its host may not have it any more.
-    Misplaced,
-    /// Its host is drained.
-    Drained,
-    /// A host needs it that does not have it, while others do.
-    Placed,
-    /// Nothing on its host needs it any more.
-    Unused,
-    /// `--replace` asks for it.
-    Asked,
 }
 
 /// One field of a container, before and after.
@@ -524,32 +483,6 @@ impl Action {
             UpdateOrder::StartFirst => Self::ReplaceStartFirst,
             UpdateOrder::StopFirst => Self::ReplaceStopFirst,
         }
-    }
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Added => "new in the commit",
-            Self::Gone => "not in the commit any more",
-            Self::Scaled => "another number of replicas",
-            Self::Changed => "changed in the commit",
-            Self::Drifted => "changed outside of the repository",
-            Self::Missing => "a replica is missing",
-            Self::Stopped => "it has ended",
-            Self::Paused => "it is paused",
-            Self::NotServed => "it serves something else than its file says",
-            Self::Unhealthy(_) => "not healthy",
-            Self::NotRouted => "not routed",
-            Self::RoutesChanged => "routes",
-            Self::LeftOver => "left over by a run that did not end",
-            Self::Dependency(service) => return write!(f, "it depends on {service}"),
-            Self::Misplaced => "its host may not have it any more",
-            Self::Drained => "its host is drained",
-            Self::Placed => "one more host needs it",
-            Self::Unused => "nothing on its host needs it any more",
-            Self::Asked => "asked for",
-        })
     }
 }
 

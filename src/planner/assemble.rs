@@ -17,8 +17,8 @@ use super::wanted::Wanted;
 use super::world::{Sighting, World};
 use super::{Problem, basis, files, id};
 use crate::model::{
-    Cause, Change, Generation, HostName, Op, Plan, PlanId, Release, ResourceKind, Seating,
-    ServiceName, StackName, StackPlan, StackTarget, StepId, UpdateOrder,
+    Cause, Change, Generation, HostName, Op, Plan, PlanId, ProxyPlace, Release, ResourceKind,
+    Seating, ServiceName, StackName, StackPlan, StackTarget, StepId, UpdateOrder,
 };
 
 /// A stack with everything decided, and no step laid down.
@@ -85,6 +85,7 @@ pub(super) fn assemble(world: &World<'_>, reach: &Reach<'_>) -> Result<Plan, Vec
         files: proxy_files,
         steps: draft.graph.steps,
         blind: reach.blind.clone(),
+        strays: super::strays::strays(world, reach),
     };
     plan.id = id::plan_id(&plan);
     // Whether somebody wants to know why makes no other plan of it.
@@ -447,7 +448,11 @@ fn record(draft: &mut Draft<'_, '_>, stack: &StackDraft<'_>) {
         (None, _) => Vec::new(),
     };
     let cause = if stack.target.is_some() { Cause::Changed } else { Cause::Gone };
-    let release = Release { generation: stack.generation, commits };
+    let sends =
+        |place: &ProxyPlace| draft.routes.at(place).keys().any(|key| key.stack == *stack.stack);
+    let send = draft.routes.places_of(stack.stack).into_iter().filter(sends).collect();
+    let proxies = super::strays::remembered(world, stack.stack, send);
+    let release = Release { generation: stack.generation, commits, proxies };
     for host in hosts {
         let op = Op::Record { release: release.clone() };
         draft.graph.add(&Lane::stack(stack.stack), &host, op, needs.iter().copied(), &cause);

@@ -85,10 +85,11 @@ fn downtime(service: &Service<'_>, before: u32) -> Downtime {
     let replaced = service.members.iter().filter(|member| {
         member.does.is_fresh() && member.decision.olds.iter().any(|old| old.live.state.is_running())
     });
-    let replaced = replaced.count();
+    let replaced: Vec<&HostName> = replaced.map(|member| &member.host).collect();
     let keeps = service.members.iter().any(|it| !it.does.is_fresh());
     let batch = service.manner.batch;
-    let is_whole = before > 0 && replaced > 0 && !keeps && (batch == 0 || replaced <= batch);
+    let is_together = !replaced.is_empty() && batch.takes(replaced.into_iter());
+    let is_whole = before > 0 && !keeps && is_together;
     service.manner.downtime(&service.wanted, is_whole)
 }
 

@@ -10,7 +10,7 @@ const DIGITS: usize = 16;
 
 /// The fingerprint of everything in a plan but its id.
 pub(super) fn plan_id(plan: &Plan) -> PlanId {
-    let Plan { id: _, owner, commit, stacks, files, steps, blind, basis } = plan;
+    let Plan { id: _, owner, commit, stacks, files, steps, blind, strays, basis } = plan;
     let mut hash = Sha256::new();
     hash.update("gitdeploy plan 1\n");
     let mut feed = |text: &str| {
@@ -22,6 +22,9 @@ pub(super) fn plan_id(plan: &Plan) -> PlanId {
     feed(&format!("{files:?}"));
     steps.iter().for_each(|step| feed(&encode(step)));
     feed(&format!("{blind:?}"));
+    if !strays.is_empty() {
+        feed(&format!("{strays:?}"));
+    }
     for (fact, value) in basis {
         [fact.host.as_str(), &fact.what, value].into_iter().for_each(&mut feed);
     }

@@ -15,7 +15,7 @@ struct Draw {
     routed: u8,
     gate: bool,
     parallelism: Option<u8>,
-    rolling: bool,
+    strategy: &'static str,
     stop_first: bool,
     volume: bool,
     fixed_port: bool,
@@ -41,9 +41,13 @@ enum Turn {
     Edit,
 }
 
+fn strategy() -> impl Strategy<Value = &'static str> {
+    proptest::sample::select(vec!["all-at-once", "rolling", "host-by-host"])
+}
+
 fn draw() -> impl Strategy<Value = Draw> {
     let first = (0..3_u8, 0..3_u8, 0..4_u8, 0..3_u8, any::<bool>());
-    let second = (proptest::option::of(0..3_u8), any::<bool>(), proptest::bool::weighted(0.2));
+    let second = (proptest::option::of(0..3_u8), strategy(), proptest::bool::weighted(0.2));
     let third = (
         proptest::bool::weighted(0.2),
         proptest::bool::weighted(0.15),
@@ -52,7 +56,7 @@ fn draw() -> impl Strategy<Value = Draw> {
         proptest::bool::weighted(0.1),
     );
     (first, second, third).prop_map(
-        |((image, env, replicas, routed, gate), (parallelism, rolling, stop_first), third)| {
+        |((image, env, replicas, routed, gate), (parallelism, strategy, stop_first), third)| {
             let (volume, fixed_port, named, waits, global) = third;
             Draw {
                 image,
@@ -61,7 +65,7 @@ fn draw() -> impl Strategy<Value = Draw> {
                 routed,
                 gate,
                 parallelism,
-                rolling,
+                strategy,
                 stop_first,
                 volume,
                 fixed_port,
@@ -106,8 +110,7 @@ fn compose(draws: &[Draw], internal: bool) -> String {
             format!("replicas: {replicas}")
         };
         keys.push(format!("deploy: {{{mode}, update_config: {{{}}}}}", update.join(", ")));
-        let strategy = if it.rolling { "rolling" } else { "all-at-once" };
-        let mut own = vec![format!("rollout: {{strategy: {strategy}}}")];
+        let mut own = vec![format!("rollout: {{strategy: {}}}", it.strategy)];
         if it.routed > 0 {
             own.push(format!("routes: [{{host: s{index}.example.com, port: {port}}}]"));
             own.extend(it.gate.then(|| "health: {http: /ok}".to_owned()));

@@ -1,10 +1,12 @@
 //! Which goes first, the new replica or the old one; how many at a time; and what that costs.
 
+use std::collections::BTreeSet;
+
 use super::member::Member;
 use super::readiness::RUNS_FOR;
 use super::wanted::Wanted;
 use super::world::World;
-use crate::model::{Downtime, HealthCheck, Nanos, Strategy, UpdateOrder};
+use crate::model::{Downtime, HealthCheck, HostName, Nanos, Strategy, UpdateOrder};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -13,11 +15,41 @@ pub(super) struct Manner {
     pub(super) order: UpdateOrder,
     /// Why the old one goes first.
     pub(super) reason: String,
-    /// Replicas at a time; 0 for all.
-    pub(super) batch: usize,
+    /// What goes together.
+    pub(super) batch: Batch,
     pub(super) delay: Option<Nanos>,
     /// Whether the old container must be gone before the new one can be made.
     pub(super) removes_first: bool,
+}
+
+/// What is replaced together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Batch {
+    /// Everything.
+    All,
+    /// So many replicas.
+    Replicas(usize),
+    /// The replicas of so many hosts.
+    Hosts(usize),
+}
+
+impl Batch {
+    fn of(wanted: &Wanted<'_>, count: usize) -> Self {
+        match (count, wanted.target.rollout.strategy) {
+            (0, _) => Self::All,
+            (hosts, Strategy::HostByHost) => Self::Hosts(hosts),
+            (replicas, Strategy::AllAtOnce | Strategy::Rolling) => Self::Replicas(replicas),
+        }
+    }
+
+    /// Whether one batch takes replicas on these hosts, each named once for each replica.
+    pub(super) fn takes<'h>(self, hosts: impl Iterator<Item = &'h HostName>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Replicas(most) => hosts.count() <= most,
+            Self::Hosts(most) => hosts.collect::<BTreeSet<_>>().len() <= most,
+        }
+    }
 }
 
 impl Manner {
@@ -36,8 +68,8 @@ impl Manner {
             None => UpdateOrder::StartFirst,
         };
         let batch = match order {
-            _ if remade.is_some() => 0,
-            UpdateOrder::StopFirst => said_batch(wanted).unwrap_or(1),
+            _ if remade.is_some() => Batch::All,
+            UpdateOrder::StopFirst => Batch::of(wanted, said_batch(wanted).unwrap_or(1)),
             UpdateOrder::StartFirst => batch_of(wanted),
         };
         let moves_ports = order == UpdateOrder::StartFirst && has_other_backends(world, wanted);
@@ -45,7 +77,7 @@ impl Manner {
             order,
             reason: forced.unwrap_or_default(),
             // Old replicas do not answer on the new port: requests can only move all at once.
-            batch: if moves_ports { 0 } else { batch },
+            batch: if moves_ports { Batch::All } else { batch },
             delay: wanted.order.delay,
             removes_first: remade.is_some() || wanted.target.container.container_name.is_some(),
         }
@@ -77,12 +109,13 @@ fn said_batch(wanted: &Wanted<'_>) -> Option<usize> {
     wanted.order.parallelism.map(|it| usize::try_from(it).unwrap_or(usize::MAX))
 }
 
-/// How many replicas come at a time before as many go; 0 for all.
-pub(super) fn batch_of(wanted: &Wanted<'_>) -> usize {
-    said_batch(wanted).unwrap_or(match wanted.target.rollout.strategy {
-        Strategy::Rolling => 1,
+/// What comes together, before as much goes.
+pub(super) fn batch_of(wanted: &Wanted<'_>) -> Batch {
+    let count = said_batch(wanted).unwrap_or(match wanted.target.rollout.strategy {
+        Strategy::Rolling | Strategy::HostByHost => 1,
         Strategy::AllAtOnce => 0,
-    })
+    });
+    Batch::of(wanted, count)
 }
 
 /// Whether two containers of a service can never be on one host together.

@@ -34,6 +34,7 @@ mod readiness;
 mod request;
 mod rollout;
 mod routes;
+mod strays;
 mod subnets;
 mod swarm;
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use super::Problem;
 use super::ledger::Ledger;
+use super::manner::Batch;
 use super::wanted::Wanted;
 use super::world::World;
 use crate::model::{Count, EngineInfo, HostName, Packing, Slot, UpdateOrder};
@@ -401,8 +402,8 @@ pub(super) fn beside(wanted: &Wanted<'_>, leaving: usize) -> usize {
         return 0;
     }
     match super::manner::batch_of(wanted) {
-        0 => leaving,
-        batch => leaving.min(batch),
+        Batch::All | Batch::Hosts(_) => leaving,
+        Batch::Replicas(batch) => leaving.min(batch),
     }
 }
 

@@ -186,6 +186,7 @@ fn rollout(deploy: Fields<'_>, cutover: &Cutover) -> Rollout {
         strategy: match cutover.strategy.value {
             settings::Strategy::AllAtOnce => Strategy::AllAtOnce,
             settings::Strategy::Rolling => Strategy::Rolling,
+            settings::Strategy::HostByHost => Strategy::HostByHost,
         },
         update: order(deploy.fields("update_config")),
         rollback: order(deploy.fields("rollback_config")),

@@ -107,6 +107,8 @@ pub enum Strategy {
     AllAtOnce,
     /// A few replicas at a time.
     Rolling,
+    /// The replicas of a few hosts at a time.
+    HostByHost,
 }
 
 /// `defaults:` of `gitdeploy.yaml`, laid under every service's own.
@@ -277,6 +279,7 @@ impl Strategy {
         match text {
             "all-at-once" => Ok(Self::AllAtOnce),
             "rolling" => Ok(Self::Rolling),
+            "host-by-host" => Ok(Self::HostByHost),
             other => Err(format!("`{other}` is no strategy")),
         }
     }

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use super::World;
 use super::state::State;
 use crate::model::{
-    BackendKey, Count, Desired, Millis, ServiceName, ServiceTarget, StackName, UpdateOrder,
+    BackendKey, Count, Desired, Millis, ServiceName, ServiceTarget, StackName, Strategy,
+    UpdateOrder,
 };
 
 /// What one commit promises.
@@ -51,7 +52,14 @@ fn least(target: &ServiceTarget) -> usize {
         Some(UpdateOrder::StopFirst) => {
             let batch = update.parallelism.unwrap_or(1);
             // 0 stands for all at once.
-            let batch = if batch == 0 { u64::MAX } else { batch };
+            let batch = match (batch, target.rollout.strategy) {
+                (0, _) => u64::MAX,
+                (hosts, Strategy::HostByHost) => {
+                    let each = target.placement.max_replicas_per_node.unwrap_or(u32::MAX);
+                    hosts.saturating_mul(each.into())
+                }
+                (replicas, Strategy::AllAtOnce | Strategy::Rolling) => replicas,
+            };
             replicas.saturating_sub(usize::try_from(batch).unwrap_or(usize::MAX))
         }
         Some(UpdateOrder::StartFirst) | None => replicas,

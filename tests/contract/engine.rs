@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gitdeploy::model::{
-    CommitId, Health, Hook, HostState, LiveContainer, Release, Replica, Status,
+    CommitId, Health, Hook, HostState, LiveContainer, Name, ProxyPlace, Release, Replica, Status,
 };
 use gitdeploy::ports::{Applied, LogLine, LogOptions, PortError, Wanted};
 use serde_json::json;
@@ -15,6 +15,10 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// A port that nothing else on a test machine has.
 const PORT: &str = "28917";
+
+fn name<T: From<Name>>(text: &str) -> T {
+    Name::parse(text).expect("a name").into()
+}
 
 async fn survey(subject: &impl Subject) -> HostState {
     subject.engine().survey(subject.owner(), &Wanted::default()).await.expect("a survey")
@@ -269,15 +273,17 @@ pub(crate) async fn a_release_is_remembered_until_it_is_forgotten(subject: &impl
     let (owner, stack) = (subject.owner(), subject.stack());
     let record = async |release: &Release| subject.engine().record(owner, stack, release).await;
     let commit = |digit: &str| CommitId::new(digit.repeat(40));
-    let first = Release { generation: 1, commits: vec![commit("1")] };
-    let second = Release { generation: 2, commits: vec![commit("2"), commit("1")] };
+    let edge = ProxyPlace { proxy: name("edge"), host: name("web-1") };
+    let first = Release { generation: 1, commits: vec![commit("1")], proxies: [edge].into() };
+    let second =
+        Release { generation: 2, commits: vec![commit("2"), commit("1")], ..Release::default() };
     for release in [&first, &second] {
         for expected in [Applied::Changed, Applied::AlreadyTrue] {
             assert_eq!(record(release).await, Ok(expected));
         }
         assert_eq!(survey(subject).await.releases.get(stack), Some(release));
     }
-    let none = Release { generation: 3, commits: Vec::new() };
+    let none = Release { generation: 3, ..Release::default() };
     for expected in [Applied::Changed, Applied::AlreadyTrue] {
         assert_eq!(record(&none).await, Ok(expected));
     }

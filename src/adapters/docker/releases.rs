@@ -2,7 +2,7 @@
 //!
 //! A label never changes, so a new release is a new volume; the older ones go when it is there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bollard::models::{Volume, VolumeCreateRequest};
 use bollard::query_parameters::ListVolumesOptions;
@@ -11,13 +11,15 @@ use serde::{Deserialize, Serialize};
 use super::client::{Docker, QUICK, SLOW, within};
 use super::resources::sorted;
 use crate::model::labels::RELEASE;
-use crate::model::{CommitId, Generation, Owner, Release, StackName};
+use crate::model::{CommitId, Generation, Owner, ProxyPlace, Release, StackName};
 use crate::ports::{Applied, PortError};
 
 #[derive(Serialize, Deserialize)]
 struct Record {
     generation: Generation,
     commits: Vec<String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    proxies: BTreeSet<ProxyPlace>,
 }
 
 impl Docker {
@@ -97,14 +99,16 @@ pub(super) fn read(volume: &Volume) -> Option<(Owner, StackName, Release)> {
     let labels = sorted(&volume.labels);
     let (owner, stack) = Owner::read(&labels)?;
     let record: Record = serde_json::from_str(labels.get(RELEASE)?).ok()?;
-    let commits = record.commits.into_iter().map(CommitId::new).collect();
-    Some((owner, stack, Release { generation: record.generation, commits }))
+    let commits = record.commits.iter().map(CommitId::new).collect();
+    let Record { generation, commits: _, proxies } = record;
+    Some((owner, stack, Release { generation, commits, proxies }))
 }
 
 fn written(release: &Release) -> String {
     let commits = release.commits.iter().take(Release::KEPT);
     let commits = commits.map(|commit| commit.as_str().to_owned()).collect();
-    let record = Record { generation: release.generation, commits };
+    let proxies = release.proxies.clone();
+    let record = Record { generation: release.generation, commits, proxies };
     serde_json::to_string(&record).expect("numbers and texts always have a form in JSON")
 }
 

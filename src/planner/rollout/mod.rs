@@ -5,12 +5,13 @@ mod remove;
 mod start_first;
 mod stop_first;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::{Draft, Service};
+use super::manner::Batch;
 use super::member::Member;
 use super::world::Sighting;
-use crate::model::{StepId, UpdateOrder};
+use crate::model::{HostName, StepId, UpdateOrder};
 
 pub(super) use remove::remove;
 pub(super) use start_first::start_first;
@@ -23,10 +24,7 @@ fn batches<'m, 'a>(service: &'m Service<'a>) -> Vec<Vec<&'m Member<'a>>> {
     let touched: Vec<&Member<'a>> = service.members.iter().filter(touched).collect();
     let (replacing, adding): (Vec<_>, Vec<_>) =
         touched.into_iter().partition(|member| !member.decision.olds.is_empty());
-    let size = match service.manner.batch {
-        0 => replacing.len().max(1),
-        size => size,
-    };
+    let split = |members: Vec<&'m Member<'a>>| split(members, service.manner.batch);
     // Who takes no other one's place costs nobody anything, and may be what is missing.
     let comes_first = service.manner.order == UpdateOrder::StopFirst && service.remade.is_empty();
     let ends_one =
@@ -36,9 +34,9 @@ fn batches<'m, 'a>(service: &'m Service<'a>) -> Vec<Vec<&'m Member<'a>>> {
         first.extend(adding);
         first.sort_by_key(|member| member.slot);
         let own = (!first.is_empty()).then_some(first);
-        return own.into_iter().chain(replacing.chunks(size).map(<[_]>::to_vec)).collect();
+        return own.into_iter().chain(split(replacing)).collect();
     }
-    let mut batches: Vec<Vec<&Member<'a>>> = replacing.chunks(size).map(<[_]>::to_vec).collect();
+    let mut batches = split(replacing);
     match batches.first_mut() {
         Some(first) => first.extend(adding),
         None if adding.is_empty() => {}
@@ -48,6 +46,23 @@ fn batches<'m, 'a>(service: &'m Service<'a>) -> Vec<Vec<&'m Member<'a>>> {
         batch.sort_by_key(|member| member.slot);
     }
     batches
+}
+
+/// Members in the order of their slots, or host by host where hosts are counted.
+fn split<'m, 'a>(members: Vec<&'m Member<'a>>, batch: Batch) -> Vec<Vec<&'m Member<'a>>> {
+    match batch {
+        Batch::All if members.is_empty() => Vec::new(),
+        Batch::All => vec![members],
+        Batch::Replicas(size) => members.chunks(size).map(<[_]>::to_vec).collect(),
+        Batch::Hosts(size) => {
+            let mut by_host: BTreeMap<&HostName, Vec<&'m Member<'a>>> = BTreeMap::new();
+            for member in members {
+                by_host.entry(&member.host).or_default().push(member);
+            }
+            let hosts: Vec<_> = by_host.into_values().collect();
+            hosts.chunks(size).map(<[_]>::concat).collect()
+        }
+    }
 }
 
 /// Names of servers that stay although no member of the plan speaks for them: old ones of

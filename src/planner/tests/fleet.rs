@@ -32,6 +32,48 @@ fn replicas_are_spread_and_stay_where_they_are() {
 }
 
 #[test]
+fn host_by_host_the_replicas_of_a_host_go_together() {
+    let mut fleet = Fleet::new(TWO);
+    let web = WEB.replace("replicas: 2", "replicas: 4");
+    let web = format!("{web}      rollout: {{strategy: host-by-host}}\n");
+    fleet.want("shop", &web);
+    fleet.deploy();
+    fleet.want("shop", &web.replace("shop:1", "shop:2"));
+    let text = fleet.text();
+    let turns = text.lines().filter(|line| line.contains("switch") || line.contains(" stop "));
+    assert_snapshot!(turns.collect::<Vec<_>>().join("\n"), @r"
+    [3, 5] -> #6 web@a switch edge on a: web.8080 = shop-web-1.g2 shop-web-2.g1 shop-web-3.g2 shop-web-4.g1 (changed in the commit)
+    [7] -> #8 web.1@a stop shop-web-1.g1 (changed in the commit)
+    [7] -> #9 web.3@a stop shop-web-3.g1 (changed in the commit)
+    [15, 17] -> #18 web@a switch edge on a: web.8080 = shop-web-1.g2 shop-web-2.g2 shop-web-3.g2 shop-web-4.g2 (changed in the commit)
+    [19] -> #20 web.2@b stop shop-web-2.g1 (changed in the commit)
+    [19] -> #21 web.4@b stop shop-web-4.g1 (changed in the commit)
+    ");
+    let both = web.replace("replicas: 4", "replicas: 4, update_config: {parallelism: 2}");
+    fleet.want("shop", &both.replace("shop:1", "shop:2"));
+    assert_eq!(fleet.text().matches("switch").count(), 1);
+}
+
+#[test]
+fn host_by_host_stop_first_is_away_only_where_one_host_has_all() {
+    let mut fleet = Fleet::new(TWO);
+    let deploy = "replicas: 4, update_config: {order: stop-first}";
+    let web = WEB.replace("replicas: 2", deploy);
+    let web = format!("{web}      rollout: {{strategy: host-by-host}}\n");
+    let downtime = |fleet: &mut Fleet, web: &str| {
+        fleet.want("shop", web);
+        fleet.deploy();
+        fleet.want("shop", &web.replace("shop:1", "shop:2"));
+        let plan = fleet.plan().expect("a plan");
+        let change = plan.stacks.values().next().and_then(|it| it.changes.first()).cloned();
+        change.expect("a change").downtime != crate::model::Downtime::None
+    };
+    assert!(!downtime(&mut fleet, &web));
+    let on_one = format!("{deploy}, placement: {{constraints: [node.hostname == a]}}");
+    assert!(downtime(&mut Fleet::new(TWO), &web.replace(deploy, &on_one)));
+}
+
+#[test]
 fn a_constraint_moves_a_replica_new_before_old() {
     let mut fleet = Fleet::new(TWO);
     let web = WEB.replace("replicas: 2", "replicas: 1");

@@ -114,10 +114,11 @@ pub(in crate::settings) static ROLLOUT: Record = Record {
     name: "rollout",
     fields: &[Field::defaulting(
         "strategy",
-        Shape::Enum(&["all-at-once", "rolling"]),
+        Shape::Enum(&["all-at-once", "rolling", "host-by-host"]),
         "all-at-once",
         "`all-at-once`: all new replicas are ready before traffic moves, on all hosts together. \
-         `rolling`: as many at a time as `update_config.parallelism` of `deploy:` says.",
+         `rolling`: as many at a time as `update_config.parallelism` of `deploy:` says, one when \
+         it says nothing. `host-by-host`: the same with hosts, all replicas of a host together.",
     )],
     extensions: false,
 };

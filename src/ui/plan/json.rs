@@ -51,11 +51,19 @@ pub fn json(plan: &Plan, heading: &Heading) -> Value {
         "placements": plan.stacks.iter().flat_map(|(stack, it)| {
             it.seatings.iter().map(move |seating| placement(stack, seating))
         }).collect::<Vec<_>>(),
-        "errors": plan.blind.iter().map(|blind| {
-            json!({"severity": "warning", "summary": blind.what, "detail": blind.message})
-        }).collect::<Vec<_>>(),
+        "errors": warnings(plan),
         "summary": phrase::summary(plan, heading),
     })
+}
+
+/// What could not be seen, and proxies that nobody knows any more.
+fn warnings(plan: &Plan) -> Vec<Value> {
+    let blind = plan.blind.iter().map(|blind| (blind.what.clone(), blind.message.clone()));
+    let strays = plan.strays.iter().map(|(place, stacks)| phrase::stray(place, stacks));
+    blind
+        .chain(strays)
+        .map(|(what, why)| json!({"severity": "warning", "summary": what, "detail": why}))
+        .collect()
 }
 
 /// OpenTofu's words: a replacement is two actions, in their order.

@@ -139,6 +139,10 @@ pub(in crate::ui) fn sections(plan: &Plan) -> (Vec<String>, Vec<String>) {
         }
         parts.push(part + "\n");
     }
+    for (place, stacks) in &plan.strays {
+        let (what, message) = phrase::stray(place, stacks);
+        parts.push(format!("**Warning:** {}: {message}\n\n", code(&what)));
+    }
     let changes = || {
         plan.stacks
             .iter()

@@ -6,8 +6,8 @@ use super::Heading;
 use crate::diag::printable_name;
 use crate::diff::is_sensitive_name;
 use crate::model::{
-    Action, Cause, Change, Downtime, FieldDifference, Plan, ProxyFile, ResourceKind, Seen,
-    StackName,
+    Action, Cause, Change, Downtime, FieldDifference, Plan, ProxyFile, ProxyPlace, ResourceKind,
+    Seen, StackName,
 };
 use crate::ui::words::{counted, duration};
 
@@ -148,6 +148,18 @@ fn quoted(path: &str, text: &str) -> String {
     } else {
         text
     }
+}
+
+/// A proxy that nobody knows any more: which, and what that means.
+pub(super) fn stray(place: &ProxyPlace, stacks: &BTreeSet<StackName>) -> (String, String) {
+    let stacks: Vec<&str> = stacks.iter().map(StackName::as_str).collect();
+    let what = format!("proxy {} on {}", place.proxy, place.host);
+    let message = format!(
+        "it is not in the inventory any more, and may still send requests of {} to replicas that \
+         go; put it back until its routes are gone, or take its managed file away",
+        stacks.join(", ")
+    );
+    (what, message)
 }
 
 /// `nginx on edge-1`.

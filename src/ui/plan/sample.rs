@@ -46,6 +46,7 @@ pub(in crate::ui) fn nothing() -> Plan {
         files: Vec::new(),
         steps: Vec::new(),
         blind: Vec::new(),
+        strays: BTreeMap::new(),
         basis: BTreeMap::new(),
     }
 }
@@ -239,7 +240,8 @@ fn steps() -> Vec<Step> {
     let create = chain.add(Some("db"), Some(1), create("db", 1), &[remove]);
     let start = chain.add(Some("db"), Some(1), start("db", 1), &[create]);
     last.push(chain.add(Some("db"), Some(1), ready("db", 1), &[start]));
-    let release = Release { generation: 7, commits: vec![CommitId::new(COMMIT)] };
+    let release =
+        Release { generation: 7, commits: vec![CommitId::new(COMMIT)], ..Release::default() };
     chain.add(None, None, Op::Record { release }, &last);
     chain.steps
 }

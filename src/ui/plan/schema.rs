@@ -59,7 +59,7 @@ fn record_file(properties: &Value) -> Value {
             "added", "delete_because_no_resource_config", "scaled", "replace_because_cannot_update",
             "drifted", "missing", "stopped", "paused", "unhealthy", "not_served",
             "not_routed", "routes_changed", "left_over", "dependency", "misplaced", "drained",
-            "replace_by_request",
+            "placed", "unused", "replace_by_request",
         ]},
         "resource_change": resource_change(),
         "proxy": proxy(),

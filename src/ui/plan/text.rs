@@ -51,6 +51,7 @@ pub fn text(plan: &Plan, heading: &Heading, style: Style) -> String {
     page.placements(&mut text);
     page.steps(&mut text);
     page.blind(&mut text);
+    page.strays(&mut text);
     let _ = writeln!(text, "{}", phrase::summary(plan, heading));
     text
 }
@@ -287,6 +288,15 @@ impl<'a> Page<'a> {
             let _ = writeln!(text, "{}", paint(Tint::Notice, &line, self.style.color));
         }
         text.push('\n');
+    }
+
+    fn strays(&self, text: &mut String) {
+        for (place, stacks) in &self.plan.strays {
+            let (what, message) = phrase::stray(place, stacks);
+            let word = paint(Tint::Notice, "warning", self.style.color);
+            let _ =
+                writeln!(text, "{word}: {}: {}\n", printable_name(&what), printable_name(&message));
+        }
     }
 }
 

@@ -10,7 +10,8 @@ use serde_json::json;
 use super::world::{Foreign, World, image, run};
 
 fn release(generation: u64, commits: &[&str]) -> Release {
-    Release { generation, commits: commits.iter().map(|it| CommitId::new(*it)).collect() }
+    let commits = commits.iter().map(|it| CommitId::new(*it)).collect();
+    Release { generation, commits, ..Release::default() }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Town;
-use crate::rig::{SMALL, Variant, alone, get};
+use crate::rig::{Load, SMALL, Variant, alone, get};
 
 /// Ends within this, whatever a host does in the meantime.
 const RUN_MAX: Duration = Duration::from_secs(90);
@@ -88,6 +88,44 @@ fn a_host_lost_about_the_flip_is_caught_up_with() {
 #[test]
 fn a_host_lost_after_the_flip_is_caught_up_with() {
     lost_in_the_middle("late", Duration::from_millis(6_000));
+}
+
+/// A release during which we, and nobody else, lose sight of a host. It goes on serving, and so
+/// must everything that sends to it.
+fn cut_off_from_us(name: &str, host: &str, after: Duration) {
+    let _alone = alone();
+    let (mut town, _) = Town::deployed(name);
+    let second = town.image("two", Variant::V2);
+    let running = town.loads().map(|load| Load { limit: 3 * RUN_MAX, ..load }.start());
+    town.release(&second);
+    let run = town.apply();
+    thread::sleep(after);
+    town.fleet.host(host).cut_ssh();
+    let (code, said) = ended(run);
+    if code != 0 {
+        assert!([1, 13, 14, 15].contains(&code), "{code}: {said}");
+        assert!(said.contains(host), "who is lost is not said: {said}");
+    }
+    let status = town.world.run(&["status"]);
+    assert_eq!(status.code, 15, "{}{}", status.stdout, status.stderr);
+    assert!(!status.stdout.contains("as the commit wants it."), "{}", status.stdout);
+    town.fleet.host(host).mend_ssh();
+    finished(&town);
+    town.assert_settled();
+    for report in running.map(crate::rig::Running::finish) {
+        println!("{report}");
+        report.assert_nothing_lost();
+    }
+}
+
+#[test]
+fn a_host_that_only_we_cannot_reach_serves_on() {
+    cut_off_from_us("cut", "three", Duration::from_millis(3_000));
+}
+
+#[test]
+fn a_proxy_that_only_we_cannot_reach_sends_on() {
+    cut_off_from_us("cut-proxy", "two", Duration::from_millis(3_500));
 }
 
 #[test]

@@ -65,7 +65,10 @@ impl Value {
         Ok(match (key, value) {
             ("strategy", "all-at-once") => Self::Strategy(Strategy::AllAtOnce),
             ("strategy", "rolling") => Self::Strategy(Strategy::Rolling),
-            ("strategy", _) => return Err("`strategy` is all-at-once or rolling".to_owned()),
+            ("strategy", "host-by-host") => Self::Strategy(Strategy::HostByHost),
+            ("strategy", _) => {
+                return Err("`strategy` is all-at-once, rolling or host-by-host".to_owned());
+            }
             ("order", "start-first") => Self::Order(UpdateOrder::StartFirst),
             ("order", "stop-first") => Self::Order(UpdateOrder::StopFirst),
             ("order", _) => return Err("`order` is start-first or stop-first".to_owned()),
@@ -109,6 +112,7 @@ impl fmt::Display for Value {
         match self {
             Self::Strategy(Strategy::AllAtOnce) => f.write_str("all-at-once"),
             Self::Strategy(Strategy::Rolling) => f.write_str("rolling"),
+            Self::Strategy(Strategy::HostByHost) => f.write_str("host-by-host"),
             Self::Order(UpdateOrder::StartFirst) => f.write_str("start-first"),
             Self::Order(UpdateOrder::StopFirst) => f.write_str("stop-first"),
             Self::FailureAction(FailureAction::Rollback) => f.write_str("rollback"),

@@ -208,6 +208,18 @@ impl TestHost {
         self.run(&["rm", FILLER]);
     }
 
+    /// Lets nothing come in at its SSH server any more, also on connections that are open; all else
+    /// goes on.
+    pub(crate) fn cut_ssh(&self) {
+        self.run(&["iptables", "-I", "INPUT", "-p", "tcp", "--dport", "22", "-j", "DROP"]);
+    }
+
+    /// Ends [`TestHost::cut_ssh`].
+    pub(crate) fn mend_ssh(&self) {
+        self.run(&["iptables", "-D", "INPUT", "-p", "tcp", "--dport", "22", "-j", "DROP"]);
+        self.wait();
+    }
+
     /// Takes its cable out.
     pub(crate) fn unplug(&self) {
         docker(&["network", "disconnect", &self.network, &self.container]);
