@@ -44,6 +44,14 @@ pub struct Global {
     /// Print events as JSON, one a line.
     #[arg(long, global = true)]
     pub json: bool,
+    /// Write events as JSON into this file too, whatever is printed.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub json_into: Option<PathBuf>,
+    /// Write findings and numbers into a file as well: `sarif=FILE`, `junit=FILE`,
+    /// `codequality=FILE`, `terraform=FILE` (how many come, change and go). May be given several
+    /// times.
+    #[arg(long = "report", value_name = "KIND=FILE", global = true)]
+    pub reports: Vec<super::report::Wanted>,
     /// Print no colour, whatever the terminal can do.
     #[arg(long, global = true)]
     pub no_color: bool,
@@ -73,6 +81,21 @@ impl Global {
             words.push(format!("--env {environment}"));
         }
         words.join(" ")
+    }
+}
+
+impl Command {
+    /// Its name, for reports.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Validate(_) => "validate",
+            Self::Plan(_) => "plan",
+            Self::Apply(_) => "apply",
+            Self::Review(_) => "review",
+            Self::Render(_) => "render",
+            Self::Diff(_) => "diff",
+            _ => "run",
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod failure;
 mod live;
 mod picture;
 mod reference;
+mod report;
 mod repository;
 mod screen;
 mod ssh;
@@ -33,22 +34,20 @@ pub fn run(arguments: impl Iterator<Item = OsString>, world: &World) -> u8 {
         Ok(cli) => cli,
         Err(error) => return usage(&error, &arguments, world),
     };
-    let screen = Screen::new(&cli.global, world);
-    if screen.wants_events() {
-        let version = env!("CARGO_PKG_VERSION");
-        let more = serde_json::json!({"gitdeploy": version, "ui": "1.2"});
-        screen.event("info", &format!("gitdeploy {version}"), "version", &more);
-    }
+    let mut screen = Screen::new(&cli.global, world);
     let is_diff = matches!(cli.command, Command::Diff(_));
-    let staged = stage::begin(world, &screen);
-    match staged.and_then(|_time| commands::run(&cli, world, &screen)) {
+    let begun = screen.begin(&cli.global, world);
+    let staged = begun.and_then(|()| stage::begin(world, &screen));
+    let code = match staged.and_then(|_time| commands::run(&cli, world, &screen)) {
         Ok(exit) if !screen.is_broken() => exit.code(),
         Ok(_) => failed(is_diff),
         Err(failure) => {
             screen.failure(&failure);
             failure.exit.map_or_else(|| failed(is_diff), Exit::code)
         }
-    }
+    };
+    screen.end(cli.command.name(), code);
+    code
 }
 
 /// Help and version are results; wrong usage is exit code 1, not the parser's 2, but for `diff`,

@@ -1,10 +1,12 @@
 //! The two streams: results to standard output, everything else to standard error.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::fs::File;
 use std::io::{self, Write as _};
 
 use serde_json::{Value, json};
 
+use super::report::Reports;
 use super::{Failure, Global, World};
 use crate::diag::{Diagnostic, Severity, Sources, Style, hidden, printable, render};
 use crate::files::Report;
@@ -27,6 +29,12 @@ pub struct Screen {
     color_err: bool,
     progress: bool,
     width: usize,
+    /// Where events go too.
+    into: Option<RefCell<File>>,
+    /// What is left for a CI.
+    reports: Reports,
+    /// Whether what standard output is given goes into a log that is read for commands.
+    is_read: bool,
     /// Whether standard output took less than it was given.
     is_broken: Cell<bool>,
 }
@@ -37,6 +45,7 @@ impl Screen {
         let is_plain = global.no_color
             || world.variable("NO_COLOR").is_some()
             || world.variable("TERM") == Some("dumb");
+        let reports = Reports::new(&global.reports, world);
         let width = world.variable("COLUMNS").and_then(|columns| columns.parse().ok());
         Self {
             events: global.json,
@@ -46,7 +55,40 @@ impl Screen {
             color_err: world.stderr_is_terminal && !is_plain,
             progress: world.stderr_is_terminal && !global.quiet && !global.json,
             width: width.unwrap_or(0),
+            into: None,
+            is_read: reports.is_actions && !world.stdout_is_file,
+            reports,
             is_broken: Cell::new(false),
+        }
+    }
+
+    /// Begins the file that `--json-into` names.
+    pub(super) fn begin(&mut self, global: &Global, world: &World) -> Result<(), Failure> {
+        if let Some(path) = &global.json_into {
+            let file = File::create(world.folder.join(path)).map_err(|error| {
+                Failure::because(&format!("could not write {}", path.display()), &error)
+            })?;
+            self.into = Some(RefCell::new(file));
+        }
+        if self.events || self.into.is_some() {
+            let version = env!("CARGO_PKG_VERSION");
+            let more = json!({"gitdeploy": version, "ui": "1.2"});
+            self.event("info", &format!("gitdeploy {version}"), "version", &more);
+        }
+        Ok(())
+    }
+
+    /// What is left for a CI, to be filled.
+    pub(super) fn reports(&self) -> &Reports {
+        &self.reports
+    }
+
+    /// Writes what is left for a CI, at the end of a run.
+    pub(super) fn end(&self, command: &str, exit: u8) {
+        let (failed, annotations) = self.reports.write(command, exit);
+        failed.iter().for_each(|line| self.line(&printable(line)));
+        for annotation in annotations {
+            self.raw(&annotation);
         }
     }
 
@@ -96,20 +138,19 @@ impl Screen {
 
     /// Shows what happened in a run: as lines, or as one event.
     pub fn happened(&self, event: &crate::model::Event, lines: &[String]) {
-        if self.events {
-            if let Some(ui::run::EventJson { level, message, kind, more }) = ui::run::json(event) {
-                self.event(level, &message, kind, &more);
-            }
-            return;
+        if self.tells()
+            && let Some(ui::run::EventJson { level, message, kind, more }) = ui::run::json(event)
+        {
+            self.event(level, &message, kind, &more);
         }
-        for line in lines {
+        for line in lines.iter().filter(|_| !self.events) {
             self.line(line);
         }
     }
 
     /// With `--json`, says what a plan would change, an event each.
     pub fn planned(&self, plan: &crate::model::Plan) {
-        if self.events {
+        if self.tells() {
             for ui::run::EventJson { level, message, kind, more } in ui::run::planned(plan) {
                 self.event(level, &message, kind, &more);
             }
@@ -118,11 +159,18 @@ impl Screen {
 
     /// Prints a result; with `--json`, as an event that carries it.
     pub fn result(&self, text: &str) -> Result<(), Failure> {
+        self.result_as(text, || serde_json::from_str(text).unwrap_or_else(|_| text.into()))
+    }
+
+    /// The same, where programs are given something else than people.
+    pub fn result_as(&self, text: &str, value: impl FnOnce() -> Value) -> Result<(), Failure> {
         if !self.events {
-            return Self::write(text);
+            let shown = if self.is_read { ui::report::neutral(text) } else { text.to_owned() };
+            Self::write(&shown)?;
         }
-        let result: Value = serde_json::from_str(text).unwrap_or_else(|_| text.into());
-        self.event("info", "result", "result", &json!({ "result": result }));
+        if self.tells() {
+            self.event("info", "result", "result", &json!({ "result": value() }));
+        }
         Ok(())
     }
 
@@ -142,9 +190,10 @@ impl Screen {
         if self.quiet {
             return;
         }
-        if self.events {
+        if self.tells() {
             self.event("info", text, "log", &json!({}));
-        } else {
+        }
+        if !self.events {
             self.line(&printable(text));
         }
     }
@@ -165,8 +214,14 @@ impl Screen {
 
     /// Shows findings; people get the first 50 of them, errors before warnings.
     pub fn findings(&self, diagnostics: &[Diagnostic], sources: &Sources) {
+        for diagnostic in diagnostics {
+            self.reports.finding(diagnostic, sources);
+        }
         let is_shown = |diagnostic: &&Diagnostic| diagnostic.is_error() || !self.quiet;
         let mut shown: Vec<&Diagnostic> = diagnostics.iter().filter(is_shown).collect();
+        if self.into.is_some() && !self.events {
+            shown.iter().for_each(|diagnostic| self.diagnostic_event(diagnostic, sources));
+        }
         let all = shown.len();
         if !self.events && all > FINDINGS_MAX {
             shown.sort_by_key(|diagnostic| diagnostic.severity);
@@ -195,14 +250,17 @@ impl Screen {
         for Report { diagnostics, sources } in &failure.reports {
             self.findings(diagnostics, sources);
         }
+        self.reports.failure(&failure.message, failure.hint.as_deref());
         if !failure.message.is_empty() {
-            if self.events {
+            if self.tells() {
                 let detail = json!({"diagnostic": {
                     "severity": "error",
                     "summary": failure.message,
                     "detail": failure.hint.clone().unwrap_or_default(),
                 }});
                 self.event("error", &failure.message, "diagnostic", &detail);
+            }
+            if self.events {
                 return;
             }
             let word = if self.color_err { "\u{1b}[1;31merror\u{1b}[0m" } else { "error" };
@@ -225,9 +283,20 @@ impl Screen {
         if let (Some(event), Some(more)) = (event.as_object_mut(), more.as_object()) {
             event.extend(more.clone());
         }
-        if Self::write(&format!("{event}\n")).is_err() {
+        let line = format!("{event}\n");
+        if self.events && Self::write(&line).is_err() {
             self.is_broken.set(true);
         }
+        if let Some(file) = &self.into
+            && file.borrow_mut().write_all(line.as_bytes()).is_err()
+        {
+            self.is_broken.set(true);
+        }
+    }
+
+    /// Whether anybody reads events.
+    fn tells(&self) -> bool {
+        self.events || self.into.is_some()
     }
 
     fn diagnostic_event(&self, diagnostic: &Diagnostic, sources: &Sources) {
@@ -261,13 +330,21 @@ impl Screen {
     }
 
     fn line(&self, text: &str) {
+        match self.reports.is_actions {
+            true => self.raw(&ui::report::neutral(text)),
+            false => self.raw(text),
+        }
+    }
+
+    #[expect(clippy::unused_self, reason = "it is this screen's line")]
+    fn raw(&self, text: &str) {
         let mut err = io::stderr().lock();
         // Nobody is left to tell when standard error is gone.
         drop(err.write_all(format!("{}\n", text.strip_suffix('\n').unwrap_or(text)).as_bytes()));
     }
 }
 
-fn end_of(
+pub(super) fn end_of(
     text: &str,
     range: &std::ops::Range<usize>,
     line: usize,

@@ -15,6 +15,13 @@ pub struct World {
     pub stdout_is_terminal: bool,
     /// Whether standard error is a terminal.
     pub stderr_is_terminal: bool,
+    /// Whether standard output is a file of the disk: nobody reads that as a log.
+    pub stdout_is_file: bool,
+}
+
+fn is_file(stream: &impl std::os::fd::AsFd) -> bool {
+    let handle = stream.as_fd().try_clone_to_owned().map(std::fs::File::from);
+    handle.and_then(|file| file.metadata()).is_ok_and(|metadata| metadata.is_file())
 }
 
 impl World {
@@ -28,6 +35,7 @@ impl World {
             folder: std::env::current_dir().unwrap_or_default(),
             stdout_is_terminal: std::io::stdout().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
+            stdout_is_file: is_file(&std::io::stdout()),
         }
     }
 

@@ -24,3 +24,19 @@ fn longest_run(text: &str) -> usize {
 pub(super) fn html(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('@', "&#64;")
 }
+
+/// Text between others, on one line, in which nothing means anything.
+pub(super) fn plain(text: &str) -> String {
+    let mut plain = String::new();
+    for c in printable_name(text).chars() {
+        match c {
+            '&' => plain.push_str("&amp;"),
+            '<' => plain.push_str("&lt;"),
+            '>' => plain.push_str("&gt;"),
+            '@' => plain.push_str("&#64;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '!' | '|' | '~' | '#' => plain.extend(['\\', c]),
+            c => plain.push(c),
+        }
+    }
+    plain
+}

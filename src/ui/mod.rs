@@ -7,6 +7,7 @@ pub mod diff;
 mod escape;
 pub mod hosts;
 pub mod plan;
+pub mod report;
 pub mod review;
 pub mod run;
 pub mod simulate;

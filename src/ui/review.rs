@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::escape::{code, html};
+use super::escape::{code, html, plain};
 use super::words::{counted, duration};
 use super::{diff, plan};
 use crate::diff::{Action as DiffAction, Differences};
@@ -83,7 +83,7 @@ pub fn sentence(review: &Review<'_>) -> String {
         return format!("Cannot be deployed: {}.", counted(review.errors.len(), "error"));
     }
     match (review.plan, review.differences) {
-        (Some(plan), _) => plan::summary(plan, &plan_heading(review)),
+        (Some(plan), _) => plan::sentence(plan, &plan_heading(review)),
         (None, Some(differences)) => diff::Totals::of(differences).sentence(),
         (None, None) => "Nothing is known.".to_owned(),
     }
@@ -147,7 +147,7 @@ fn head(review: &Review<'_>) -> String {
     let mut text =
         format!("### gitdeploy review: {}\n\n", code(&format!("{project}/{environment}")));
     if let Some(stale) = &review.stale {
-        let _ = writeln!(text, "> [!WARNING]\n> **Stale.** {}\n", html(stale));
+        let _ = writeln!(text, "> [!WARNING]\n> **Stale.** {}\n", plain(stale));
     }
     let _ = writeln!(text, "{}..{}{subject}\n", code(base), code(head));
     if !review.errors.is_empty() {
@@ -176,10 +176,10 @@ fn verdict(review: &Review<'_>) -> String {
 fn foot(review: &Review<'_>) -> String {
     let mut text = String::new();
     if !review.against.is_empty() {
-        let _ = writeln!(text, "{}", html(&review.against));
+        let _ = writeln!(text, "{}", plain(&review.against));
     }
     for note in &review.notes {
-        let _ = writeln!(text, "\n> {}", html(&crate::diag::printable_name(note)));
+        let _ = writeln!(text, "\n> {}", plain(note));
     }
     if let Some(url) = review.url.as_deref().filter(|url| is_link(url)) {
         let _ = writeln!(text, "\n[The job]({url})");
@@ -363,5 +363,146 @@ fn fit(parts: &mut Vec<Part>, room: usize) {
     let text = format!("…and {}, left out for their length.\n", counted(left_out, "more part"));
     if text.len() <= room {
         parts.push(Part { is_folded: false, text });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Cause, Note};
+    use crate::ui::plan::sample::{change, destroyed, heading as plan_heading, name, usual};
+
+    fn review(plan: &Plan) -> Review<'_> {
+        let heading = plan_heading();
+        Review {
+            heading: diff::Heading {
+                project: heading.project,
+                environment: heading.environment,
+                base: "0000000".into(),
+                head: heading.commit,
+            },
+            subject: heading.subject,
+            differences: None,
+            plan: Some(plan),
+            against: "Planned for the hosts as they are now.".into(),
+            notes: Vec::new(),
+            errors: Vec::new(),
+            stale: None,
+            url: None,
+        }
+    }
+
+    /// Many stacks, of which the last one goes.
+    fn large() -> Plan {
+        let mut plan = usual();
+        for number in 0..200 {
+            let it = StackPlan {
+                changes: vec![change(ResourceKind::Service, "web", Action::Update, Cause::Scaled)],
+                notes: vec![Note { service: "web".into(), message: "x".repeat(500) }],
+            };
+            plan.stacks.insert(name(&format!("a{number:03}")), it);
+        }
+        let gone = change(ResourceKind::Volume, "data", Action::Remove, Cause::Gone);
+        plan.stacks.insert(name("zzz"), StackPlan { changes: vec![gone], notes: Vec::new() });
+        plan
+    }
+
+    #[test]
+    fn the_verdict_comes_first_and_says_what_is_down_and_why() {
+        let plan = usual();
+        let page = markdown(&review(&plan), "", usize::MAX);
+        let end = page.find("<details>").expect("details");
+        insta::assert_snapshot!(&page[..end], @r"
+        ### gitdeploy review: `acme/production`
+
+        `0000000`..`3f2a1c9` `Bigger cache`
+
+        | | stack | change | downtime | risks |
+        |---|---|---|---|---|
+        | `+/- -/+` | `shop` | `-/+ db: 1 replica, about 4 s down (volume db-data is used by one container at a time)`<br>`+/- web: 4 replicas, no downtime (image, env.CACHE_MB, env.DB_PASSWORD)` | **yes**: `db about 4 s`, `volume db-data is used by one container at a time` | `db: nothing says when it is ready` |
+
+        **Plan: 5 to create, 1 to change, 5 to remove. Downtime: `db about 4 s.`**
+
+        Planned for the hosts as they are now.
+
+        `-/+ shop/db`
+
+        ```diff
+        - memory: 1GiB
+        + memory: 2GiB
+        - db/1 on web-1: acme-shop-db-1-old
+        + db/1 on web-1: acme-shop-db-1-new
+        ```
+
+        - `shop/db`: `nothing says when it is ready`
+        ");
+    }
+
+    #[test]
+    fn removals_are_never_folded() {
+        let plan = destroyed();
+        let page = markdown(&review(&plan), "", usize::MAX);
+        let open = &page[..page.find("<details>").unwrap_or(page.len())];
+        for change in plan.stacks.values().flat_map(|stack| &stack.changes) {
+            assert!(open.contains(&format!("- {}", plan::name(change))), "{open}");
+        }
+    }
+
+    #[test]
+    fn a_review_fits_into_what_a_forge_takes_and_keeps_verdict_and_removals() {
+        let plan = large();
+        let review = review(&plan);
+        let whole = markdown(&review, "", usize::MAX).len();
+        assert!(whole > 100_000, "{whole}");
+        for limit in [2_000, 10_000, 65_536] {
+            let page = markdown(&review, "<!-- marker -->\n", limit);
+            assert!(page.len() <= limit, "{} of {limit}", page.len());
+            assert!(page.starts_with("<!-- marker -->\n"), "{limit}");
+            assert!(page.contains("**Plan: "), "{limit}");
+            assert!(page.contains("`volume data` goes with all its data"), "{limit}");
+            assert_eq!(page.matches("<details>").count(), page.matches("</details>").count());
+            assert!(page.contains("more"), "{limit}");
+        }
+    }
+
+    #[test]
+    fn no_text_leaves_its_place() {
+        let plan = usual();
+        let mut review = review(&plan);
+        review.subject = "`x` | <img> @team\n\n# Fine".into();
+        review.notes = vec!["<b>@team\n# x [a](https://x) `y` ![z](q)".into()];
+        review.stale = Some("<i>".into());
+        review.errors = vec!["a`b|c\n\n- d".into()];
+        let page = markdown(&review, "", usize::MAX);
+        let head = page;
+        assert!(!head.contains("\n# "), "{head}");
+        for tag in ["<b>", "<i>", "[a](", "![z]"] {
+            assert!(!head.contains(tag), "{tag}: {head}");
+        }
+        assert!(!head.contains("\n- d\n"), "{head}");
+        assert!(head.contains("- ``a`b\\|c\\u{a}\\u{a}- d``"), "{head}");
+    }
+
+    #[test]
+    fn only_plain_https_is_linked() {
+        let plan = usual();
+        let linked = |url: &str| {
+            let review = Review { url: Some(url.into()), ..review(&plan) };
+            markdown(&review, "", usize::MAX).contains("[The job](")
+        };
+        assert!(linked("https://ci.example.com/jobs/1?x=y#z"));
+        for url in ["javascript:alert(1)", "http://ci/", "https://x/) [a](b", "https://x/\n"] {
+            assert!(!linked(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_head_with_errors_is_not_taken_for_good() {
+        let plan = usual();
+        let mut review = Review { plan: None, ..review(&plan) };
+        review.errors = (0..30).map(|n| format!("error {n}")).collect();
+        let page = markdown(&review, "", usize::MAX);
+        assert!(page.contains("**Cannot be deployed: 30 errors.**"), "{page}");
+        assert!(page.contains("- and 10 more"), "{page}");
     }
 }

@@ -9,6 +9,7 @@ mod diagnostics;
 mod diff;
 mod render;
 mod repository;
+mod review;
 mod scripts;
 mod simulate;
 mod transport;

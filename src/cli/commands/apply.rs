@@ -121,8 +121,10 @@ impl Job<'_> {
 
     pub(super) fn show(&self, plan: &Plan) -> Result<(), Failure> {
         self.run.screen.planned(plan);
+        super::plan::report(self.run, &self.session.snapshot, plan);
         let page = page(self.run, &self.session.snapshot, plan, PlanFormat::Text);
-        self.run.screen.result(&page)
+        let heading = super::plan::heading(&self.session.snapshot);
+        self.run.screen.result_as(&page, || crate::ui::plan::json(plan, &heading))
     }
 
     /// Asks, and carries the plan out.

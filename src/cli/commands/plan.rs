@@ -9,10 +9,13 @@ use crate::cli::args::{Inputs, Narrowing, PlanArgs, PlanFormat};
 use crate::cli::live::{Session, Source, block_on, no_plan, resolve};
 use crate::cli::picture::Given;
 use crate::cli::{Exit, Failure};
-use crate::model::Plan;
+use crate::model::{Plan, StackName};
 use crate::pipeline::{Asked, Beside, Choice, PlanError, Planned, SavedPlan, Snapshot, Wish};
 use crate::planner::{Scope, Selector, deletions};
 use crate::ui;
+
+/// What a CI takes of a summary, with room for more than one.
+const SUMMARY_MAX: usize = 300_000;
 
 pub(super) fn run(run: &Run<'_>, args: &PlanArgs) -> Result<Exit, Failure> {
     let source = if args.worktree { Source::Worktree } else { Source::Options };
@@ -26,7 +29,9 @@ pub(super) fn run(run: &Run<'_>, args: &PlanArgs) -> Result<Exit, Failure> {
     };
     let plan = planned.map_err(|error| no_plan("plan", error))?;
     let page = page(run, &session.snapshot, &plan, args.format);
-    run.screen.result(&page)?;
+    let heading = heading(&session.snapshot);
+    run.screen.result_as(&page, || ui::plan::json(&plan, &heading))?;
+    report(run, &session.snapshot, &plan);
     refuse_deletions(&session.snapshot, &plan, &args.narrowing)?;
     if let Some(path) = &args.out {
         save(
@@ -134,6 +139,18 @@ pub(super) fn page(run: &Run<'_>, snapshot: &Snapshot, plan: &Plan, format: Plan
         PlanFormat::Json => format!("{:#}\n", ui::plan::json(plan, &heading)),
         PlanFormat::Markdown => ui::plan::markdown(plan, &heading, None),
     }
+}
+
+/// Leaves the plan for a CI.
+pub(super) fn report(run: &Run<'_>, snapshot: &Snapshot, plan: &Plan) {
+    let heading = heading(snapshot);
+    let summary = ui::plan::markdown(plan, &heading, Some(SUMMARY_MAX));
+    let sentence = ui::plan::sentence(plan, &heading);
+    let file = |stack: &StackName| {
+        let folder = snapshot.folders.iter().find(|it| it.name.as_str() == stack.as_str())?;
+        folder.compose_files.first().cloned()
+    };
+    run.screen.reports().plan(plan, &summary, &sentence, file);
 }
 
 pub(super) fn heading(snapshot: &Snapshot) -> ui::plan::Heading {

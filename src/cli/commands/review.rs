@@ -26,6 +26,9 @@ use post::Post;
 /// The most that is kept of a page for a terminal or a file.
 const NO_LIMIT: usize = usize::MAX;
 
+/// What a CI takes of a summary, with room for more than one.
+const SUMMARY_MAX: usize = 300_000;
+
 /// A value shorter than this is no secret that could be told from a word.
 const SECRET_MIN: usize = 3;
 
@@ -86,7 +89,15 @@ pub(super) fn run(run: &Run<'_>, args: &ReviewArgs) -> Result<Exit, Failure> {
         PlanFormat::Text | PlanFormat::Json => format!("{:#}\n", ui::review::json(&review)),
         PlanFormat::Markdown => ui::review::markdown(&review, "", NO_LIMIT),
     };
-    run.screen.result(&hide(page))?;
+    let value = || {
+        let json = ui::review::json(&review).to_string();
+        serde_json::from_str(&hide(json)).unwrap_or_default()
+    };
+    run.screen.result_as(&hide(page), value)?;
+    if let Some(plan) = review.plan {
+        super::plan::report(run, &session.snapshot, plan);
+    }
+    run.screen.reports().summary(&hide(ui::review::markdown(&review, "", SUMMARY_MAX)));
     if let Some(head) = hash(commit.as_ref()) {
         let reviewed = post::Reviewed { head, base: hash(base_tree.commit()).unwrap_or_default() };
         post.send(run, &mut review, &reviewed, &hide);

@@ -17,6 +17,9 @@ use crate::pipeline::{Wish, wanted};
 use crate::planner::inputs_digest;
 use crate::spec::{self, Surroundings};
 
+/// In place of the digest of an image that nobody has looked for: no container runs it.
+const UNKNOWN: &str = "not known";
+
 /// What a picture is laid beside.
 pub struct Beside<'a> {
     /// What is wanted.
@@ -84,7 +87,11 @@ impl Picture {
         for state in observed.hosts.values_mut().flatten() {
             for (reference, _) in &wanted.images {
                 if !state.images.contains_key(reference) {
-                    let image = Image { needs_pull: true, ..Image::default() };
+                    let image = running(state, reference).unwrap_or_else(|| Image {
+                        digest: Some(UNKNOWN.to_owned()),
+                        needs_pull: true,
+                        ..Image::default()
+                    });
                     state.images.insert(reference.clone(), Ok(image));
                     images.insert(reference);
                 }
@@ -107,6 +114,13 @@ impl Picture {
                        within reach";
         all.into_iter().map(|what| Blind { what, message: message.to_owned() }).collect()
     }
+}
+
+/// The image that a container was made of under this reference.
+fn running(state: &HostState, reference: &str) -> Option<Image> {
+    let mut containers = state.containers.values();
+    let container = containers.find(|it| it.config["Image"].as_str() == Some(reference))?;
+    state.images.get(&container.image)?.as_ref().ok().cloned()
 }
 
 /// One stack on one host; gives how much of each service could not be compared.
@@ -184,7 +198,7 @@ impl Judge<'_> {
         let is_changed = earlier.is_some_and(|earlier| earlier.spec_hash != *spec);
         if identity.spec.as_str().starts_with(PREFIX)
             && !(self.key.is_none() && is_changed)
-            && self.is(&identity.spec.as_str().to_owned(), SPEC, spec.as_str())
+            && self.is(identity.spec.as_str(), SPEC, spec.as_str())
         {
             identity.spec = SpecHash::new(spec.as_str());
         }
@@ -223,10 +237,10 @@ impl Judge<'_> {
 
     fn any(&mut self, name: &str, live: &mut Value, want: &Value) {
         match (live, want) {
-            (Value::String(hash), Value::String(want)) => {
-                if hash.starts_with(PREFIX) && self.is(hash, name, want) {
-                    hash.clone_from(want);
-                }
+            (Value::String(hash), Value::String(want))
+                if hash.starts_with(PREFIX) && self.is(hash, name, want) =>
+            {
+                hash.clone_from(want);
             }
             (Value::Array(items), Value::Array(wanted)) => {
                 for (item, want) in items.iter_mut().zip(wanted) {

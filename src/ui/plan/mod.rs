@@ -19,10 +19,11 @@ mod tests;
 
 pub(super) use json::{actions, address, reason};
 pub(super) use markdown::sections;
-pub(super) use phrase::{extent, kind, name, summary, why};
+pub(super) use phrase::{extent, kind, name, why};
 
 pub use json::json;
 pub use markdown::markdown;
+pub use phrase::summary as sentence;
 pub use schema::schema;
 pub use text::text;
 

@@ -201,7 +201,7 @@ pub(super) fn downtimes(plan: &Plan) -> Vec<(&StackName, &Change, &Downtime)> {
 }
 
 /// The last line: stable, so that scripts can look for it.
-pub(in crate::ui) fn summary(plan: &Plan, heading: &Heading) -> String {
+pub fn summary(plan: &Plan, heading: &Heading) -> String {
     if plan.is_empty() && plan.files.is_empty() {
         return unchanged(plan, heading);
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::model::{
     Action, Condition, Downtime, Health, HostName, HostState, Image, LiveContainer, LiveNetwork,
@@ -205,9 +206,11 @@ fn provide(world: &World, inventory: &Inventory, wish: &Wish, app: App) {
 }
 
 fn image(reference: &str, app: App) -> SimImage {
-    let digest = Some(format!("sha256:{reference}"));
+    // As a hash, so that it can be cut for people without a part of the reference in it.
+    let hash: String = Sha256::digest(reference).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = Some(format!("sha256:{hash}"));
     SimImage {
-        id: format!("sha256:{reference}"),
+        id: format!("sha256:{hash}"),
         digest,
         config: Value::Object([].into_iter().collect()),
         app,

@@ -1,0 +1,481 @@
+//! `review` and the files a run leaves for a CI: what is posted, annotated, kept out of sight.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+use crate::environment::{COMPOSE, Repo, Run};
+
+const TOKEN: &str = "forge-t0ken";
+
+/// A forge that knows one pull request.
+struct Forge {
+    url: String,
+    /// Method and path, with the body.
+    requests: Arc<Mutex<Vec<(String, String)>>>,
+}
+
+impl Forge {
+    /// Answers as `answer` says: status and body for method and path.
+    fn serving(answer: impl Fn(&str) -> (u16, String) + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&requests);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.expect("a connection");
+                let (line, body) = request(&mut stream);
+                let (status, text) = answer(&line);
+                kept.lock().expect("a list").push((line, body));
+                let head = format!(
+                    "HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                    text.len()
+                );
+                stream.write_all(head.as_bytes()).expect("a client");
+                stream.write_all(text.as_bytes()).expect("a client");
+            }
+        });
+        Self { url, requests }
+    }
+
+    /// A forge on which the pull request is at `head`, with this comment of ours.
+    fn at(head: &str, comment: Option<String>) -> Self {
+        let head = head.to_owned();
+        Self::serving(move |line| {
+            let body = match line {
+                "GET /user" => json!({"login": "me"}),
+                line if line.starts_with("GET /repos/acme/shop/pulls/7") => {
+                    json!({"head": {"sha": head}, "base": {"sha": "00"}})
+                }
+                line if line.starts_with("GET /repos/acme/shop/issues/7/comments") => {
+                    let own =
+                        |body: &String| json!({"id": 5, "user": {"login": "me"}, "body": body});
+                    comment.iter().map(own).collect::<Vec<_>>().into()
+                }
+                line if line.starts_with("GET /repos/acme/shop/commits/") => json!([]),
+                _ => json!({}),
+            };
+            (200, body.to_string())
+        })
+    }
+
+    fn requests(&self) -> Vec<(String, String)> {
+        self.requests.lock().expect("a list").clone()
+    }
+
+    /// The text that was written into the comment.
+    fn comment(&self) -> Option<String> {
+        let requests = self.requests();
+        let written = requests.iter().find(|(line, _)| {
+            line.starts_with("POST") && line.ends_with("/comments") || line.starts_with("PATCH")
+        });
+        let body: Value = serde_json::from_str(&written?.1).expect("JSON");
+        Some(body["body"].as_str().expect("text").to_owned())
+    }
+
+    fn status(&self) -> Value {
+        let requests = self.requests();
+        let set = requests
+            .iter()
+            .find(|(line, _)| line.starts_with("POST") && line.contains("/statuses/"));
+        serde_json::from_str(&set.expect("a status").1).expect("JSON")
+    }
+}
+
+/// The first line without the version, and the body.
+fn request(stream: &mut std::net::TcpStream) -> (String, String) {
+    let mut bytes = Vec::new();
+    let mut part = [0; 4096];
+    loop {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            if body.len() >= length.and_then(|it| it.parse().ok()).unwrap_or(0) {
+                let line = head.lines().next().unwrap_or_default();
+                return (line.trim_end_matches(" HTTP/1.1").to_owned(), body.to_owned());
+            }
+        }
+        let count = stream.read(&mut part).expect("a request");
+        assert!(count > 0, "the request ends early: {text}");
+        bytes.extend(&part[..count]);
+    }
+}
+
+/// Two commits; the second has another image.
+fn pull_request() -> (Repo, String, String) {
+    let repo = Repo::new();
+    let base = repo.commit(&[("stacks/shop/compose.yaml", COMPOSE)]);
+    let head = repo.commit(&[("stacks/shop/compose.yaml", &COMPOSE.replace("1.27", "1.28"))]);
+    (repo, base, head)
+}
+
+/// A job of GitHub Actions for pull request 7.
+fn job(repo: &Repo, forge: &str, base: &str, head: &str) -> Vec<(String, String)> {
+    let folder = repo.path().parent().expect("a folder").to_owned();
+    let event =
+        json!({"pull_request": {"number": 7, "head": {"sha": head}, "base": {"sha": base}}});
+    std::fs::write(folder.join("event.json"), event.to_string()).expect("a file");
+    let file = |name: &str| folder.join(name).display().to_string();
+    [
+        ("GITHUB_ACTIONS", "true".to_owned()),
+        ("GITHUB_API_URL", forge.to_owned()),
+        ("GITHUB_REPOSITORY", "acme/shop".to_owned()),
+        ("GITHUB_EVENT_PATH", file("event.json")),
+        ("GITHUB_STEP_SUMMARY", file("summary.md")),
+        ("GITHUB_OUTPUT", file("output")),
+        ("GITDEPLOY_FORGE_TOKEN", TOKEN.to_owned()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+fn reviewed(repo: &Repo, job: &[(String, String)], more: &[&str]) -> Run {
+    let variables: Vec<(&str, &str)> =
+        job.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let arguments = [&["review", "--against", "base"], more].concat();
+    repo.run_with(&arguments, &variables)
+}
+
+fn left(repo: &Repo, name: &str) -> String {
+    let folder = repo.path().parent().expect("a folder").to_owned();
+    std::fs::read_to_string(folder.join(name)).unwrap_or_default()
+}
+
+#[test]
+fn a_job_comments_sets_the_status_and_leaves_summary_and_outputs() {
+    let (repo, base, head) = pull_request();
+    let forge = Forge::at(&head, None);
+    let run = reviewed(&repo, &job(&repo, &forge.url, &base, &head), &[]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let comment = forge.comment().expect("a comment");
+    let first = format!("<!-- gitdeploy-review:acme/default -->\n<!-- head:{head} -->\n### ");
+    assert!(comment.starts_with(&first), "{comment}");
+    assert!(
+        comment.contains("| `+/-` | `shop` | `+/- web: 1 replica, no downtime (image)` | no |")
+    );
+    let status = forge.status();
+    assert_eq!(status["state"], "success");
+    assert_eq!(status["context"], "gitdeploy/default");
+    assert!(left(&repo, "summary.md").starts_with("### gitdeploy review: `acme/default`"));
+    let output = left(&repo, "output");
+    for line in ["changes=true\n", "create=1\n", "remove=1\n", "exitcode=0\n"] {
+        assert!(output.contains(line), "{line}: {output}");
+    }
+    assert!(!run.stdout.contains(TOKEN) && !run.stderr.contains(TOKEN));
+}
+
+#[test]
+fn a_comment_that_is_there_is_edited_in_place() {
+    let (repo, base, head) = pull_request();
+    let old = "<!-- gitdeploy-review:acme/default -->\nold".to_owned();
+    let forge = Forge::at(&head, Some(old));
+    assert_eq!(reviewed(&repo, &job(&repo, &forge.url, &base, &head), &[]).code, 0);
+    let lines: Vec<String> = forge.requests().into_iter().map(|(line, _)| line).collect();
+    assert!(lines.contains(&"PATCH /repos/acme/shop/issues/comments/5".to_owned()), "{lines:?}");
+}
+
+#[test]
+fn a_review_that_is_late_says_so() {
+    let (repo, base, head) = pull_request();
+    let newer = "f".repeat(40);
+    let forge = Forge::at(&newer, None);
+    assert_eq!(reviewed(&repo, &job(&repo, &forge.url, &base, &head), &[]).code, 0);
+    let comment = forge.comment().expect("a comment");
+    assert!(comment.contains("**Stale.** This is about"), "{comment}");
+    assert!(comment.contains("the head is fffffff now"), "{comment}");
+}
+
+#[test]
+fn a_review_that_is_late_leaves_a_newer_one_alone() {
+    let (repo, base, head) = pull_request();
+    let newer = "f".repeat(40);
+    let there = format!("<!-- gitdeploy-review:acme/default -->\n<!-- head:{newer} -->\n");
+    let forge = Forge::at(&newer, Some(there));
+    let run = reviewed(&repo, &job(&repo, &forge.url, &base, &head), &[]);
+    assert_eq!(forge.comment(), None);
+    assert!(run.stderr.contains("a review of a newer commit"), "{}", run.stderr);
+}
+
+#[test]
+fn a_forge_that_refuses_changes_no_exit_code() {
+    let (repo, base, head) = pull_request();
+    let forge =
+        Forge::serving(|_| (403, json!({"message": format!("{TOKEN} may not")}).to_string()));
+    let run = reviewed(&repo, &job(&repo, &forge.url, &base, &head), &["--detailed-exitcode"]);
+    assert_eq!(run.code, 2, "{}", run.stderr);
+    assert!(
+        run.stderr.contains("warning: could not comment on the pull request"),
+        "{}",
+        run.stderr
+    );
+    assert!(!run.stderr.contains(TOKEN), "{}", run.stderr);
+}
+
+#[test]
+fn a_head_with_an_error_is_posted_and_annotated_in_its_place() {
+    let (repo, base, _) = pull_request();
+    let head =
+        repo.commit(&[("stacks/shop/compose.yaml", "services: {web: {image: x, imag: x}}\n")]);
+    let forge = Forge::at(&head, None);
+    let run = reviewed(&repo, &job(&repo, &forge.url, &base, &head), &[]);
+    assert_eq!(run.code, 1);
+    assert_eq!(forge.status()["state"], "failure");
+    assert!(forge.comment().expect("a comment").contains("stacks/shop/compose.yaml:1:28"));
+    let line = run.stderr.lines().find(|line| line.starts_with("::error")).expect("an annotation");
+    assert_eq!(
+        line,
+        "::error file=stacks/shop/compose.yaml,line=1,endLine=1,col=28,endColumn=32,\
+         title=shape/unknown-key::`imag` is no key of service (`services.web`)%0Adid you mean `image`?"
+    );
+}
+
+#[test]
+fn a_head_cannot_print_what_is_passed_to_templates() {
+    let settings = "pass_env: [DB_PASSWORD]\n";
+    let repo = Repo::new();
+    let base = repo.commit(&[("gitdeploy.yaml", settings), ("stacks/shop/compose.yaml", COMPOSE)]);
+    let evil =
+        "services:\n  web:\n    image: x/${DB_PASSWORD}\n    labels: {a: \"x|${DB_PASSWORD}\"}\n";
+    let head = repo.commit(&[("stacks/shop/compose.yaml", evil)]);
+    let forge = Forge::at(&head, None);
+    let mut job = job(&repo, &forge.url, &base, &head);
+    job.push(("DB_PASSWORD".to_owned(), "hunter2correct".to_owned()));
+    for format in ["text", "json", "markdown"] {
+        let run = reviewed(&repo, &job, &["--format", format, "--json-into", "../events.json"]);
+        let all = [
+            run.stdout,
+            run.stderr,
+            left(&repo, "summary.md"),
+            left(&repo, "events.json"),
+            forge.comment().expect("a comment"),
+            left(&repo, "output"),
+        ]
+        .concat();
+        assert!(!all.contains("hunter2"), "{format}: {all}");
+    }
+}
+
+#[test]
+fn a_head_cannot_widen_what_the_base_allows() {
+    let repo = Repo::new();
+    let base = repo.commit(&[
+        ("gitdeploy.yaml", "protect: {max_deletes: 0}\n"),
+        ("stacks/shop/compose.yaml", "services:\n  web: {image: x}\n  old: {image: x}\n"),
+    ]);
+    let head = repo.commit(&[
+        ("gitdeploy.yaml", "protect: {max_deletes: 9}\npass_env: [HOME]\n"),
+        ("stacks/shop/compose.yaml", "services:\n  web: {image: x, labels: {a: \"${HOME-}\"}}\n"),
+    ]);
+    let run = repo.run(&["review", "--base", &base, "--head", &head, "--against", "base"]);
+    assert_eq!(run.code, 12, "{}", run.stderr);
+    assert!(run.stdout.contains("it removes 1 containers"), "{}", run.stdout);
+    assert!(run.stdout.contains("gitdeploy.yaml changes"), "{}", run.stdout);
+    let home = repo.path().display().to_string();
+    assert!(!run.stdout.contains(&home), "{}", run.stdout);
+}
+
+#[test]
+fn reports_are_written_beside_what_is_printed() {
+    let repo =
+        Repo::with(&[("stacks/shop/compose.yaml", "services: {web: {image: x, imag: x}}\n")]);
+    let run = repo.run(&[
+        "validate",
+        "--report",
+        "sarif=../a.sarif",
+        "--report",
+        "junit=../j.xml",
+        "--report",
+        "codequality=../q.json",
+        "--json-into",
+        "../events.json",
+    ]);
+    assert_eq!(run.code, 1);
+    let json = |name: &str| serde_json::from_str::<Value>(&left(&repo, name)).expect("JSON");
+    let result = json("a.sarif")["runs"][0]["results"][0].clone();
+    assert_eq!(result["ruleId"], "shape/unknown-key");
+    assert_eq!(result["locations"][0]["physicalLocation"]["region"]["startColumn"], 28);
+    assert_eq!(json("q.json")[0]["location"]["path"], "stacks/shop/compose.yaml");
+    assert!(left(&repo, "j.xml").contains("<failure message=\"`imag` is no key"));
+    let events = left(&repo, "events.json");
+    let events: Vec<Value> =
+        events.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(events[0]["type"], "version");
+    assert!(events.iter().any(|event| event["type"] == "diagnostic"));
+    assert!(!run.stdout.contains("\"@level\""), "{}", run.stdout);
+}
+
+#[test]
+fn a_log_that_is_read_for_commands_gets_none_from_a_repository() {
+    let files = [(
+        "compose.yaml",
+        "services:\n  web:\n    image: x\n    command: |\n      ::add-mask::x ##[group]y\n",
+    )];
+    let repo = Repo::with(&files);
+    let run = repo.run_with(&["render"], &[("GITHUB_ACTIONS", "true")]);
+    let shown = run.stdout.replace('\u{200b}', "");
+    assert!(shown.contains("::add-mask::x"), "{shown}");
+    let is_command = |line: &str| line.trim_start().starts_with("::") || line.contains("##[");
+    assert!(!run.stdout.lines().any(is_command), "{}", run.stdout);
+    assert_eq!(repo.run(&["render"]).stdout, shown, "elsewhere it is as it is");
+}
+
+/// The steps of a ready-made action, with the expressions that it uses filled in.
+fn steps(
+    file: &str,
+    at: &[&str],
+    given: &dyn Fn(&str) -> String,
+) -> Vec<(Vec<(String, String)>, String)> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/ci").join(file);
+    let text = std::fs::read_to_string(path).expect("a template");
+    let page: Value = serde_yaml::from_str(&text).expect("YAML");
+    let list = at.iter().fold(&page, |page, key| &page[*key]);
+    let run = list.as_array().expect("steps").iter().filter(|step| step["run"].is_string());
+    run.map(|step| {
+        let env = step["env"].as_object().into_iter().flatten();
+        let env = env.map(|(name, value)| (name.clone(), given(value.as_str().expect("text"))));
+        let script = step["run"].as_str().expect("text");
+        assert!(
+            !script.contains("${{"),
+            "an expression in a script can be broken out of: {script}"
+        );
+        (env.collect(), script.to_owned())
+    })
+    .collect()
+}
+
+/// Runs a script as a runner does.
+fn played(script: &str, folder: &Path, variables: &[(String, String)]) -> Run {
+    let program = Path::new(env!("CARGO_BIN_EXE_gitdeploy")).parent().expect("a folder");
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").expect("a path"));
+    let output = Command::new("sh")
+        .args(["-e", "-c", script])
+        .current_dir(folder)
+        .env_clear()
+        .envs(variables.iter().cloned())
+        .env("PATH", path)
+        .env("HOME", folder)
+        .output()
+        .expect("a shell");
+    Run {
+        code: output.status.code().expect("an exit code"),
+        stdout: String::from_utf8(output.stdout).expect("text"),
+        stderr: String::from_utf8(output.stderr).expect("text"),
+    }
+}
+
+/// A clone as a job has it: one commit, and the others only where they came from.
+fn shallow(repo: &Repo, at: &str) -> std::path::PathBuf {
+    let folder = repo.path().parent().expect("a folder").join("job");
+    let git = |arguments: &[&str]| {
+        let done =
+            Command::new("git").args(arguments).current_dir(repo.path()).output().expect("git");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    };
+    git(&["config", "uploadpack.allowAnySHA1InWant", "true"]);
+    git(&["branch", "-f", "for-the-job", at]);
+    let from = format!("file://{}", repo.path().display());
+    let to = folder.display().to_string();
+    git(&["clone", "-q", "--depth=1", "--branch", "for-the-job", &from, &to]);
+    folder
+}
+
+#[test]
+fn the_action_for_github_reviews_a_commit_that_is_not_checked_out() {
+    let (repo, base, head) = pull_request();
+    let forge = Forge::at(&head, None);
+    let clone = shallow(&repo, &base);
+    let given = |expression: &str| match expression.trim_matches(['$', '{', '}', ' ']) {
+        "inputs.command" => "review".to_owned(),
+        "inputs.arguments" => "--against base --detailed-exitcode".to_owned(),
+        "inputs.directory" => ".".to_owned(),
+        "inputs.program" => "gitdeploy".to_owned(),
+        "inputs.environment" => String::new(),
+        "inputs.token" => TOKEN.to_owned(),
+        "github.event.pull_request.base.sha" => base.clone(),
+        "github.event.pull_request.head.sha" => head.clone(),
+        other => panic!("{other} is unknown"),
+    };
+    let mut codes = Vec::new();
+    for (own, script) in steps("github/action.yml", &["runs", "steps"], &given) {
+        let mut variables = job(&repo, &forge.url, &base, &head);
+        variables.retain(|(name, _)| name != "GITDEPLOY_FORGE_TOKEN");
+        variables.extend(own);
+        let run = played(&script, &clone, &variables);
+        assert!(run.code == 0 || run.code == 2, "{}{}", run.stdout, run.stderr);
+        codes.push(run.code);
+    }
+    assert_eq!(codes, [0, 2]);
+    assert!(forge.comment().expect("a comment").contains("`shop`"));
+    assert!(left(&repo, "output").contains("changes=true"));
+}
+
+#[test]
+fn the_outputs_of_the_action_are_those_that_a_run_leaves() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/ci/github/action.yml");
+    let text = std::fs::read_to_string(path).expect("a template");
+    let page: Value = serde_yaml::from_str(&text).expect("YAML");
+    let (repo, base, head) = pull_request();
+    let forge = Forge::at(&head, None);
+    reviewed(&repo, &job(&repo, &forge.url, &base, &head), &[]);
+    let output = left(&repo, "output");
+    for (name, value) in page["outputs"].as_object().expect("outputs") {
+        assert!(output.contains(&format!("{name}=")), "{name}: {output}");
+        assert_eq!(value["value"], format!("${{{{ steps.gitdeploy.outputs.{name} }}}}"));
+    }
+}
+
+#[test]
+fn the_template_for_gitlab_validates_and_reviews() {
+    let (repo, base, head) = pull_request();
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/ci/gitlab/gitdeploy.gitlab-ci.yml");
+    let text = std::fs::read_to_string(path).expect("a template");
+    let page: Value = serde_yaml::from_str(&text).expect("YAML");
+    let variables = [
+        ("GITLAB_CI", "true"),
+        ("GITDEPLOY", "gitdeploy"),
+        ("CI_API_V4_URL", "http://127.0.0.1:1/api/v4"),
+        ("CI_PROJECT_ID", "1"),
+        ("CI_MERGE_REQUEST_IID", "7"),
+        ("CI_MERGE_REQUEST_DIFF_BASE_SHA", base.as_str()),
+        ("CI_COMMIT_SHA", head.as_str()),
+    ];
+    let variables: Vec<(String, String)> =
+        variables.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
+    for (job, files) in [
+        ("gitdeploy:validate", ["gl-code-quality.json", "gitdeploy.xml"].as_slice()),
+        ("gitdeploy:review", &["gitdeploy-terraform.json"]),
+    ] {
+        let script = page[job]["script"][0].as_str().expect("a script");
+        // The job would look for hosts that are not there.
+        let script = script.replace("review", "review --against base");
+        let run = played(&script, &repo.path(), &variables);
+        assert_eq!(run.code, 0, "{job}: {}", run.stderr);
+        for file in files {
+            assert!(repo.path().join(file).is_file(), "{file}");
+        }
+    }
+    let report =
+        std::fs::read_to_string(repo.path().join("gitdeploy-terraform.json")).expect("a file");
+    assert_eq!(report, "{\"create\":1,\"update\":0,\"delete\":1}\n");
+}
+
+#[test]
+fn the_example_for_forgejo_reviews() {
+    let (repo, base, head) = pull_request();
+    let forge = Forge::at(&head, None);
+    let given = |_: &str| TOKEN.to_owned();
+    let steps = steps("forgejo/workflow.yaml", &["jobs", "review", "steps"], &given);
+    let (own, script) = steps.into_iter().next().expect("a step");
+    let mut variables = job(&repo, &forge.url, &base, &head);
+    variables.push(("FORGEJO_ACTIONS".to_owned(), "true".to_owned()));
+    variables.extend(own);
+    let run = played(&format!("{script} --against base"), &repo.path(), &variables);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(forge.comment().expect("a comment").contains("`shop`"));
+}
