@@ -284,6 +284,8 @@ pub enum SchemaFile {
     Gitdeploy,
     /// inventory.yaml
     Inventory,
+    /// sync.yaml, the daemon's own file
+    Sync,
     /// The `x-gitdeploy` key of a service.
     Extension,
     /// A Compose file, `x-gitdeploy` included.

@@ -20,13 +20,13 @@ use tokio::sync::{mpsc, watch};
 use crate::exec::Stop;
 use crate::model::{Millis, Name, StackName};
 use crate::ports::Clock;
-use crate::sync::{Begin, Decision, Picture, RoundEnd, Rules, Sight, Source, State, Wake};
+use crate::sync::{Begin, Decision, News, Picture, RoundEnd, Rules, Sight, Source, State, Wake};
 
 pub use hub::{Asked, Host, Hub, hub};
 pub use place::{Connect, Reading};
 
 use look::Glance;
-use place::{Place, Standing};
+use place::{Place, Standing, Unread};
 use round::Job;
 use stirs::Stirs;
 
@@ -65,7 +65,18 @@ pub enum Command {
 /// What comes back from tasks of the loop.
 enum Inner {
     Wake(Wake),
-    Read(Name, Box<Result<(crate::sync::News, Arc<Standing>), String>>),
+    Read(Name, Box<Read>),
+}
+
+/// The newest commit of a source, as its place tells it.
+type Read = Result<(News, Arc<Standing>), Unread>;
+
+/// What is known when the daemon ends.
+pub struct Ended {
+    /// Everything that can be shown.
+    pub picture: Picture,
+    /// Whether the newest commit of a source is not signed by anybody who may.
+    pub has_unsigned: bool,
 }
 
 /// One source as the loop works on it.
@@ -91,7 +102,7 @@ struct Daemon {
 
 /// Works until it is told to stop; what is known at the end comes back. It must be called inside a
 /// [`LocalSet`](tokio::task::LocalSet): rounds are tasks of this thread.
-pub async fn run(setup: Setup, host: Host, mut commands: mpsc::Receiver<Command>) -> Picture {
+pub async fn run(setup: Setup, host: Host, mut commands: mpsc::Receiver<Command>) -> Ended {
     let (inner, mut came) = mpsc::channel(WAKES);
     let (stop, _) = watch::channel(Stop::None);
     let now = setup.clock.now();
@@ -111,7 +122,8 @@ pub async fn run(setup: Setup, host: Host, mut commands: mpsc::Receiver<Command>
     loop {
         daemon.show();
         if daemon.is_over() {
-            return daemon.state.picture(daemon.clock.now());
+            let picture = daemon.state.picture(daemon.clock.now());
+            return Ended { picture, has_unsigned: daemon.state.has_unsigned() };
         }
         let due = daemon.state.next().unwrap_or(Millis::MAX);
         let sleep = due.saturating_sub(daemon.clock.now()).min(SLEEP_MAX);
@@ -190,7 +202,7 @@ impl Daemon {
         }
     }
 
-    fn read(&mut self, source: Name, read: Result<(crate::sync::News, Arc<Standing>), String>) {
+    fn read(&mut self, source: Name, read: Read) {
         let Some(working) = self.working.get_mut(&source) else { return };
         match read {
             Ok((news, standing)) => {
@@ -198,7 +210,9 @@ impl Daemon {
                 working.standing = Some(standing);
                 self.wake(Wake::Fetched { source, news: Box::new(news) });
             }
-            Err(message) => self.wake(Wake::NotFetched { source, message }),
+            Err(Unread { message, is_unsigned }) => {
+                self.wake(Wake::NotFetched { source, message, is_unsigned });
+            }
         }
     }
 
@@ -226,7 +240,9 @@ impl Daemon {
         let inner = self.inner.clone();
         tokio::task::spawn_local(async move {
             let read = tokio::task::spawn_blocking(move || place.newest(&cancel)).await;
-            let read = read.unwrap_or_else(|_| Err("reading it ended in a panic".to_owned()));
+            let read = read.unwrap_or_else(|_| {
+                Err("reading it ended in a fault of this program".to_owned().into())
+            });
             // The loop may have ended meanwhile.
             drop(inner.send(Inner::Read(source, Box::new(read))).await);
         });

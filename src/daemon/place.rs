@@ -10,12 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::diag::{Diagnostic, Sources, words};
 use crate::files::{Files, Report};
-use crate::git::{Access, Commit, Mirror, RemoteUrl, Repository};
+use crate::git::{Access, Commit, Keys, Mirror, RemoteUrl, Repository};
 use crate::model::{CommitId, HostName, Owner, StackName, StackTarget};
 use crate::pipeline::{Cache, Choice, Contents, Outcome, Snapshot, Tree, Wish};
 use crate::ports::Ports;
 use crate::settings::{Inventory, Unreachable};
-use crate::sync::{News, Source, Target};
+use crate::sync::{News, Signers, Source, Target};
 
 /// Earlier commits that are kept as they were read.
 const EARLIER: usize = 4;
@@ -36,6 +36,20 @@ pub struct Reading {
     pub variables: BTreeMap<String, String>,
     /// Opens the way to the hosts.
     pub connect: Arc<Connect>,
+}
+
+/// Why a source's newest commit is not known.
+pub(super) struct Unread {
+    /// In one sentence.
+    pub(super) message: String,
+    /// Whether it is because nobody who may has signed it.
+    pub(super) is_unsigned: bool,
+}
+
+impl From<String> for Unread {
+    fn from(message: String) -> Self {
+        Self { message, is_unsigned: false }
+    }
 }
 
 /// What the newest commit wants, and the way to its hosts.
@@ -94,16 +108,30 @@ impl Place {
     }
 
     /// Asks for the newest commit and reads it.
-    pub(super) fn newest(&self, cancel: &AtomicBool) -> Result<(News, Arc<Standing>), String> {
+    pub(super) fn newest(&self, cancel: &AtomicBool) -> Result<(News, Arc<Standing>), Unread> {
         let (repository, name) = self.fetch(cancel)?;
         let (commit, branch) = self.head(&repository, &name)?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(standing) = known.standing.as_ref().filter(|it| it.news.head == commit.id) {
             return Ok((standing.news.clone(), Arc::clone(standing)));
         }
+        self.check_signature(&repository, &commit)?;
         let standing = Arc::new(self.read(repository, commit, branch, &name, &mut known)?);
         known.standing = Some(Arc::clone(&standing));
         Ok((standing.news.clone(), standing))
+    }
+
+    /// A commit that is not known to be of one who may is not even read.
+    fn check_signature(&self, repository: &Repository, commit: &Commit) -> Result<(), Unread> {
+        let keys = match &self.rules.signed_by {
+            None => return Ok(()),
+            Some(Signers::Ssh(file)) => Keys::Ssh(file.clone()),
+            Some(Signers::Gpg(file)) => Keys::Gpg(file.clone()),
+        };
+        repository.verify(commit, &keys).map_err(|why| Unread {
+            message: format!("{} is not deployed: {why}", commit.id.short()),
+            is_unsigned: true,
+        })
     }
 
     /// What a commit wants of one stack, with all that its containers get. A stack that it does not

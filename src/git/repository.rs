@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use git2::{ErrorClass, ErrorCode, RepositoryOpenFlags};
 
-use super::{Commit, CommitFiles, OpenError, ResolveError, WorktreeFiles};
+use super::{Commit, CommitFiles, OpenError, ResolveError, Unsigned, WorktreeFiles};
 use crate::diag::nearest;
 
 /// A local repository, bare or with a work tree.
@@ -106,6 +106,17 @@ impl Repository {
     /// The files of the work tree as they lie there, committed or not.
     pub fn worktree(&self) -> Result<WorktreeFiles, OpenError> {
         WorktreeFiles::new(reopen(&self.inner)?)
+    }
+
+    /// A commit's signature, and the text that is signed.
+    pub(super) fn signature(&self, commit: &Commit) -> Result<(Vec<u8>, Vec<u8>), Unsigned> {
+        let unknown = |error: git2::Error| Unsigned::Unknown(error.message().to_owned());
+        let id = git2::Oid::from_str(commit.id.as_str()).map_err(unknown)?;
+        match self.inner.extract_signature(&id, None) {
+            Ok((signature, signed)) => Ok((signature.to_vec(), signed.to_vec())),
+            Err(error) if error.code() == ErrorCode::NotFound => Err(Unsigned::Nobody),
+            Err(error) => Err(unknown(error)),
+        }
     }
 
     fn resolve_error(&self, revision: &str, error: git2::Error) -> ResolveError {

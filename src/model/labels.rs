@@ -12,9 +12,12 @@ use super::{
     StackName,
 };
 
-const PROJECT: &str = "gitdeploy.project";
-const ENVIRONMENT: &str = "gitdeploy.environment";
-const STACK: &str = "gitdeploy.stack";
+/// The project that owns it.
+pub const PROJECT: &str = "gitdeploy.project";
+/// The environment it is part of.
+pub const ENVIRONMENT: &str = "gitdeploy.environment";
+/// The stack it is part of.
+pub const STACK: &str = "gitdeploy.stack";
 const SERVICE: &str = "gitdeploy.service";
 const SLOT: &str = "gitdeploy.slot";
 const SPEC: &str = "gitdeploy.spec";

@@ -7,6 +7,7 @@
 //! values looks at the list for errors first.
 
 mod address;
+mod daemon;
 mod document;
 mod extension;
 mod formats;
@@ -25,6 +26,7 @@ mod tests;
 mod values;
 
 pub use address::{Address, Authority};
+pub use daemon::load_daemon;
 pub use extension::{
     Cutover, Defaults, Drain, Effective, Extension, Health, Probe, Rollout, Route, Strategy, Whence,
 };

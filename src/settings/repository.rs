@@ -25,7 +25,7 @@ const PATHS: Shape = Shape::List(&List { item: Shape::Str, min: 0, unique: true 
 
 const VARIABLE: Format = Format { name: "variable name", example: "RELEASE", check: variable };
 
-const BRANCH: Format = Format { name: "branch", example: "main", check: branch };
+pub(super) const BRANCH: Format = Format { name: "branch", example: "main", check: branch };
 
 /// `gitdeploy.yaml`.
 pub static SETTINGS: Record = Record {

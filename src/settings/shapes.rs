@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+pub use super::daemon::DAEMON;
 pub use super::extension::EXTENSION;
 pub use super::inventory::INVENTORY;
 pub use super::repository::SETTINGS;
@@ -15,6 +16,11 @@ pub fn settings_schema() -> Value {
 /// The JSON Schema of `inventory.yaml`.
 pub fn inventory_schema() -> Value {
     schema("inventory.yaml of gitdeploy", &INVENTORY)
+}
+
+/// The JSON Schema of `sync.yaml`.
+pub fn daemon_schema() -> Value {
+    schema("sync.yaml of gitdeploy", &DAEMON)
 }
 
 /// The JSON Schema of `x-gitdeploy` in a service.

@@ -14,7 +14,7 @@ use crate::model::{
     LiveNetwork, LiveVolume, Millis, Owner, RegistryImage, Release, Replica, StackName, Status,
 };
 use crate::ports::{
-    Applied, Engine, HookEnd, LeaseKey, LogLine, LogOptions, PortError, Question, Wanted,
+    Applied, Engine, HookEnd, LeaseKey, LogLine, LogOptions, PortError, Question, Stir, Wanted,
 };
 
 /// Milliseconds that a container takes to end when it is asked to: more than a killed run needs to
@@ -362,6 +362,24 @@ impl Engine for SimEngine {
             Ok(if before.as_ref() == mark { Applied::AlreadyTrue } else { Applied::Changed })
         })
         .await
+    }
+
+    async fn events(
+        &self,
+        _owner: &Owner,
+        told: &mut (dyn FnMut(Stir) -> bool + Send),
+    ) -> Result<(), PortError> {
+        let mut stirs = self.run.world.stirs.subscribe();
+        loop {
+            let stir = match stirs.recv().await {
+                Ok((host, stir)) if host == self.host => stir,
+                Ok(_) => continue,
+                Err(_) => Stir { stack: None, what: "missed".to_owned() },
+            };
+            if !told(stir) {
+                return Ok(());
+            }
+        }
     }
 
     async fn logs(

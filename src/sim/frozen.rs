@@ -22,7 +22,7 @@ impl Frozen {
     /// in any other.
     pub fn thaw(&self) -> World {
         let began = Instant::now() - self.age;
-        World { state: Arc::new(Mutex::new(self.state.clone())), began }
+        World { state: Arc::new(Mutex::new(self.state.clone())), began, ..World::default() }
     }
 }
 

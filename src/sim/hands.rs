@@ -3,6 +3,7 @@
 use super::World;
 use super::state::{SimHost, SimImage, SimProxy, State};
 use crate::model::{HostName, Millis, ProxyPlace, Status};
+use crate::ports::Stir;
 
 /// A host as it was once, with its proxies.
 #[derive(Clone)]
@@ -14,12 +15,16 @@ pub struct OldHost {
 impl World {
     /// Ends a container as a crash would: what it loses is no run's mistake.
     pub fn crash(&self, host: &HostName, name: &str) {
+        let stir = self.stir(host, name, "die");
         self.happen(&format!("{host} lost {name}"), |state, _| state.die(host, name, false));
+        self.tell(host, stir);
     }
 
     /// Takes a container away as somebody at the host would, without asking anybody.
     pub fn take_away(&self, host: &HostName, name: &str) {
+        let stir = self.stir(host, name, "destroy");
         self.happen(&format!("{host} lost {name}"), |state, _| state.die(host, name, true));
+        self.tell(host, stir);
     }
 
     /// Ends a container and starts it again, as its engine would after a crash.
@@ -180,6 +185,19 @@ impl World {
                 }
             }
         });
+    }
+
+    /// What an engine would tell of a container.
+    fn stir(&self, host: &HostName, name: &str, what: &str) -> Stir {
+        let state = self.state();
+        let container = state.hosts.get(host).and_then(|it| it.containers.get(name));
+        let stack = container.map(|it| it.identity.stack.clone());
+        Stir { stack, what: what.to_owned() }
+    }
+
+    fn tell(&self, host: &HostName, stir: Stir) {
+        // Nobody need listen.
+        drop(self.stirs.send((host.clone(), stir)));
     }
 
     fn happen(&self, what: &str, change: impl FnOnce(&mut State, Millis)) {

@@ -30,8 +30,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::broadcast;
+
 use crate::model::{HostName, Millis, ProxyPlace, ServiceName, StackName, Swarm};
-use crate::ports::{Clock, Engine, Leases, Ports, Proxy};
+use crate::ports::{Clock, Engine, Leases, Ports, Proxy, Stir};
 
 pub use fault::{Fault, Moment};
 pub use frozen::Frozen;
@@ -50,6 +52,9 @@ use state::State;
 /// When simulated time begins: a moment like any other.
 const EPOCH: Millis = 1_700_000_000_000;
 
+/// Stirs that a listener may be behind before it misses some.
+const STIRS: usize = 256;
+
 /// How often whoever waits for a silent host looks whether it speaks again.
 const SILENCE: Duration = Duration::from_millis(250);
 
@@ -58,11 +63,14 @@ const SILENCE: Duration = Duration::from_millis(250);
 pub struct World {
     state: Arc<Mutex<State>>,
     began: tokio::time::Instant,
+    /// What happens by itself or by hand, for whoever listens.
+    stirs: broadcast::Sender<(HostName, Stir)>,
 }
 
 impl Default for World {
     fn default() -> Self {
-        Self { state: Arc::default(), began: tokio::time::Instant::now() }
+        let (stirs, _) = broadcast::channel(STIRS);
+        Self { state: Arc::default(), began: tokio::time::Instant::now(), stirs }
     }
 }
 

@@ -24,4 +24,4 @@ pub use rules::{
 };
 pub use state::State;
 pub use wake::{Begin, Decision, Difference, Finding, News, Progress, Seen, Sight, Target, Wake};
-pub use window::check_schedule;
+pub use window::{check_schedule, parse_moment};

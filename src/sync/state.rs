@@ -126,6 +126,11 @@ impl State {
         self.sources.values().all(SourceState::is_settled)
     }
 
+    /// Whether the newest commit of a source is not signed by anybody who may.
+    pub fn has_unsigned(&self) -> bool {
+        self.sources.values().any(|source| source.is_unsigned)
+    }
+
     /// What is known, for showing.
     pub fn picture(&self, now: Millis) -> Picture {
         let sources = self.sources.iter();

@@ -23,6 +23,8 @@ pub enum Wake {
         source: Name,
         /// Why, in one sentence.
         message: String,
+        /// Whether it is because nobody who may has signed it.
+        is_unsigned: bool,
     },
     /// A look is over.
     Looked {

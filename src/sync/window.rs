@@ -34,8 +34,17 @@ pub fn check_schedule(schedule: &str, zone: &str) -> Result<(), String> {
     let crontab = cronexpr::parse_crontab(&format!("{schedule} {zone}"));
     crontab.map(drop).map_err(|error| {
         let text = error.to_string();
-        text.lines().last().unwrap_or_default().trim_matches(['^', ' ']).to_owned()
+        let last = text.lines().last().unwrap_or_default().trim_matches(['^', ' ']);
+        last.split(';').next().unwrap_or_default().to_owned()
     })
+}
+
+/// A moment as people write it: `2026-01-31T12:00:00Z`, or with an offset.
+pub fn parse_moment(text: &str) -> Result<Millis, String> {
+    let moment: jiff::Timestamp = text
+        .parse()
+        .map_err(|_| "it is written with date, time and offset: 2026-01-31T12:00:00Z".to_owned())?;
+    u64::try_from(moment.as_millisecond()).map_err(|_| "it is before 1970".to_owned())
 }
 
 /// Whether a round may begin at `now`; `is_order` when a person asks for it.

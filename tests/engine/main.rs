@@ -28,3 +28,4 @@ mod services;
 mod shop;
 mod spec;
 mod ssh;
+mod sync;

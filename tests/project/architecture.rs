@@ -15,7 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("git", &["diag", "files", "model", "ssh"]),
     ("template", &["diag", "files", "yaml"]),
     ("compose", &["diag", "files", "shape", "yaml"]),
-    ("settings", &["compose", "diag", "files", "model", "shape", "yaml"]),
+    ("settings", &["compose", "diag", "files", "model", "shape", "sync", "yaml"]),
     ("resolve", &["compose", "diag", "files", "model", "settings", "yaml"]),
     ("diff", &["diag", "files", "model", "resolve"]),
     ("ports", &["model"]),

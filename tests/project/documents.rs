@@ -11,8 +11,10 @@ use std::process::Command;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 use gitdeploy::cli::{Cli, Exit, command_reference};
+use gitdeploy::diag::Sources;
+use gitdeploy::files::Memory;
 use gitdeploy::model::labels;
-use gitdeploy::settings::shapes;
+use gitdeploy::settings::{load_daemon, shapes};
 use gitdeploy::shape::{Record, reference};
 use gitdeploy::template;
 
@@ -37,10 +39,11 @@ fn generated(page: &str, part: &str, fresh: &str) {
 
 #[test]
 fn the_reference_of_files_is_up_to_date() {
-    let parts: [(&str, &'static Record); 3] = [
+    let parts: [(&str, &'static Record); 4] = [
         ("gitdeploy.yaml", &shapes::SETTINGS),
         ("inventory.yaml", &shapes::INVENTORY),
         ("x-gitdeploy", &shapes::EXTENSION),
+        ("sync.yaml", &shapes::DAEMON),
     ];
     for (part, record) in parts {
         generated("reference.md", part, &reference(record));
@@ -221,6 +224,21 @@ fn files_in_the_documents_are_valid_together() {
         }
     }
     assert!(count > 7, "only {count} files were found");
+}
+
+#[test]
+fn files_of_the_daemon_in_the_documents_are_valid() {
+    let mut count = 0;
+    for (name, text) in pages() {
+        for (_, block) in files(&text).into_iter().filter(|(path, _)| *path == "sync.yaml") {
+            count += 1;
+            let files = Memory::new().with("sync.yaml", block);
+            let (sources, mut problems) = (Sources::default(), Vec::new());
+            let rules = load_daemon(&files, &sources, "sync.yaml", &mut problems);
+            assert!(rules.is_some(), "{name}: {problems:?}");
+        }
+    }
+    assert!(count > 0, "none was found");
 }
 
 #[test]

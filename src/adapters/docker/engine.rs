@@ -16,7 +16,7 @@ use crate::model::{
 };
 use crate::ports::{
     Applied, Command, Console, Engine, HookEnd, Invitation, LogLine, LogOptions, PortError,
-    Question, Wanted,
+    Question, Stir, Wanted,
 };
 
 /// The longest a hook may run: it has no limit of its own.
@@ -154,6 +154,14 @@ impl Engine for Docker {
         address: IpAddr,
     ) -> Result<Applied, PortError> {
         self.join(invitation, address).await
+    }
+
+    async fn events(
+        &self,
+        owner: &Owner,
+        told: &mut (dyn FnMut(Stir) -> bool + Send),
+    ) -> Result<(), PortError> {
+        self.tell_events(owner, told).await
     }
 
     async fn logs(

@@ -10,6 +10,7 @@ mod client;
 mod containers;
 mod drains;
 mod engine;
+mod events;
 mod fault;
 mod foreign;
 mod images;

@@ -10,6 +10,7 @@ pub(super) fn run(run: &Run<'_>, args: &Schema) -> Result<Exit, Failure> {
     let schema = match args.file {
         SchemaFile::Gitdeploy => shapes::settings_schema(),
         SchemaFile::Inventory => shapes::inventory_schema(),
+        SchemaFile::Sync => shapes::daemon_schema(),
         SchemaFile::Extension => shapes::extension_schema(),
         SchemaFile::Compose => shapes::compose_schema(),
         SchemaFile::Plan => plan::schema(),

@@ -16,8 +16,11 @@ use crate::adapters::System;
 use crate::cli::args::SyncArgs;
 use crate::cli::{Exit, Failure, World, repository, screen, stage, wire};
 use crate::daemon::{self, Command, Reading, Setup, hub};
+use crate::diag::Sources;
 use crate::exec::Stop;
+use crate::files::{Disk, Report};
 use crate::model::Name;
+use crate::settings::load_daemon;
 use crate::sync::{Notice, NoticeKind, Picture, RoundEnd, Rules, Source};
 
 /// What the one source is called when its repository's name makes no name.
@@ -42,18 +45,18 @@ pub(super) fn run(run: &Run<'_>, args: &SyncArgs) -> Result<Exit, Failure> {
         let mut notices = hub.notices.resubscribe();
         let working = daemon::run(setup, host, taken);
         tokio::pin!(working);
-        let picture = tokio::select! {
+        let ended = tokio::select! {
             biased;
-            picture = &mut working => picture,
+            ended = &mut working => ended,
             () = print(run, args, &mut notices, &commands) => working.await,
         };
         while let Ok(notice) = notices.try_recv() {
             tell(run, &notice);
         }
         listening.abort();
-        picture
+        ended
     });
-    let picture = match stage::current() {
+    let ended = match stage::current() {
         Some(stage) => stage.block_on(work)?,
         None => {
             let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -61,18 +64,26 @@ pub(super) fn run(run: &Run<'_>, args: &SyncArgs) -> Result<Exit, Failure> {
                 .enable_all()
                 .build()
                 .map_err(|error| Failure::because("could not start", &error))?;
-            let picture = runtime.block_on(work);
+            let ended = runtime.block_on(work);
             runtime.shutdown_timeout(LAST_WORDS);
-            picture
+            ended
         }
     };
-    Ok(if args.once { outcome(run, &picture) } else { Exit::Done })
+    Ok(match (args.once, ended.has_unsigned) {
+        (false, _) => Exit::Done,
+        (true, true) => Exit::Unverified,
+        (true, false) => outcome(run, &ended.picture),
+    })
 }
 
 /// What the file says, or what the options do.
 fn rules(run: &Run<'_>, args: &SyncArgs) -> Result<Rules, Failure> {
     if let Some(file) = &args.config {
-        return Err(Failure::new(format!("could not read {}", file.display())));
+        let (sources, mut problems) = (Sources::default(), Vec::new());
+        let path = run.world.folder.join(file).display().to_string();
+        let rules = load_daemon(&Disk, &sources, &path, &mut problems);
+        let report = Report::new(problems, sources);
+        return rules.ok_or_else(|| Failure::from(report));
     }
     let global = &run.cli.global;
     let repository = match &global.repo {
@@ -90,7 +101,9 @@ fn rules(run: &Run<'_>, args: &SyncArgs) -> Result<Rules, Failure> {
     let name = Name::from_folder(folder)
         .or_else(|| Name::parse(USUAL_NAME).ok())
         .expect("the usual name is a name");
-    let branch = global.rev.clone();
+    // As with every command, a folder is read at what is checked out there.
+    let is_folder = global.repo.is_none();
+    let branch = global.rev.clone().or_else(|| is_folder.then(|| "HEAD".to_owned()));
     let source = Source { branch, environment, ..Source::of(repository) };
     Ok(Rules::of(name, source))
 }
@@ -163,6 +176,8 @@ async fn print(
 fn tell(run: &Run<'_>, notice: &Notice) {
     let (level, words) = words(&notice.kind);
     let of = match &notice.stack {
+        // These lines name the stack themselves.
+        Some(_) if matches!(notice.kind, NoticeKind::Progress { .. }) => notice.source.to_string(),
         Some(stack) => format!("{}/{stack}", notice.source),
         None => notice.source.to_string(),
     };
@@ -250,6 +265,7 @@ fn weight(exit: Exit) -> u8 {
         Exit::Failed | Exit::Trouble | Exit::Unverified | Exit::Command(_) => 4,
         Exit::RolledBack => 5,
         Exit::Partly => 6,
-        Exit::Interrupted => 7,
+        Exit::Unverified => 7,
+        Exit::Interrupted => 8,
     }
 }

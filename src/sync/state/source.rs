@@ -26,6 +26,7 @@ pub(super) struct SourceState {
     is_fetching: bool,
     failures: u32,
     pub(super) trouble: Option<String>,
+    pub(super) is_unsigned: bool,
     next_look: Option<Millis>,
     wanted: Wanted,
     /// Looks under way; `None` stands for all stacks.
@@ -53,6 +54,7 @@ impl SourceState {
             is_fetching: false,
             failures: 0,
             trouble: None,
+            is_unsigned: false,
             next_look: None,
             wanted: Wanted::default(),
             looks: BTreeMap::new(),
@@ -102,7 +104,10 @@ impl SourceState {
         match wake {
             Wake::Tick | Wake::Ending => {}
             Wake::Fetched { news, .. } => self.fetched(turn, *news),
-            Wake::NotFetched { message, .. } => self.not_fetched(turn, message),
+            Wake::NotFetched { message, is_unsigned, .. } => {
+                self.is_unsigned = is_unsigned;
+                self.not_fetched(turn, message);
+            }
             Wake::Looked { number, sight, .. } => self.looked(turn, number, *sight),
             Wake::Stirred { stack: None, .. } => self.wanted.all = true,
             Wake::Stirred { stack: Some(stack), .. } => self.want(stack),
@@ -141,6 +146,7 @@ impl SourceState {
     fn fetched(&mut self, turn: &mut Turn<'_>, news: News) {
         self.is_fetching = false;
         self.failures = 0;
+        self.is_unsigned = false;
         self.fetched = Some(turn.now);
         self.next_fetch = turn.now + spread(self.rules.interval, &self.name, turn.now);
         if self.trouble.take().is_some() {
@@ -154,14 +160,16 @@ impl SourceState {
             turn.tell(&self.name, None, NoticeKind::Fetched { commit: news.head.clone() });
         }
         self.wanted.all |= is_first || is_ground;
-        for (name, target) in &news.stacks {
+        for (name, target) in news.stacks.iter().filter(|_| is_moved || is_ground) {
             let state = self.stacks.entry(name.clone()).or_default();
             if state.aim(Some(target), &news.head, is_ground) {
                 self.wanted.stacks.insert(name.clone());
             }
         }
-        for (name, state) in &mut self.stacks {
-            if !news.stacks.contains_key(name) && state.aim(None, &news.head, is_ground) {
+        let is_left = |name: &StackName| (is_moved || is_ground) && !news.stacks.contains_key(name);
+        let left = self.stacks.iter_mut().filter(|(name, _)| is_left(name));
+        for (name, state) in left {
+            if state.aim(None, &news.head, is_ground) {
                 self.wanted.stacks.insert(name.clone());
             }
         }

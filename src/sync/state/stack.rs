@@ -41,12 +41,15 @@ pub(super) struct StackState {
     pub(super) synced: Option<CommitId>,
     pub(super) synced_at: Option<Millis>,
     pub(super) seen: Option<Seen>,
+    /// Whether something has happened since that it does not show.
+    is_stale: bool,
     /// Looks with smaller numbers began before something that they could not see.
     fresh_from: u64,
     has_returned: bool,
     pub(super) running: Option<Round>,
     running_version: Option<Option<u64>>,
     running_is_head: bool,
+    running_is_heal: bool,
     failed: Option<Failed>,
     /// When rounds that heal began; bounded by the budget.
     heals: VecDeque<Millis>,
@@ -95,6 +98,10 @@ impl StackState {
         let is_other = version(self.target.as_ref()) != version(target);
         let is_synced = self.synced_version == Some(version(target));
         self.target = target.cloned();
+        // A plan names its commit, so one that waits is another one now.
+        let has_plan = self.fresh().is_some_and(|seen| seen.head != Finding::Same);
+        let needs_look = is_other || is_ground || has_plan;
+        self.is_stale |= needs_look;
         if is_other || is_ground {
             self.failed = None;
             self.heal_failed = None;
@@ -103,7 +110,12 @@ impl StackState {
             // It wants the same as before, so it is as this commit wants it, too.
             self.synced = Some(head.clone());
         }
-        is_other
+        needs_look
+    }
+
+    /// What was seen, if nothing has happened since.
+    fn fresh(&self) -> Option<&Seen> {
+        self.seen.as_ref().filter(|_| !self.is_stale)
     }
 
     pub(super) fn is_wanted(&self) -> bool {
@@ -149,6 +161,7 @@ impl StackState {
         }
         self.has_returned |= has_returned;
         self.seen = Some(seen);
+        self.is_stale = false;
     }
 
     /// What a look found that is worth telling, once.
@@ -163,7 +176,7 @@ impl StackState {
 
     /// What differs without any commit having asked for it.
     pub(super) fn drift(&self, rules: &StackRules) -> Vec<String> {
-        let Some(seen) = &self.seen else { return Vec::new() };
+        let Some(seen) = self.fresh() else { return Vec::new() };
         let finding = match self.is_drift() {
             true => Some(&seen.head),
             false => seen.held.as_ref(),
@@ -314,7 +327,7 @@ impl StackState {
 
     /// Finding nothing to do is as good as having done it.
     fn note_synced(&mut self, ground: &Ground<'_>) {
-        let is_same = self.seen.as_ref().is_some_and(|seen| seen.head == Finding::Same);
+        let is_same = self.fresh().is_some_and(|seen| seen.head == Finding::Same);
         if is_same && self.fault().is_none() {
             let is_new = self.synced.as_ref() != Some(ground.head);
             self.synced_version = Some(self.version());
@@ -332,7 +345,7 @@ impl StackState {
     }
 
     fn has_anything_to_do(&self) -> bool {
-        self.seen.as_ref().is_some_and(|seen| seen.head != Finding::Same)
+        self.fresh().is_some_and(|seen| seen.head != Finding::Same)
     }
 
     /// Going to the newest commit: what there is to do, or why it does not begin.
@@ -347,7 +360,7 @@ impl StackState {
             let reason = format!("{} has errors: {fault}", ground.head.short());
             return Err(Waiting { reason, until: None });
         }
-        let Some(seen) = &self.seen else { return Ok(None) };
+        let Some(seen) = self.fresh() else { return Ok(None) };
         let difference = match &seen.head {
             Finding::Same => return Ok(None),
             Finding::NoPlan { message, .. } => {
@@ -388,7 +401,7 @@ impl StackState {
     /// Going back to the last synced commit, when the newest one may not begin.
     fn healing(&self, ground: &Ground<'_>) -> Option<Task<'_>> {
         let commit = self.held().filter(|commit| commit != ground.head)?;
-        let seen = self.seen.as_ref()?;
+        let seen = self.fresh()?;
         let difference = seen.held.as_ref()?.difference()?;
         if difference.plan.commit.as_ref() != Some(&commit) {
             return None;
@@ -446,6 +459,7 @@ impl StackState {
         self.told_waiting = None;
         self.running_version = Some(self.version());
         self.running_is_head = start.is_head;
+        self.running_is_heal = is_heal;
         self.running = Some(Round {
             number,
             trigger,
@@ -494,9 +508,9 @@ impl StackState {
     ) -> Option<NoticeKind> {
         let mut round = self.running.take()?;
         let version = self.running_version.take().flatten();
-        let is_heal = !self.running_is_head || round.trigger == Trigger::Drift;
+        let is_heal = self.running_is_heal;
         self.fresh_from = looks;
-        self.seen = None;
+        self.is_stale = true;
         (round.ended, round.end) = (Some(now), Some(end));
         round.message.clone_from(&message);
         let notice = NoticeKind::Ended {
@@ -568,7 +582,7 @@ impl StackState {
     }
 
     pub(super) fn order_approve(&mut self, plan: &PlanId, by: String) -> Result<(), String> {
-        let waits = self.seen.as_ref().and_then(|seen| seen.head.difference());
+        let waits = self.fresh().and_then(|seen| seen.head.difference());
         match waits {
             Some(waits) if waits.plan.id == *plan => {
                 self.failed = None;
@@ -606,14 +620,14 @@ impl Failed {
         match self.until {
             Some(until) if until <= now => Ok(()),
             Some(until) => Err(Waiting {
-                reason: format!("{}; it is tried again", self.message),
+                reason: format!("{}; it is tried again", headline(&self.message)),
                 until: Some(until),
             }),
             None => Err(Waiting {
                 reason: format!(
                     "{} failed: {}; it is tried again when something changes",
                     self.commit.short(),
-                    self.message
+                    headline(&self.message)
                 ),
                 until: None,
             }),
@@ -627,6 +641,11 @@ impl Waiting {
     fn is_told(&self) -> bool {
         !self.reason.contains("tried again")
     }
+}
+
+/// The first line of what a container or a proxy may have said at length.
+fn headline(message: &str) -> &str {
+    message.lines().next().unwrap_or_default().trim_end_matches([':', ' '])
 }
 
 /// What an end leaves to be tried again, and when.
