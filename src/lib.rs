@@ -27,6 +27,7 @@ pub mod planner;
 pub mod ports;
 pub mod proxy;
 pub mod resolve;
+pub mod server;
 pub mod settings;
 pub mod shape;
 pub mod sim;

@@ -13,3 +13,5 @@ pub mod run;
 pub mod simulate;
 pub mod status;
 mod words;
+
+pub(crate) use words::took;

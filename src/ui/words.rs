@@ -46,7 +46,7 @@ pub(super) fn duration(time: Nanos) -> String {
 }
 
 /// Milliseconds as people say them.
-pub(super) fn took(time: Millis) -> String {
+pub(crate) fn took(time: Millis) -> String {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
     let seconds = (time + 500) / 1000;

@@ -1,0 +1,9 @@
+//! The daemon's HTTP on a real socket, byte by byte, and the page in a real browser.
+
+#![expect(clippy::disallowed_methods, reason = "tests run programs and read their files")]
+
+mod api;
+mod browser;
+mod fleet;
+mod hooks;
+mod rig;
