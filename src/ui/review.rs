@@ -399,11 +399,12 @@ mod tests {
             let it = StackPlan {
                 changes: vec![change(ResourceKind::Service, "web", Action::Update, Cause::Scaled)],
                 notes: vec![Note { service: "web".into(), message: "x".repeat(500) }],
+                ..StackPlan::default()
             };
             plan.stacks.insert(name(&format!("a{number:03}")), it);
         }
         let gone = change(ResourceKind::Volume, "data", Action::Remove, Cause::Gone);
-        plan.stacks.insert(name("zzz"), StackPlan { changes: vec![gone], notes: Vec::new() });
+        plan.stacks.insert(name("zzz"), StackPlan { changes: vec![gone], ..StackPlan::default() });
         plan
     }
 

@@ -262,7 +262,7 @@ fn weight(exit: Exit) -> u8 {
         Exit::Refused | Exit::Stale => 1,
         Exit::Locked => 2,
         Exit::Unreachable => 3,
-        Exit::Failed | Exit::Trouble | Exit::Unverified | Exit::Command(_) => 4,
+        Exit::Failed | Exit::Trouble | Exit::Command(_) => 4,
         Exit::RolledBack => 5,
         Exit::Partly => 6,
         Exit::Unverified => 7,
