@@ -9,6 +9,7 @@ use crate::pipeline::{
     Fleet, Past, PlanError, Wish, observe, release_of, settle_images, wanted, words,
 };
 use crate::planner::{ProblemKind, Scope, deletions};
+use crate::ports::Wanted;
 use crate::sync::{Difference, Finding, Health, HostView, PlanView, Seen, Sight};
 use crate::ui;
 use crate::ui::status::Status;
@@ -27,16 +28,45 @@ pub(super) struct Glance {
 /// Looks at all hosts; CPU work is done elsewhere than on the thread of the loop.
 pub(super) async fn look(glance: Glance) -> Sight {
     let standing = Arc::clone(&glance.standing);
-    let narrow = narrowed(&standing.wish.desired, glance.stacks.as_ref());
+    let (place, commits) = (glance.place.clone(), glance.held.clone());
+    let held = blocking(move || earlier(&place, commits)).await;
+    // Everything that any of the commits names must be looked for.
+    let mut all = vec![narrowed(&standing.wish.desired, glance.stacks.as_ref())];
+    for (stack, wish) in &held {
+        all.extend(wish.as_ref().ok().map(|wish| wish.of(stack).desired));
+    }
     let began = tokio::time::Instant::now();
-    let mut observed = observe(&standing.ports, &standing.owner, &wanted(&narrow)).await;
-    settle_images(&standing.ports, &standing.inventory, &narrow, &mut observed).await;
+    let mut observed = observe(&standing.ports, &standing.owner, &named(&all)).await;
+    for desired in &all {
+        settle_images(&standing.ports, &standing.inventory, desired, &mut observed).await;
+    }
     let took = Millis::try_from(began.elapsed().as_millis()).unwrap_or(Millis::MAX);
-    let compared = tokio::task::spawn_blocking(move || compare(&glance, &observed, took)).await;
-    match compared {
-        Ok(sight) => sight,
+    blocking(move || compare(&glance, &held, &observed, took)).await
+}
+
+/// What stacks are held at, or why that cannot be read.
+type Held = BTreeMap<StackName, Result<Arc<Wish>, String>>;
+
+fn earlier(place: &Place, commits: BTreeMap<StackName, CommitId>) -> Held {
+    commits.into_iter().map(|(stack, commit)| (stack, place.earlier(&commit))).collect()
+}
+
+/// Does work that would hold up the loop; a panic in it is one of the caller's.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
+}
+
+fn named(all: &[Desired]) -> Wanted {
+    let mut named = Wanted::default();
+    for Wanted { images, networks, volumes } in all.iter().map(wanted) {
+        named.images.extend(images);
+        named.networks.extend(networks);
+        named.volumes.extend(volumes);
+    }
+    named
 }
 
 fn narrowed(desired: &Desired, stacks: Option<&BTreeSet<StackName>>) -> Desired {
@@ -47,8 +77,8 @@ fn narrowed(desired: &Desired, stacks: Option<&BTreeSet<StackName>>) -> Desired 
     desired
 }
 
-fn compare(glance: &Glance, observed: &Observed, took: Millis) -> Sight {
-    let Glance { standing, place, stacks, held } = glance;
+fn compare(glance: &Glance, held: &Held, observed: &Observed, took: Millis) -> Sight {
+    let Glance { standing, stacks, .. } = glance;
     let fleet = fleet(standing);
     let names = match stacks {
         Some(stacks) => stacks.clone(),
@@ -66,9 +96,9 @@ fn compare(glance: &Glance, observed: &Observed, took: Millis) -> Sight {
             None if same.contains(name) => Finding::Same,
             None => judge.against(&standing.wish, name),
         };
-        let held = held.get(name).map(|commit| match place.earlier(commit) {
-            Ok(wish) => judge.against(&wish, name),
-            Err(message) => Finding::NoPlan { message, is_unreachable: false },
+        let held = held.get(name).map(|wish| match wish {
+            Ok(wish) => judge.against(wish, name),
+            Err(message) => Finding::NoPlan { message: message.clone(), is_unreachable: false },
         });
         found.insert(name.clone(), (head, held));
     }

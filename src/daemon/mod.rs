@@ -301,3 +301,6 @@ fn is_same_place(one: &Source, other: &Source) -> bool {
         && one.environment == other.environment
         && one.signed_by == other.signed_by
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,8 +28,8 @@ pub type Connect = dyn Fn(&Inventory, &dyn Files) -> Result<Ports, String> + Sen
 pub struct Reading {
     /// How remote ones are reached.
     pub access: Access,
-    /// Where mirrors are kept.
-    pub mirrors: PathBuf,
+    /// Where mirrors are kept; without it, only folders can be read.
+    pub mirrors: Option<PathBuf>,
     /// What relative folders are seen from.
     pub folder: PathBuf,
     /// The process environment, of which only the names under `pass_env` are used.
@@ -78,8 +78,11 @@ pub(super) struct Place {
     rules: Arc<Source>,
     reading: Arc<Reading>,
     known: Arc<Mutex<Known>>,
-    earlier: Arc<Mutex<Vec<(CommitId, Arc<Wish>)>>>,
+    earlier: Arc<Mutex<Earlier>>,
 }
+
+/// Earlier commits, the one that was used last at the end.
+type Earlier = Vec<(CommitId, Arc<Wish>)>;
 
 #[derive(Default)]
 struct Known {
@@ -196,7 +199,9 @@ impl Place {
     fn url(&self) -> Result<(RemoteUrl, PathBuf), String> {
         let url = RemoteUrl::parse(&self.rules.repository, &self.reading.folder);
         let url = url.map_err(|error| words(&error))?;
-        let folder = self.reading.mirrors.join(url.folder_name());
+        let mirrors = self.reading.mirrors.as_ref();
+        let mirrors = mirrors.ok_or("no folder for mirrors: set HOME or XDG_CACHE_HOME")?;
+        let folder = mirrors.join(url.folder_name());
         Ok((url, folder))
     }
 

@@ -2,13 +2,16 @@
 //! clients notice nothing of either, nor of a daemon that dies.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::rig::{Background, Kind, Variant, alone, docker};
 use super::shop::{Shop, until};
 
 /// How long a daemon may take to end once it was asked to.
 const END_MAX: Duration = Duration::from_secs(60);
+
+/// How long it may take to say something: the lease of a daemon that was killed lasts for 30 s.
+const SAY_MAX: Duration = Duration::from_secs(120);
 
 /// A daemon that watches the repository of a shop.
 struct Daemon {
@@ -38,7 +41,11 @@ impl Daemon {
 
     /// Waits until it has said something.
     fn says(&self, words: &str) {
-        until(&format!("`{words}` in\n{}", self.said()), || self.said().contains(words));
+        let since = Instant::now();
+        while !self.said().contains(words) {
+            assert!(since.elapsed() < SAY_MAX, "no `{words}` in\n{}", self.said());
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     fn kill(mut self) {

@@ -1,7 +1,6 @@
 //! `sync`: the daemon. Arguments, signals and lines; what is done is decided in `sync` and
 //! `daemon`.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,15 +108,11 @@ fn rules(run: &Run<'_>, args: &SyncArgs) -> Result<Rules, Failure> {
 }
 
 fn reading(run: &Run<'_>) -> Result<Reading, Failure> {
-    let mirrors = match &run.cli.global.directory {
-        _ if run.world.cache_folder().is_some() => repository::mirrors(run.world)?,
-        folder => PathBuf::from(folder),
-    };
     let world: World = run.world.clone();
     let global = run.cli.global.clone();
     Ok(Reading {
         access: repository::access(run.world)?,
-        mirrors,
+        mirrors: repository::mirrors(run.world).ok(),
         folder: run.world.folder.clone(),
         variables: run.world.variables.clone(),
         connect: Arc::new(move |inventory, files| {

@@ -73,6 +73,8 @@ struct Failed {
     version: Option<u64>,
     commit: CommitId,
     attempts: u32,
+    /// How it ended.
+    end: RoundEnd,
     /// When it is tried again; `None`: when something changes.
     until: Option<Millis>,
     message: String,
@@ -160,6 +162,11 @@ impl StackState {
             self.plan = Some(difference.plan.clone());
         }
         self.has_returned |= has_returned;
+        let is_bad = |failed: &Failed| failed.end == RoundEnd::RolledBack;
+        if has_returned && !self.failed.as_ref().is_some_and(is_bad) {
+            // It may have failed because the host was away.
+            self.failed = None;
+        }
         self.seen = Some(seen);
         self.is_stale = false;
     }
@@ -270,7 +277,6 @@ impl StackState {
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "what begins, why, and who asked: used once, above")]
     fn decide(
         &mut self,
         free: usize,
@@ -525,6 +531,7 @@ impl StackState {
             version,
             commit: round.commit.clone(),
             attempts,
+            end,
             until: None,
             message,
         });

@@ -189,6 +189,31 @@ fn a_host_that_comes_back_is_caught_up_with() {
 }
 
 #[test]
+fn what_failed_while_a_host_was_away_is_tried_again_when_it_is_back() {
+    for (end, is_tried) in [(RoundEnd::Failed, true), (RoundEnd::RolledBack, false)] {
+        let retry = crate::sync::Retry { limit: 0, ..crate::sync::Retry::default() };
+        let mut case = Case::quiet(StackRules { retry, ..StackRules::default() });
+        case.upgrading("b", 2);
+        case.ends(end, differs("p", "b", "web.image"));
+        for is_up in [false, true] {
+            case.wake(Wake::Stirred { source: name("shop"), stack: None });
+            let (number, ..) = case.look().expect("a look at everything");
+            case.forget();
+            let host = (HostName::from(name("web-1")), HostView { is_up, ..up() });
+            let sight = Sight {
+                head: Some(commit("b")),
+                hosts: BTreeMap::from([host]),
+                stacks: BTreeMap::from([(stack("web"), seen(differs("p", "b", "web.image")))]),
+                is_whole: true,
+            };
+            let (source, sight) = (name("shop"), Box::new(sight));
+            case.wake(Wake::Looked { source, number, sight });
+        }
+        assert_eq!(case.begun_for().is_some(), is_tried, "{end:?}");
+    }
+}
+
+#[test]
 fn a_healing_that_fails_does_not_put_the_commit_into_quarantine() {
     let mut case = Case::synced(StackRules::default());
     case.stirred("web");
