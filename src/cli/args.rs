@@ -1,6 +1,7 @@
 //! What the user types.
 
 mod live;
+mod remote;
 mod review;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ pub(super) use live::{
     Narrowing, PlanArgs, PlanFormat, RollbackArgs, SimulateArgs, SimulationFormat, StatusArgs,
     SyncArgs, TableFormat, UndrainArgs, UnlockArgs,
 };
+pub(super) use remote::{ApproveArgs, Daemon, PauseArgs, ResumeArgs, RetryArgs};
 pub(super) use review::{Against, PostArgs, ReviewArgs, SnapshotArgs};
 
 /// Plans and applies Compose stacks from Git to plain Docker hosts, without losing a request.
@@ -123,6 +125,14 @@ pub enum Command {
     /// Show every stack, service and replica as it is, and what has drifted.
     #[command(visible_alias = "ps")]
     Status(StatusArgs),
+    /// Let a daemon carry out the plan that waits.
+    Approve(ApproveArgs),
+    /// Let a daemon leave a stack as it is for a while.
+    Pause(PauseArgs),
+    /// End a pause.
+    Resume(ResumeArgs),
+    /// Let a daemon plan a stack anew now, even if its commit has failed.
+    Retry(RetryArgs),
     /// Show the output of all replicas of a service.
     Logs(LogsArgs),
     /// Run a command in a replica of a service, wherever it runs.

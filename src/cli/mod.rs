@@ -9,6 +9,7 @@ mod failure;
 mod live;
 mod picture;
 mod reference;
+mod remote;
 mod report;
 mod repository;
 mod screen;

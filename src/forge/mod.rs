@@ -7,6 +7,7 @@
 mod comments;
 mod fault;
 mod http;
+pub mod notify;
 mod pull;
 mod status;
 mod surroundings;

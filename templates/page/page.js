@@ -32,6 +32,7 @@ async function refresh() {
       const again = [...fresh.querySelectorAll("a")].find((it) => it.getAttribute("href") === address);
       if (address && again) again.focus();
     }
+    document.title = page.title;
     state.textContent = "Live";
   } catch {
     state.textContent = "The daemon does not answer; what is shown may be old.";

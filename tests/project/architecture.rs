@@ -34,7 +34,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("ui", &["diag", "diff", "model"]),
     ("sync", &["model"]),
-    ("forge", &["diag", "model"]),
+    ("forge", &["diag", "model", "sync", "template"]),
     ("server", &["model", "sync", "ui"]),
     (
         "daemon",

@@ -2,8 +2,10 @@
 //!
 //! `UPDATE_DOCS=1` keeps the screenshot for the guide.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{fs, thread};
@@ -25,30 +27,75 @@ impl Browser {
         Self { profile: tempfile::tempdir().expect("a folder") }
     }
 
+    /// One whose user has switched JavaScript off.
+    fn without_script() -> Self {
+        let browser = Self::new();
+        let folder = browser.profile.path().join("profile/Default");
+        fs::create_dir_all(&folder).expect("a folder");
+        let off = r#"{"profile":{"default_content_setting_values":{"javascript":2}}}"#;
+        fs::write(folder.join("Preferences"), off).expect("a file");
+        browser
+    }
+
     /// Runs it once; gives what it printed.
     fn run(&self, arguments: &[&str], address: &str) -> String {
         let out = self.profile.path().join("out");
+        let mut open =
+            self.open(arguments, address, fs::File::create(&out).expect("a file").into());
+        until("chromium ends", || open.0.try_wait().expect("a state"));
+        fs::read_to_string(&out).expect("text")
+    }
+
+    fn open(&self, arguments: &[&str], address: &str, out: Stdio) -> Open {
+        let profile = format!("--user-data-dir={}", self.profile.path().join("profile").display());
         let mut command = Command::new("chromium");
         command
             .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
             .args(["--no-first-run", "--disable-extensions", "--hide-scrollbars"])
             .args(["--disable-background-networking", "--disable-component-update"])
-            .arg(format!("--user-data-dir={}", self.profile.path().join("profile").display()))
+            .arg(profile)
             .args(arguments)
             .arg(address)
             .stdin(Stdio::null())
-            .stdout(fs::File::create(&out).expect("a file"))
+            .stdout(out)
             .stderr(Stdio::null());
-        let mut child = command.spawn().expect("chromium is installed: .ci/setup does it");
-        let begin = Instant::now();
-        while child.try_wait().expect("a state").is_none() {
-            if begin.elapsed() > PATIENCE {
-                child.kill().expect("it can be ended");
-                panic!("chromium does not end");
-            }
-            thread::sleep(Duration::from_millis(50));
+        Open(command.spawn().expect("chromium is installed: .ci/setup does it"))
+    }
+
+    /// The titles of the pages that are open.
+    fn titles(&self) -> Option<String> {
+        let port =
+            fs::read_to_string(self.profile.path().join("profile/DevToolsActivePort")).ok()?;
+        let mut stream = TcpStream::connect(format!("127.0.0.1:{}", port.lines().next()?)).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        let ask = b"GET /json/list HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
+        stream.write_all(ask).ok()?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).ok()?;
+        Some(text)
+    }
+}
+
+/// A browser that ends with the test, however it ends.
+struct Open(Child);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// Looks again and again.
+fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let begin = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
         }
-        fs::read_to_string(&out).expect("text")
+        assert!(begin.elapsed() < PATIENCE, "it never happens that {what}");
+        thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -58,12 +105,10 @@ fn address(rig: &Rig, path: &str) -> String {
     format!("http://anybody:{token}@{}{path}", rig.address)
 }
 
-const WITHOUT_SCRIPT: &str = "--blink-settings=scriptEnabled=false";
-
 #[test]
 fn the_page_is_whole_without_javascript() {
     let rig = Rig::new(fleet());
-    let page = Browser::new().run(&["--dump-dom", WITHOUT_SCRIPT], &address(&rig, "/"));
+    let page = Browser::without_script().run(&["--dump-dom"], &address(&rig, "/"));
     for words in [
         "web-3",
         "it did not answer within 5 s",
@@ -83,32 +128,26 @@ fn the_page_is_whole_without_javascript() {
 #[test]
 fn with_javascript_the_page_follows_without_being_loaded_anew() {
     let rig = Rig::new(fleet());
-    let picture = rig.picture.clone();
-    // As long as the browser is there, the rollout goes on.
-    let ticking = rig.runtime().spawn(async move {
-        for done in 5.. {
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            let mut next = fleet();
-            let source = next.sources.values_mut().next().expect("a source");
-            let shop = source.stacks.get_mut("shop").expect("a stack");
-            let round = shop.running.as_mut().expect("a round");
-            round.done = done;
-            round.of = 1000;
-            picture.send_replace(Arc::new(next));
-        }
-    });
-    let wait = ["--dump-dom", "--timeout=8000"];
-    let page = Browser::new().run(&wait, &address(&rig, "/"));
-    ticking.abort();
-    assert!(page.contains(">Live</p>"), "{page}");
-    assert!(page.contains("of 1000 steps"), "{page}");
+    let browser = Browser::new();
+    let arguments = ["--remote-debugging-port=0"];
+    let _open = browser.open(&arguments, &address(&rig, "/"), Stdio::null());
+    let shows = |words: &str| browser.titles().filter(|titles| titles.contains(words)).map(drop);
+    until("the page is open", || shows("shop 4 of 9"));
+    for done in 5..8 {
+        let mut next = fleet();
+        let source = next.sources.values_mut().next().expect("a source");
+        let shop = source.stacks.values_mut().find_map(|it| it.running.as_mut());
+        shop.expect("a round").done = done;
+        rig.picture.send_replace(Arc::new(next));
+        until("the page follows", || shows(&format!("shop {done} of 9")));
+    }
 }
 
 #[test]
 fn a_stack_has_a_page_of_its_own() {
     let rig = Rig::new(fleet());
     let path = "/stacks/production/shop";
-    let page = Browser::new().run(&["--dump-dom", WITHOUT_SCRIPT], &address(&rig, path));
+    let page = Browser::without_script().run(&["--dump-dom"], &address(&rig, path));
     for words in ["Bigger cache", "4 replicas replaced, nothing lost.", "running (healthy)"] {
         assert!(page.contains(words), "{words}\n{page}");
     }

@@ -4,6 +4,7 @@
 
 mod api;
 mod browser;
+mod commands;
 mod fleet;
 mod hooks;
 mod rig;

@@ -30,7 +30,7 @@ pub(crate) struct Rig {
     keys: watch::Sender<Arc<Keys>>,
     orders: Arc<Mutex<Vec<Order>>>,
     refusal: Arc<Mutex<Option<Refusal>>>,
-    runtime: Runtime,
+    _runtime: Runtime,
 }
 
 /// What came back.
@@ -80,7 +80,7 @@ impl Rig {
                 drop(reply.send(answer.map_or(Ok(()), Err)));
             }
         });
-        Self { address, picture, notices, ending, now, keys, orders, refusal, runtime }
+        Self { address, picture, notices, ending, now, keys, orders, refusal, _runtime: runtime }
     }
 
     fn keys(login: Option<&str>) -> Keys {
@@ -109,11 +109,6 @@ impl Rig {
     /// What the daemon was asked so far.
     pub(crate) fn orders(&self) -> Vec<Order> {
         self.orders.lock().expect("no test panics in it").clone()
-    }
-
-    /// The runtime, for what else a test wants to run.
-    pub(crate) fn runtime(&self) -> &Runtime {
-        &self.runtime
     }
 
     /// Sends these bytes, and reads until the server closes. Half a request ends with our half.

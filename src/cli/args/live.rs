@@ -176,6 +176,12 @@ pub struct StatusArgs {
     /// Only these stacks [default: all].
     #[arg(value_name = "STACK")]
     pub stacks: Vec<String>,
+    /// Ask the daemon at this URL in place of the hosts.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["directory", "repo", "env", "rev"])]
+    pub server: Option<String>,
+    /// Read the daemon's token from this file [default: the variable GITDEPLOY_TOKEN].
+    #[arg(long, value_name = "FILE", requires = "server")]
+    pub token_file: Option<PathBuf>,
     /// The form of the table.
     #[arg(long, value_enum, default_value_t = TableFormat::Text)]
     pub format: TableFormat,

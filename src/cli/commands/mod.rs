@@ -11,6 +11,7 @@ mod init;
 mod locks;
 mod logs;
 mod man;
+mod orders;
 mod plan;
 mod render;
 mod review;
@@ -44,6 +45,10 @@ pub(super) fn run(cli: &Cli, world: &World, screen: &Screen) -> Result<Exit, Fai
         Command::Review(args) => review::run(&run, args),
         Command::Snapshot(args) => snapshot::run(&run, args),
         Command::Status(args) => status::run(&run, args),
+        Command::Approve(args) => orders::approve(&run, args),
+        Command::Pause(args) => orders::pause(&run, args),
+        Command::Resume(args) => orders::resume(&run, args),
+        Command::Retry(args) => orders::retry(&run, args),
         Command::Logs(args) => logs::run(&run, args),
         Command::Exec(args) => exec::run(&run, args),
         Command::Rollback(args) => rollback::run(&run, args),

@@ -2,14 +2,18 @@
 
 use super::Run;
 use super::plan::choice;
-use crate::cli::args::{Inputs, StatusArgs, TableFormat};
+use crate::cli::args::{Daemon, Inputs, StatusArgs, TableFormat};
 use crate::cli::live::{Session, Source, block_on};
+use crate::cli::remote::Remote;
 use crate::cli::{Exit, Failure};
 use crate::planner::Scope;
 use crate::ui;
 use crate::ui::status::Status;
 
 pub(super) fn run(run: &Run<'_>, args: &StatusArgs) -> Result<Exit, Failure> {
+    if args.server.is_some() {
+        return remote(run, args);
+    }
     let inputs = Inputs { env_files: Vec::new(), profiles: Vec::new() };
     let session = Session::open(run, Source::Options, choice(run, &inputs))?;
     let wish = session.wish()?;
@@ -34,4 +38,18 @@ pub(super) fn run(run: &Run<'_>, args: &StatusArgs) -> Result<Exit, Failure> {
     };
     run.screen.result(&page)?;
     Ok(if is_blind { Exit::Unreachable } else { Exit::Done })
+}
+
+/// What a daemon knows.
+fn remote(run: &Run<'_>, args: &StatusArgs) -> Result<Exit, Failure> {
+    let daemon = Daemon { server: args.server.clone(), token_file: args.token_file.clone() };
+    let picture = Remote::new(run, &daemon)?.get(&["picture"])?;
+    let page = match args.format {
+        TableFormat::Text if !run.screen.wants_events() => {
+            ui::status::daemon_text(&picture, &args.stacks, run.screen.color())
+        }
+        TableFormat::Text | TableFormat::Json => format!("{picture:#}\n"),
+    };
+    run.screen.result(&page)?;
+    Ok(Exit::Done)
 }

@@ -1,5 +1,6 @@
 //! What is on the hosts now: every replica and what has drifted; and who holds which lease.
 
+mod daemon;
 mod json;
 mod locks;
 mod text;
@@ -16,6 +17,7 @@ use crate::model::{
     ResourceKind, Status as ContainerStatus,
 };
 
+pub use daemon::daemon_text;
 pub use json::json;
 pub use locks::{LockLine, locks_json, locks_text};
 pub use text::text;
