@@ -88,7 +88,7 @@ impl Screen {
         let (failed, annotations) = self.reports.write(command, exit);
         failed.iter().for_each(|line| self.line(&printable(line)));
         for annotation in annotations {
-            self.raw(&annotation);
+            Self::raw(&annotation);
         }
     }
 
@@ -331,13 +331,13 @@ impl Screen {
 
     fn line(&self, text: &str) {
         match self.reports.is_actions {
-            true => self.raw(&ui::report::neutral(text)),
-            false => self.raw(text),
+            true => Self::raw(&ui::report::neutral(text)),
+            false => Self::raw(text),
         }
     }
 
-    #[expect(clippy::unused_self, reason = "it is this screen's line")]
-    fn raw(&self, text: &str) {
+    /// A line as it is.
+    fn raw(text: &str) {
         let mut err = io::stderr().lock();
         // Nobody is left to tell when standard error is gone.
         drop(err.write_all(format!("{}\n", text.strip_suffix('\n').unwrap_or(text)).as_bytes()));

@@ -88,6 +88,8 @@ pub struct Forge {
     token: ForgeToken,
     client: reqwest::Client,
     patience: Patience,
+    /// GitLab's pipeline that statuses belong to; without it, it makes one of its own for them.
+    pipeline: Option<u64>,
 }
 
 impl Forge {
@@ -118,13 +120,20 @@ impl Forge {
             .build()
             .map_err(|error| bad(&crate::diag::words(&error)))?;
         let repository = repository.to_owned();
-        Ok(Self { kind, api, repository, token, client, patience: Patience::default() })
+        let patience = Patience::default();
+        Ok(Self { kind, api, repository, token, client, patience, pipeline: None })
     }
 
     /// The same with other limits of time.
     #[must_use]
     pub fn with_patience(self, patience: Patience) -> Self {
         Self { patience, ..self }
+    }
+
+    /// The same for statuses of a pipeline that GitLab runs already.
+    #[must_use]
+    pub fn with_pipeline(self, pipeline: Option<u64>) -> Self {
+        Self { pipeline, ..self }
     }
 
     /// Where the repository's own things are in the API.

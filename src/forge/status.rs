@@ -54,6 +54,9 @@ impl Forge {
         if let (Some(url), Some(body)) = (url, body.as_object_mut()) {
             body.insert("target_url".to_owned(), url.into());
         }
+        if let (Some(pipeline), Some(body)) = (self.pipeline, body.as_object_mut()) {
+            body.insert("pipeline_id".to_owned(), pipeline.into());
+        }
         let path = format!("{}/statuses/{commit}", self.repository_path());
         self.ask(&Question::send("set the status", Method::POST, path, body)).await?;
         Ok(true)

@@ -23,6 +23,8 @@ pub struct Surroundings {
     pub head: Option<String>,
     /// Where people see the job.
     pub url: Option<String>,
+    /// The pipeline that runs for the head, on GitLab.
+    pub pipeline: Option<u64>,
     /// The login, when there is one.
     pub token: Option<ForgeToken>,
 }
@@ -81,6 +83,7 @@ fn actions(
         number: number.and_then(Value::as_u64),
         base: text("/pull_request/base/sha"),
         head: text("/pull_request/head/sha"),
+        pipeline: None,
         token: names.iter().find_map(|name| ForgeToken::new(&get(name)?)),
         repository,
     }
@@ -89,14 +92,18 @@ fn actions(
 fn gitlab(get: &dyn Fn(&str) -> Option<String>) -> Surroundings {
     // A job's own token cannot write comments, so it is not even tried.
     let names = [TOKEN, "GITLAB_TOKEN"];
+    let number = |name: &str| get(name)?.parse::<u64>().ok();
+    // In a pipeline of merged results, the job's own commit is one that nobody pushed, and the
+    // pipeline is not that of the head.
+    let source = get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA");
     Surroundings {
         kind: ForgeKind::Gitlab,
         api: get("CI_API_V4_URL"),
         repository: get("CI_MERGE_REQUEST_PROJECT_ID").or_else(|| get("CI_PROJECT_ID")),
-        number: get("CI_MERGE_REQUEST_IID").and_then(|number| number.parse().ok()),
+        number: number("CI_MERGE_REQUEST_IID"),
         base: get("CI_MERGE_REQUEST_DIFF_BASE_SHA"),
-        // In a pipeline of merged results, the job's own commit is one that nobody pushed.
-        head: get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA").or_else(|| get("CI_COMMIT_SHA")),
+        pipeline: number("CI_PIPELINE_ID").filter(|_| source.is_none()),
+        head: source.or_else(|| get("CI_COMMIT_SHA")),
         url: get("CI_JOB_URL"),
         token: names.iter().find_map(|name| ForgeToken::new(&get(name)?)),
     }
@@ -153,9 +160,11 @@ mod tests {
             ("CI_MERGE_REQUEST_IID", "3"),
             ("CI_MERGE_REQUEST_DIFF_BASE_SHA", "aa"),
             ("CI_COMMIT_SHA", "bb"),
+            ("CI_PIPELINE_ID", "99"),
             ("CI_JOB_TOKEN", "cannot write"),
         ];
         let found = of(&variables, None).expect("a job");
+        assert_eq!(found.pipeline, Some(99));
         assert_eq!((found.repository.as_deref(), found.number), (Some("42"), Some(3)));
         assert_eq!((found.base.as_deref(), found.head.as_deref()), (Some("aa"), Some("bb")));
         assert_eq!(found.token, None);

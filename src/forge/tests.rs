@@ -337,6 +337,15 @@ async fn a_pipeline_that_is_busy_is_asked_again() {
     assert_eq!(status(&server, ForgeKind::Gitlab).await, Ok(true));
 }
 
+#[tokio::test]
+async fn a_status_goes_into_the_pipeline_that_runs() {
+    let server = Local::serving(vec![ok("[]"), ok("{}")]).await;
+    let forge = server.forge(ForgeKind::Gitlab).with_pipeline(Some(99));
+    let set = forge.set_status("c0ffee", "gitdeploy", StatusState::Pending, "", None).await;
+    assert_eq!(set, Ok(true));
+    assert!(server.requests()[1].contains(r#""pipeline_id":99"#));
+}
+
 #[test]
 fn names_that_mean_something_in_a_url_are_refused() {
     let token = || ForgeToken::new("t").expect("a token");

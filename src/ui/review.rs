@@ -63,10 +63,9 @@ struct Part {
     text: String,
 }
 
-/// The whole review in at most `limit` bytes, `before` its first lines.
-pub fn markdown(review: &Review<'_>, before: &str, limit: usize) -> String {
-    let mut top = before.to_owned();
-    top.push_str(&head(review));
+/// The whole review in at most `limit` bytes.
+pub fn markdown(review: &Review<'_>, limit: usize) -> String {
+    let mut top = head(review);
     let end = format!("{}\n{}", verdict(review), foot(review));
     let room = limit.saturating_sub(top.len() + end.len());
     top.push_str(&table(rows(review), room));
@@ -411,7 +410,7 @@ mod tests {
     #[test]
     fn the_verdict_comes_first_and_says_what_is_down_and_why() {
         let plan = usual();
-        let page = markdown(&review(&plan), "", usize::MAX);
+        let page = markdown(&review(&plan), usize::MAX);
         let end = page.find("<details>").expect("details");
         insta::assert_snapshot!(&page[..end], @r"
         ### gitdeploy review: `acme/production`
@@ -442,7 +441,7 @@ mod tests {
     #[test]
     fn removals_are_never_folded() {
         let plan = destroyed();
-        let page = markdown(&review(&plan), "", usize::MAX);
+        let page = markdown(&review(&plan), usize::MAX);
         let open = &page[..page.find("<details>").unwrap_or(page.len())];
         for change in plan.stacks.values().flat_map(|stack| &stack.changes) {
             assert!(open.contains(&format!("- {}", plan::name(change))), "{open}");
@@ -453,12 +452,11 @@ mod tests {
     fn a_review_fits_into_what_a_forge_takes_and_keeps_verdict_and_removals() {
         let plan = large();
         let review = review(&plan);
-        let whole = markdown(&review, "", usize::MAX).len();
+        let whole = markdown(&review, usize::MAX).len();
         assert!(whole > 100_000, "{whole}");
         for limit in [2_000, 10_000, 65_536] {
-            let page = markdown(&review, "<!-- marker -->\n", limit);
+            let page = markdown(&review, limit);
             assert!(page.len() <= limit, "{} of {limit}", page.len());
-            assert!(page.starts_with("<!-- marker -->\n"), "{limit}");
             assert!(page.contains("**Plan: "), "{limit}");
             assert!(page.contains("`volume data` goes with all its data"), "{limit}");
             assert_eq!(page.matches("<details>").count(), page.matches("</details>").count());
@@ -474,7 +472,7 @@ mod tests {
         review.notes = vec!["<b>@team\n# x [a](https://x) `y` ![z](q)".into()];
         review.stale = Some("<i>".into());
         review.errors = vec!["a`b|c\n\n- d".into()];
-        let page = markdown(&review, "", usize::MAX);
+        let page = markdown(&review, usize::MAX);
         let head = page;
         assert!(!head.contains("\n# "), "{head}");
         for tag in ["<b>", "<i>", "[a](", "![z]"] {
@@ -489,7 +487,7 @@ mod tests {
         let plan = usual();
         let linked = |url: &str| {
             let review = Review { url: Some(url.into()), ..review(&plan) };
-            markdown(&review, "", usize::MAX).contains("[The job](")
+            markdown(&review, usize::MAX).contains("[The job](")
         };
         assert!(linked("https://ci.example.com/jobs/1?x=y#z"));
         for url in ["javascript:alert(1)", "http://ci/", "https://x/) [a](b", "https://x/\n"] {
@@ -502,7 +500,7 @@ mod tests {
         let plan = usual();
         let mut review = Review { plan: None, ..review(&plan) };
         review.errors = (0..30).map(|n| format!("error {n}")).collect();
-        let page = markdown(&review, "", usize::MAX);
+        let page = markdown(&review, usize::MAX);
         assert!(page.contains("**Cannot be deployed: 30 errors.**"), "{page}");
         assert!(page.contains("- and 10 more"), "{page}");
     }

@@ -479,3 +479,17 @@ fn the_example_for_forgejo_reviews() {
     assert_eq!(run.code, 0, "{}", run.stderr);
     assert!(forge.comment().expect("a comment").contains("`shop`"));
 }
+
+#[test]
+fn a_marker_is_found_again_whatever_is_hidden() {
+    let repo = Repo::new();
+    let settings = "project: acme\npass_env: [DB_PASSWORD]\n";
+    let base = repo.commit(&[("gitdeploy.yaml", settings), ("stacks/shop/compose.yaml", COMPOSE)]);
+    let forge = Forge::at(&base, None);
+    let mut job = job(&repo, &forge.url, &base, &base);
+    job.push(("DB_PASSWORD".to_owned(), "acme".to_owned()));
+    assert_eq!(reviewed(&repo, &job, &[]).code, 0);
+    let comment = forge.comment().expect("a comment");
+    assert!(comment.starts_with("<!-- gitdeploy-review:acme/default -->\n"), "{comment}");
+    assert!(comment.contains("`***/default`"), "{comment}");
+}

@@ -5,9 +5,10 @@
 //! (a command), `|` (a line of the file that the command writes); below it two spaces (standard
 //! output), `!` (standard error), `?` (an exit code other than 0).
 //!
-//! Commands beside `gitdeploy`: `use FOLDER` takes a repository of `fixtures/scripts/` and commits
-//! it, `write FILE`, `remove FILE`, `replace FILE OLD NEW`, `commit MESSAGE`; `cat FILE`; and
-//! `world …`, which does something to the hosts by hand (see `scripts/hands.rs`).
+//! Commands beside `gitdeploy`, which may have variables before it (`NAME=VALUE gitdeploy …`):
+//! `use FOLDER` takes a repository of `fixtures/scripts/` and commits it, `write FILE`, `remove
+//! FILE`, `replace FILE OLD NEW`, `commit MESSAGE`; `cat FILE`; and `world …`, which does something
+//! to the hosts by hand (see `scripts/hands.rs`).
 #![cfg(debug_assertions)]
 
 mod hands;
@@ -28,6 +29,8 @@ struct Session {
     repo: Repo,
     /// What goes wrong in the next call.
     faults: String,
+    /// Variables of the next call.
+    variables: Vec<(String, String)>,
 }
 
 /// What a command said.
@@ -90,7 +93,7 @@ fn tried(files: &[PathBuf], is_update: bool) -> Vec<String> {
 
 /// The session as it goes now.
 fn played(written: &str) -> String {
-    let mut session = Session { repo: Repo::new(), faults: String::new() };
+    let mut session = Session { repo: Repo::new(), faults: String::new(), variables: Vec::new() };
     fs::write(session.world(), "").expect("a world");
     let mut page = String::new();
     let mut lines = written.lines().peekable();
@@ -139,7 +142,9 @@ impl Session {
     fn command(&mut self, line: &str, file: &str) -> Said {
         let words = words(line);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        match words.as_slice() {
+        let given = words.iter().map_while(|word| word.split_once('='));
+        self.variables = given.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        match &words[self.variables.len()..] {
             ["gitdeploy", arguments @ .., ">/dev/null"] => {
                 return Said { stdout: String::new(), ..self.gitdeploy(arguments) };
             }
@@ -194,6 +199,8 @@ impl Session {
             ("USER", "ann"),
             ("HOSTNAME", "desk"),
         ];
+        let own = self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let variables: Vec<(&str, &str)> = variables.into_iter().chain(own).collect();
         let run = run_in(&self.repo.path(), arguments, &variables, "");
         let folder = self.repo.path();
         let folder = folder.to_str().expect("text");
@@ -229,7 +236,7 @@ fn words(line: &str) -> Vec<String> {
 
 #[test]
 fn a_command_says_that_its_world_is_simulated() {
-    let mut session = Session { repo: Repo::new(), faults: String::new() };
+    let mut session = Session { repo: Repo::new(), faults: String::new(), variables: Vec::new() };
     fs::write(session.world(), "").expect("a world");
     session.command("use shop", "");
     let variables = [("GITDEPLOY_SIMULATED_WORLD", "../world.json")];

@@ -29,8 +29,8 @@ const NO_LIMIT: usize = usize::MAX;
 /// What a CI takes of a summary, with room for more than one.
 const SUMMARY_MAX: usize = 300_000;
 
-/// A value shorter than this is no secret that could be told from a word.
-const SECRET_MIN: usize = 3;
+/// A value shorter than this is no secret that could be told from a part of a word.
+const SECRET_MIN: usize = 4;
 
 /// What came of base and head, owned.
 #[derive(Default)]
@@ -87,17 +87,20 @@ pub(super) fn run(run: &Run<'_>, args: &ReviewArgs) -> Result<Exit, Failure> {
             ui::review::text(&review, style)
         }
         PlanFormat::Text | PlanFormat::Json => format!("{:#}\n", ui::review::json(&review)),
-        PlanFormat::Markdown => ui::review::markdown(&review, "", NO_LIMIT),
+        PlanFormat::Markdown => ui::review::markdown(&review, NO_LIMIT),
     };
     let value = || {
         let json = ui::review::json(&review).to_string();
         serde_json::from_str(&hide(json)).unwrap_or_default()
     };
     run.screen.result_as(&hide(page), value)?;
+    for error in &review.errors {
+        run.screen.reports().failure(error, None);
+    }
     if let Some(plan) = review.plan {
         super::plan::report(run, &session.snapshot, plan);
     }
-    run.screen.reports().summary(&hide(ui::review::markdown(&review, "", SUMMARY_MAX)));
+    run.screen.reports().summary(&hide(ui::review::markdown(&review, SUMMARY_MAX)));
     if let Some(head) = hash(commit.as_ref()) {
         let reviewed = post::Reviewed { head, base: hash(base_tree.commit()).unwrap_or_default() };
         post.send(run, &mut review, &reviewed, &hide);

@@ -142,7 +142,9 @@ impl Post {
             ));
         }
         let before = format!("{marker}\n{}\n", about(&reviewed.head));
-        let body = hide(markdown(review, &before, target.kind.comment_max()));
+        // The marker must stay as it is to be found again.
+        let room = target.kind.comment_max().saturating_sub(before.len());
+        let body = format!("{before}{}", hide(markdown(review, room)));
         Ok(match target.forge.upsert(number, &marker, &body).await? {
             crate::forge::Posted::Created => "commented on pull request",
             crate::forge::Posted::Edited => "brought up to date the comment on pull request",
