@@ -6,6 +6,7 @@
 mod args;
 mod commands;
 mod failure;
+mod front;
 mod live;
 mod picture;
 mod reference;

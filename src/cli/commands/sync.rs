@@ -13,17 +13,22 @@ use super::Run;
 use super::apply::holder;
 use crate::adapters::System;
 use crate::cli::args::SyncArgs;
+use crate::cli::front::Front;
 use crate::cli::{Exit, Failure, World, repository, screen, stage, wire};
 use crate::daemon::{self, Command, Reading, Setup, hub};
 use crate::diag::Sources;
 use crate::exec::Stop;
 use crate::files::{Disk, Report};
 use crate::model::Name;
+use crate::server::{Supervisor, Word};
 use crate::settings::load_daemon;
 use crate::sync::{Notice, NoticeKind, Picture, RoundEnd, Rules, Source};
 
 /// What the one source is called when its repository's name makes no name.
 const USUAL_NAME: &str = "default";
+
+/// How often nobody is told that the loop goes round.
+const NO_PULSE: Duration = Duration::from_secs(3600);
 
 /// How long what is blocking may go on after the end: a fetch from a host that is silent.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -40,23 +45,38 @@ pub(super) fn run(run: &Run<'_>, args: &SyncArgs) -> Result<Exit, Failure> {
     let (commands, taken) = mpsc::channel(4);
     let local = LocalSet::new();
     let work = local.run_until(async {
-        let listening = tokio::task::spawn_local(signals(commands.clone()));
+        // One pass is over before anybody could ask.
+        let mut front = match args.once {
+            true => None,
+            false => {
+                let clock = Arc::clone(&setup.clock);
+                Some(Front::open(&setup.rules, &hub, clock, run.world).await?)
+            }
+        };
+        let supervisor =
+            front.as_ref().map(|front| Arc::clone(&front.supervisor)).unwrap_or_default();
+        let listening =
+            tokio::task::spawn_local(signals(commands.clone(), Arc::clone(&supervisor)));
         let mut notices = hub.notices.resubscribe();
         let working = daemon::run(setup, host, taken);
         tokio::pin!(working);
+        supervisor.say(&Word::Ready);
         let ended = tokio::select! {
             biased;
             ended = &mut working => ended,
-            () = print(run, args, &mut notices, &commands) => working.await,
+            () = print(run, args, &mut notices, &commands, &mut front) => working.await,
         };
         while let Ok(notice) = notices.try_recv() {
             tell(run, &notice);
         }
         listening.abort();
-        ended
+        if let Some(front) = front {
+            front.close().await;
+        }
+        Ok::<_, Failure>(ended)
     });
     let ended = match stage::current() {
-        Some(stage) => stage.block_on(work)?,
+        Some(stage) => stage.block_on(work)??,
         None => {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)
@@ -65,7 +85,7 @@ pub(super) fn run(run: &Run<'_>, args: &SyncArgs) -> Result<Exit, Failure> {
                 .map_err(|error| Failure::because("could not start", &error))?;
             let ended = runtime.block_on(work);
             runtime.shutdown_timeout(LAST_WORDS);
-            ended
+            ended?
         }
     };
     Ok(match (args.once, ended.has_unsigned) {
@@ -123,7 +143,7 @@ fn reading(run: &Run<'_>) -> Result<Reading, Failure> {
 }
 
 /// The first signal lets running steps end, the second gives up waiting for them.
-async fn signals(commands: mpsc::Sender<Command>) {
+async fn signals(commands: mpsc::Sender<Command>, supervisor: Arc<Supervisor>) {
     let streams = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
     // Without them the signals simply end the program, as anywhere else.
     let (Ok(mut interrupt), Ok(mut terminate)) = streams else { return };
@@ -133,9 +153,19 @@ async fn signals(commands: mpsc::Sender<Command>) {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
+        supervisor.say(&Word::Stopping);
         // A daemon that has ended already needs no order.
         drop(commands.send(Command::Stop(order)).await);
     }
+}
+
+/// The rules as they are now, with their secrets taken over.
+fn reloaded(run: &Run<'_>, args: &SyncArgs, front: Option<&mut Front>) -> Result<Rules, Failure> {
+    let rules = rules(run, args)?;
+    if let Some(front) = front {
+        front.reload(&rules, run.world)?;
+    }
+    Ok(rules)
 }
 
 /// Prints what happens, a line each, and reads the rules again at `SIGHUP`. It never ends before the
@@ -145,8 +175,12 @@ async fn print(
     args: &SyncArgs,
     notices: &mut broadcast::Receiver<Notice>,
     commands: &mpsc::Sender<Command>,
+    front: &mut Option<Front>,
 ) {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    let supervisor = front.as_ref().map(|front| Arc::clone(&front.supervisor)).unwrap_or_default();
+    // On the thread of the loop: where that stands still, so does this.
+    let mut pulse = tokio::time::interval(supervisor.pulse().unwrap_or(NO_PULSE));
     loop {
         tokio::select! {
             biased;
@@ -157,13 +191,18 @@ async fn print(
                 }
                 Err(RecvError::Closed) => return,
             },
-            _ = hangup.recv() => match rules(run, args) {
-                Ok(rules) => drop(commands.send(Command::Reload(Box::new(rules))).await),
-                Err(failure) => {
-                    run.screen.failure(&failure);
-                    run.screen.note("the rules are as they were before");
+            _ = hangup.recv() => {
+                supervisor.say(&Word::Reloading);
+                match reloaded(run, args, front.as_mut()) {
+                    Ok(rules) => drop(commands.send(Command::Reload(Box::new(rules))).await),
+                    Err(failure) => {
+                        run.screen.failure(&failure);
+                        run.screen.note("the rules are as they were before");
+                    }
                 }
+                supervisor.say(&Word::Ready);
             },
+            _ = pulse.tick() => drop(supervisor.say(&Word::Alive)),
         }
     }
 }
