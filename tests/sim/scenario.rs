@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use gitdeploy::model::{
-    CommitId, Endpoint, Identity, Name, Owner, ProxyPlace, ServiceName, SpecHash, Status,
+    CommitId, Drained, Endpoint, Identity, Name, Owner, ProxyPlace, ServiceName, SpecHash, Status,
 };
 use gitdeploy::pipeline::Wish;
 use gitdeploy::settings::{Address, Inventory};
@@ -223,8 +223,23 @@ fn spread() -> Vec<Scenario> {
             vec![("blog", blog("app:1"))],
         ),
     ];
+    let host_by_host = |image: &str| {
+        web(image, 4, edge, "")
+            .replace("      drain:", "      rollout: {strategy: host-by-host}\n      drain:")
+    };
+    let placed = [
+        Scenario::new(
+            "three hosts, host by host",
+            shop(host_by_host("app:1")),
+            shop(host_by_host("app:2")),
+        ),
+        Scenario::damaged("three hosts, one drained", shop(web("app:1", 3, edge, "")), |world| {
+            let mark = Drained { by: "ann".into(), is_forced: false };
+            world.with_host(&name("b").into(), |host| host.drained = Some(mark));
+        }),
+    ];
     let all = all.into_iter().map(|(name, before, after)| Scenario::new(name, before, after));
-    all.map(|scenario| scenario.on(THREE_HOSTS)).collect()
+    all.chain(placed).map(|scenario| scenario.on(THREE_HOSTS)).collect()
 }
 
 /// The release is served first, and something after it does not work.
