@@ -3,22 +3,21 @@
 //! The newest commit is what it is brought to; drift is healed towards the last commit that was
 //! brought about whole, which is another one while the newest may not begin or has failed.
 
+mod ending;
+pub(super) mod limits;
+
 use std::collections::VecDeque;
+
+use limits::{Failed, heals_at, is_ignored};
 
 use super::{HISTORY, Turn};
 use crate::model::{CommitId, Millis, Name, PlanId, StackName};
 use crate::sync::wake::{Begin, Difference};
 use crate::sync::window::{Gate, gate};
 use crate::sync::{
-    Budget, Decision, Finding, Mode, NoticeKind, PlanView, Progress, Retry, Round, RoundEnd, Seen,
-    StackRules, Target, Trigger, Waiting, WindowKind,
+    Decision, Finding, Mode, NoticeKind, PlanView, Progress, Round, RoundEnd, Seen, StackRules,
+    Target, Trigger, Waiting, WindowKind,
 };
-
-/// How long a stack is left alone that another run holds.
-const HELD: Millis = 2_000;
-
-/// The pause after the first of several healings in a row; each later one is twice as long.
-const HEAL_PAUSE: Millis = 1_000;
 
 /// Healings that are remembered: as many as a budget can allow.
 pub(crate) const HEALS: usize = 100;
@@ -65,19 +64,6 @@ pub(super) struct StackState {
     is_queued: bool,
     needs_look: bool,
     pub(super) history: VecDeque<Round>,
-}
-
-/// A round that did not do what it should.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Failed {
-    version: Option<u64>,
-    commit: CommitId,
-    attempts: u32,
-    /// How it ended.
-    end: RoundEnd,
-    /// When it is tried again; `None`: when something changes.
-    until: Option<Millis>,
-    message: String,
 }
 
 /// What there is to do.
@@ -503,62 +489,6 @@ impl StackState {
         None
     }
 
-    /// Takes in how the round ended. `looks` is the number of the last look that began.
-    pub(super) fn ended(
-        &mut self,
-        now: Millis,
-        looks: u64,
-        end: RoundEnd,
-        message: String,
-        rules: &StackRules,
-    ) -> Option<NoticeKind> {
-        let mut round = self.running.take()?;
-        let version = self.running_version.take().flatten();
-        let is_heal = self.running_is_heal;
-        self.fresh_from = looks;
-        self.is_stale = true;
-        (round.ended, round.end) = (Some(now), Some(end));
-        round.message.clone_from(&message);
-        let notice = NoticeKind::Ended {
-            round: round.number,
-            commit: round.commit.clone(),
-            end,
-            message: message.clone(),
-        };
-        let before = if is_heal { self.heal_failed.take() } else { self.failed.take() };
-        let attempts = before.filter(|it| it.version == version).map_or(0, |it| it.attempts);
-        let failed = failed(end, attempts, rules.retry, now, || Failed {
-            version,
-            commit: round.commit.clone(),
-            attempts,
-            end,
-            until: None,
-            message,
-        });
-        *(if is_heal { &mut self.heal_failed } else { &mut self.failed }) = failed;
-        if end == RoundEnd::Synced && self.running_is_head {
-            self.synced_version = Some(version);
-            self.synced = Some(round.commit.clone());
-            self.synced_at = Some(now);
-        }
-        self.remember(round);
-        (end != RoundEnd::Locked).then_some(notice)
-    }
-
-    fn remember(&mut self, round: Round) {
-        if let Some(last) = self.history.front_mut() {
-            last.steps = Vec::new();
-        }
-        // A lease that somebody holds is asked for every few seconds; the list would be full of it.
-        let is_again = round.end == Some(RoundEnd::Locked)
-            && self.history.front().is_some_and(|last| last.end == Some(RoundEnd::Locked));
-        if is_again {
-            self.history.pop_front();
-        }
-        self.history.push_front(round);
-        self.history.truncate(HISTORY);
-    }
-
     /// Whether a round would begin if fewer others ran.
     pub(super) fn is_queued(&self) -> bool {
         self.is_queued
@@ -622,94 +552,10 @@ struct Start {
     max_deletes: Option<usize>,
 }
 
-impl Failed {
-    fn waits(&self, now: Millis) -> Result<(), Waiting> {
-        match self.until {
-            Some(until) if until <= now => Ok(()),
-            Some(until) => Err(Waiting {
-                reason: format!("{}; it is tried again", headline(&self.message)),
-                until: Some(until),
-            }),
-            None => Err(Waiting {
-                reason: format!(
-                    "{} failed: {}; it is tried again when something changes",
-                    self.commit.short(),
-                    headline(&self.message)
-                ),
-                until: None,
-            }),
-        }
-    }
-}
-
 impl Waiting {
     /// Whether people want to know: a pause until the next attempt, they have been told of with the
     /// attempt.
     fn is_told(&self) -> bool {
         !self.reason.contains("tried again")
     }
-}
-
-/// The first line of what a container or a proxy may have said at length.
-fn headline(message: &str) -> &str {
-    message.lines().next().unwrap_or_default().trim_end_matches([':', ' '])
-}
-
-/// What an end leaves to be tried again, and when.
-fn failed(
-    end: RoundEnd,
-    before: u32,
-    retry: Retry,
-    now: Millis,
-    record: impl FnOnce() -> Failed,
-) -> Option<Failed> {
-    let (attempts, until) = match end {
-        RoundEnd::Synced | RoundEnd::Interrupted => return None,
-        RoundEnd::Locked => (before, Some(now + HELD)),
-        RoundEnd::RolledBack => (before + 1, None),
-        RoundEnd::Failed | RoundEnd::Partly | RoundEnd::Refused => {
-            let until = (before < retry.limit).then(|| now + pause(retry, before));
-            (before + 1, until)
-        }
-    };
-    Some(Failed { attempts, until, ..record() })
-}
-
-/// The pause after so many attempts that failed before this one.
-pub(super) fn pause(retry: Retry, before: u32) -> Millis {
-    let pause = retry.pause.saturating_mul(1_u32.checked_shl(before).unwrap_or(u32::MAX));
-    u64::try_from(pause.min(retry.max).as_millis()).unwrap_or(Millis::MAX / 2)
-}
-
-/// When the next healing may begin: at once, a while after the last one, or when the budget has
-/// room again.
-pub(super) fn heals_at(heals: &VecDeque<Millis>, budget: Budget, now: Millis) -> Millis {
-    let within = u64::try_from(budget.within.as_millis()).unwrap_or(Millis::MAX / 2);
-    if budget.rounds == 0 {
-        return Millis::MAX;
-    }
-    let recent: Vec<Millis> = heals.iter().copied().filter(|at| at + within > now).collect();
-    let most = usize::try_from(budget.rounds).unwrap_or(usize::MAX);
-    if recent.len() >= most {
-        let leaves = recent.get(recent.len() - most).copied().unwrap_or(now);
-        return leaves + within;
-    }
-    match recent.last() {
-        None => now,
-        Some(last) => last + (HEAL_PAUSE << (recent.len() - 1).min(20)),
-    }
-}
-
-/// Whether a line of drift is one that is left alone: `web.image` by `web.image`, `web.*`, `web`.
-pub(super) fn is_ignored(what: &str, patterns: &[String]) -> bool {
-    let path = what.split([' ', ':']).next().unwrap_or(what);
-    patterns.iter().any(|pattern| is_match(pattern, path))
-}
-
-/// Part by part; a star stands for one part, and what lies below a pattern is meant too.
-fn is_match(pattern: &str, path: &str) -> bool {
-    let mut parts = path.split('.');
-    pattern
-        .split('.')
-        .all(|wanted| parts.next().is_some_and(|part| wanted == "*" || wanted == part))
 }

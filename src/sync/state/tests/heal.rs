@@ -151,7 +151,7 @@ fn a_new_commit_is_deployed_whatever_drift_is_left_alone() {
 
 #[test]
 fn patterns_mean_whole_parts() {
-    use crate::sync::state::stack::is_ignored;
+    use crate::sync::state::stack::limits::is_ignored;
     for (pattern, what, is_meant) in [
         ("web.image", "web.image", true),
         ("web.image", "web.image_digest", false),
