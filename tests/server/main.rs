@@ -8,3 +8,4 @@ mod commands;
 mod fleet;
 mod hooks;
 mod rig;
+mod service;
