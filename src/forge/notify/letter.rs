@@ -8,7 +8,7 @@ use crate::diag::printable_name;
 use crate::model::{CommitId, Millis, Name, StackName};
 use crate::sync::{Notice, NoticeKind, RoundEnd};
 
-/// Letters that are remembered. The oldest commits are forgotten first, by their numbers.
+/// Letters that are remembered. Beyond that the first by name are forgotten, and may be told again.
 const TOLD_MAX: usize = 20_000;
 
 /// The longest text of a letter, in characters.
@@ -264,7 +264,7 @@ mod tests {
     fn what_is_remembered_is_bounded() {
         let mut told = Told::default();
         for n in 0..TOLD_MAX + 100 {
-            assert!(told.letter(&ended(&format!("{n:08}"), RoundEnd::Synced)).is_some());
+            assert!(told.letter(&ended(&format!("{n:08}"), RoundEnd::Failed)).is_some());
         }
         assert!(told.told.len() <= TOLD_MAX);
     }
