@@ -87,7 +87,7 @@ pub(super) async fn stacks(State(front): State<Arc<Front>>) -> Answer {
             "waiting": view.waiting,
             "drift": view.drift,
             "plan": view.plan.as_ref().map(|plan| json!({"id": plan.id, "summary": plan.summary})),
-            "running": view.running.as_ref().map(|round| round_in_words(round)),
+            "running": view.running.as_ref().map(round_in_words),
         }));
     }
     Ok(found(&json!({ "stacks": list })))

@@ -74,7 +74,7 @@ fn hosts(page: &mut Page, picture: &Picture) {
 }
 
 fn stacks(page: &mut Page, picture: &Picture) {
-    let each = |page: &mut Page, write: &dyn Fn(&mut Page, &[(&str, &str)], &StackView)| {
+    let each = |page: &mut Page, write: &Write<'_>| {
         for (source, view) in &picture.sources {
             for (stack, view) in &view.stacks {
                 let labels = [("source", source.as_str()), ("stack", stack.as_str())];
@@ -172,6 +172,9 @@ fn counted(page: &mut Page, counts: &Counts) {
     page.family("gitdeploy_notices_missed_total", "counter", help);
     page.line("", &[], counts.missed);
 }
+
+/// Writes the lines of one stack, with the labels that it has anyway.
+type Write<'a> = dyn Fn(&mut Page, &[(&str, &str)], &StackView) + 'a;
 
 /// Milliseconds, written as seconds.
 struct Seconds(Millis);

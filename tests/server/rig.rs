@@ -160,12 +160,12 @@ impl Answer {
 pub(crate) fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let mut text = format!("{method} {path} HTTP/1.1\r\nHost: deploy.example.com\r\n");
     for (name, value) in headers {
-        text += &format!("{name}: {value}\r\n");
+        text = format!("{text}{name}: {value}\r\n");
     }
     if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("transfer-encoding"))
         && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length"))
     {
-        text += &format!("Content-Length: {}\r\n", body.len());
+        text = format!("{text}Content-Length: {}\r\n", body.len());
     }
     text += "Connection: close\r\n\r\n";
     [text.as_bytes(), body].concat()

@@ -30,7 +30,7 @@ pub(super) fn slack(letter: &Letter) -> Written {
     };
     let mut text = format!("{sign} *{}*", escaped(&letter.title));
     if !letter.text.is_empty() {
-        text += &format!("\n```{}```", escaped(&letter.text));
+        text = format!("{text}\n```{}```", escaped(&letter.text));
     }
     Written { kind: "application/json", text: json!({ "text": text }).to_string() }
 }

@@ -69,10 +69,10 @@ impl Mail {
         }
         let mut text = format!("{}.\n", letter.title);
         if !letter.text.is_empty() {
-            text += &format!("\n{}\n", letter.text);
+            text = format!("{text}\n{}\n", letter.text);
         }
         if let Some(commit) = &letter.commit {
-            text += &format!("\nCommit: {commit}\n");
+            text = format!("{text}\nCommit: {commit}\n");
         }
         let message = builder
             .body(text)

@@ -48,7 +48,7 @@ impl Post {
             .connect_timeout(Duration::from_secs(10))
             .dns_resolver(Arc::new(Careful))
             .build()
-            .map_err(|error| cause(error))?;
+            .map_err(cause)?;
         Ok(Self { client, url, body })
     }
 

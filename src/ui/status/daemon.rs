@@ -42,7 +42,7 @@ pub fn daemon_text(picture: &Value, stacks: &[String], color: bool) -> String {
     };
     let mut page = if rows.len() > 1 { table(&rows, tint, color) + "\n" } else { String::new() };
     for remark in remarks {
-        page += &format!("{}\n", crate::diag::printable_name(&remark));
+        page = format!("{page}{}\n", crate::diag::printable_name(&remark));
     }
     page + &format!("{count}.\n")
 }
