@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 
-use super::{Contents, Guard, GuardError, Options, Report, Stop, Work, run};
+use super::{Contents, Guard, GuardError, Hidden, Options, Report, Stop, Work, run};
 use crate::model::*;
 use crate::ports::*;
 use crate::proxy::{self, Managed, Site};
@@ -218,6 +218,10 @@ impl Contents for Secrets {
             ContentKey::Variable(name) => Ok(format!("value-of-{name}").into_bytes()),
             ContentKey::Digest(_) => Ok(b"text".to_vec()),
         }
+    }
+
+    fn hidden(&self, _: &StackName) -> Vec<Hidden> {
+        vec![Hidden { content: b"of-an-earlier-run".to_vec(), is_secret: true }]
     }
 }
 

@@ -7,6 +7,7 @@ use crate::diag::is_sensitive_name;
 use crate::model::{ContentKey, PlacedFile, Plan, Replica};
 
 use super::Work;
+use super::context::Task;
 
 /// What is not shown, longest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,12 +29,18 @@ struct Given {
 }
 
 impl Masks {
-    /// For a container of a plan, else by what the engine says it was made with.
-    pub(super) fn of(work: &Work<'_>, container: &str, live: Option<&Value>) -> Self {
-        match replica(work.plan, container) {
-            Some(replica) => Self::of_replica(work, replica),
-            None => Self::new(live.into_iter().flat_map(environment)),
+    /// For a container of a plan, else by what the engine says it was made with and the files that
+    /// its stack's containers get: one that an earlier run made has them too.
+    pub(super) fn of(task: &Task<'_>, container: &str, live: Option<&Value>) -> Self {
+        let work = task.context.work;
+        if let Some(replica) = replica(work.plan, container) {
+            return Self::of_replica(work, replica);
         }
+        let files = work.contents.hidden(&task.step.stack).into_iter().map(|file| Given {
+            text: String::from_utf8_lossy(&file.content).into_owned(),
+            is_secret: file.is_secret,
+        });
+        Self::new(live.into_iter().flat_map(environment).chain(files))
     }
 
     /// For a replica that is to be made.

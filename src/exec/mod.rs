@@ -36,6 +36,19 @@ pub use machine::{IllegalTransition, Machine};
 pub trait Contents: Send + Sync {
     /// One content; `Err` says in words why there is none.
     fn get(&self, stack: &StackName, key: &ContentKey) -> Result<Vec<u8>, String>;
+
+    /// What nobody may see of all that the containers of a stack get, also of those that are not
+    /// made now: an earlier run may have made them.
+    fn hidden(&self, stack: &StackName) -> Vec<Hidden>;
+}
+
+/// The content of a file that is not shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hidden {
+    /// The content.
+    pub content: Vec<u8>,
+    /// Whether it is a secret for sure, so that a short one is hidden too.
+    pub is_secret: bool,
 }
 
 /// How a plan is carried out.

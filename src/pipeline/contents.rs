@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use super::snapshot::{Snapshot, stack_name};
 use crate::diag::words;
+use crate::exec::Hidden;
 use crate::files::{Files, join};
 use crate::model::{
-    BindSource, ContentKey, FileSource, MountKind, ProxyName, StackName, StackTarget,
+    BindSource, ContentKey, FileSource, MountKind, PlacedFile, ProxyName, StackName, StackTarget,
 };
 use crate::resolve::content_digest;
+use crate::spec;
 use crate::template::{Engine, Rendered};
 
 /// Contents by stack and digest, and the variables that secrets come from.
@@ -20,6 +22,8 @@ use crate::template::{Engine, Rendered};
 pub struct Contents {
     stacks: BTreeMap<StackName, BTreeMap<String, Vec<u8>>>,
     variables: BTreeMap<String, String>,
+    /// Those of each stack that are not shown, and whether each is a secret for sure.
+    hidden: BTreeMap<StackName, BTreeSet<(ContentKey, bool)>>,
 }
 
 impl Contents {
@@ -28,14 +32,24 @@ impl Contents {
         let own = |target: &StackTarget| {
             target.files.iter().map(|(digest, text)| (digest.clone(), text.to_vec())).collect()
         };
+        let hidden = hidden(stacks);
         let stacks = stacks.iter().map(|(name, target)| (name.clone(), own(target))).collect();
-        Self { stacks, variables: BTreeMap::new() }
+        Self { stacks, variables: BTreeMap::new(), hidden }
     }
 
     /// The same with a variable of the process beside it.
     pub fn with_variable(mut self, name: &str, value: &str) -> Self {
         self.variables.insert(name.to_owned(), value.to_owned());
         self
+    }
+
+    /// What nobody may see of all that the containers of a stack get.
+    pub fn hidden(&self, stack: &StackName) -> Vec<Hidden> {
+        let keys = self.hidden.get(stack).into_iter().flatten();
+        let hidden = keys.filter_map(|(key, is_secret)| {
+            Some(Hidden { content: self.get(stack, key).ok()?, is_secret: *is_secret })
+        });
+        hidden.collect()
     }
 
     /// What is behind a key.
@@ -62,7 +76,8 @@ impl Snapshot {
         &self,
         stacks: &BTreeMap<StackName, Arc<StackTarget>>,
     ) -> Result<Contents, String> {
-        let mut contents = Contents { stacks: BTreeMap::new(), variables: self.passed_variables() };
+        let (variables, hidden) = (self.passed_variables(), hidden(stacks));
+        let mut contents = Contents { stacks: BTreeMap::new(), variables, hidden };
         let engine = Engine::new();
         let commit = Arc::new(self.commit_info());
         let shared = self.stacks(&engine, &commit);
@@ -114,6 +129,19 @@ fn read(target: &StackTarget, files: &dyn Files) -> Result<BTreeMap<String, Vec<
         found.insert(digest, bytes);
     }
     Ok(found)
+}
+
+/// Secrets, and what comes from variables of the process.
+fn hidden(
+    stacks: &BTreeMap<StackName, Arc<StackTarget>>,
+) -> BTreeMap<StackName, BTreeSet<(ContentKey, bool)>> {
+    let of_stack = |target: &StackTarget| {
+        let files = target.services.values().flat_map(|service| spec::files(&service.container));
+        let is_hidden =
+            |file: &PlacedFile| file.is_secret || matches!(file.content, ContentKey::Variable(_));
+        files.filter(is_hidden).map(|file| (file.content, file.is_secret)).collect()
+    };
+    stacks.iter().map(|(name, target)| (name.clone(), of_stack(target))).collect()
 }
 
 /// Paths of the commit with the digests they must have.

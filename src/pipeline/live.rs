@@ -401,6 +401,10 @@ impl exec::Contents for Contents {
     fn get(&self, stack: &StackName, key: &ContentKey) -> Result<Vec<u8>, String> {
         Self::get(self, stack, key)
     }
+
+    fn hidden(&self, stack: &StackName) -> Vec<exec::Hidden> {
+        Self::hidden(self, stack)
+    }
 }
 
 /// Where a stack was before a run.

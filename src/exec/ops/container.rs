@@ -40,7 +40,7 @@ pub(super) async fn create(task: &Task<'_>, replica: &Replica) -> Done {
 pub(super) async fn start(task: &Task<'_>, name: &str) -> Done {
     let engine = task.engine()?;
     let live = task.look(|| engine.inspect(name)).await?.ok_or_else(|| gone(name))?;
-    let (before, masks) = (live.state, Masks::of(task.context.work, name, Some(&*live.config)));
+    let (before, masks) = (live.state, Masks::of(task, name, Some(&*live.config)));
     let is_so = || async {
         let now = state(task, engine, name).await?;
         Ok(now.is_running() || now.started_at != before.started_at)

@@ -14,7 +14,7 @@ use super::container::gone;
 pub(super) async fn run(task: &Task<'_>, container: &str, hook: &Hook, moment: HookMoment) -> Done {
     let engine = task.engine()?;
     let live = task.look(|| engine.inspect(container)).await?;
-    let masks = Masks::of(task.context.work, container, live.as_ref().map(|live| &*live.config));
+    let masks = Masks::of(task, container, live.as_ref().map(|live| &*live.config));
     let is_running = live.is_some_and(|live| live.state.is_running());
     match moment {
         HookMoment::PreStop if !is_running => return Ok(Applied::AlreadyTrue),

@@ -201,8 +201,8 @@ async fn with_output(task: &Task<'_>, name: &str, why: &str) -> String {
     // Without its output the failure is still told.
     drop::<Result<(), PortError>>(read);
     let masks = match engine.inspect(name).await {
-        Ok(Some(live)) => Masks::of(task.context.work, name, Some(&*live.config)),
-        Ok(None) | Err(_) => Masks::of(task.context.work, name, None),
+        Ok(Some(live)) => Masks::of(task, name, Some(&*live.config)),
+        Ok(None) | Err(_) => Masks::of(task, name, None),
     };
     let from = lines.len().saturating_sub(LINES);
     let mut text = why.to_owned();

@@ -254,6 +254,16 @@ async fn a_replica_that_ends_fails_at_once_with_its_last_words() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn secret_files_that_an_earlier_run_gave_it_are_covered_too() {
+    let fake = Fake::new();
+    fake.add("w1", Status::Exited);
+    fake.state().output.push("cannot log in with of-an-earlier-run".into());
+    let told = fake.run(&ready(asked())).await;
+    let why = failed(&told);
+    assert!(why.ends_with("\n  cannot log in with ***"), "{why}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_replica_that_is_restarted_while_it_is_watched_has_failed() {
     let fake = Fake::new();
     fake.add("w1", Status::Running);
