@@ -195,6 +195,12 @@ impl<'w, 'a> Draft<'w, 'a> {
         self.milestones.entry(key).or_default()
     }
 
+    /// Whether a proxy sends to a container of a service, as far as anybody can tell.
+    pub(super) fn may_be_sent_to(&self, service: &Service<'_>, container: &str) -> bool {
+        self.world.is_routed(container)
+            || service.wanted.places.iter().any(|place| self.world.serves_from_memory(place))
+    }
+
     /// The steps of other services that a start waits for.
     fn dependencies(&self, wanted: &Wanted<'_>) -> BTreeSet<StepId> {
         let mut needs = BTreeSet::new();

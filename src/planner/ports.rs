@@ -1,5 +1,5 @@
 //! Ports of hosts that replicas are published on: the lowest one that nobody has, and that no
-//! proxy may still send to.
+//! proxy may still send to; the highest one while nobody knows where a proxy sends.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,7 +32,11 @@ impl Ports {
         let range = world.settings(host)?.ports;
         let taken = self.taken.entry(host.clone()).or_insert_with(|| of_host(world, host));
         let is_free = |port: &u16| !taken.contains(port) && !self.everywhere.contains(port);
-        let port = (range.first..=range.last).find(is_free)?;
+        // A proxy whose file is gone may send to ports that nobody can name; they are low ones.
+        let port = match world.is_remembered_anywhere() {
+            true => (range.first..=range.last).rev().find(is_free)?,
+            false => (range.first..=range.last).find(is_free)?,
+        };
         taken.insert(port);
         Some(port)
     }

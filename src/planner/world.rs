@@ -146,6 +146,11 @@ impl<'a> World<'a> {
         self.proxies.get(place).is_some_and(is_so)
     }
 
+    /// Whether any place serves from memory.
+    pub(super) fn is_remembered_anywhere(&self) -> bool {
+        !self.seen.forgetful.is_empty()
+    }
+
     /// Places of which an old generation may still send to an address.
     pub(super) fn may_send(&self, at: &Endpoint) -> impl Iterator<Item = &'a ProxyPlace> + '_ {
         self.retired(at).iter().chain(&self.seen.forgetful).copied()

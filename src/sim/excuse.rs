@@ -37,7 +37,9 @@ impl State {
         let hosts = &self.hosts;
         let is_back = |host: &HostName, id: &String| {
             let containers = hosts.get(host).into_iter().flat_map(|it| it.containers.values());
-            containers.filter(|it| it.id == *id).any(|it| it.is_ready(now) && now >= it.flaps_until)
+            containers
+                .filter(|it| it.id == *id)
+                .any(|it| it.is_ready(now) && it.ends_at.is_none() && now >= it.flaps_until)
         };
         self.excused.retain(|(host, _), id| !is_back(host, id));
     }

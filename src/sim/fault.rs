@@ -23,8 +23,17 @@ pub enum Fault {
     Delay(usize, Millis),
     /// A call reaches the other side twice; the first answer counts.
     Double(usize),
-    /// Every call reaches the other side twice; the first answer counts.
-    Repeat,
+    /// Every call reaches the other side twice.
+    Repeat(Answer),
+}
+
+/// Which of two answers comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// The first: the call was doubled on its way.
+    First,
+    /// The last: the first was lost on its way back, and the call was made again.
+    Last,
 }
 
 /// When a fault strikes, seen from the effect of the call.
@@ -95,10 +104,14 @@ impl Faults {
                     false => answer,
                 }
             }
-            Fault::Repeat | Fault::Double(_) => {
+            Fault::Repeat(Answer::First) | Fault::Double(_) => {
                 let answer = effect();
                 drop(effect());
                 answer
+            }
+            Fault::Repeat(Answer::Last) => {
+                drop(effect());
+                effect()
             }
             Fault::None => effect(),
         }
@@ -109,7 +122,7 @@ impl Faults {
             Fault::Kill(at, _) | Fault::Lose(at, _) | Fault::Delay(at, _) | Fault::Double(at) => {
                 *at == number
             }
-            Fault::Repeat => true,
+            Fault::Repeat(_) => true,
             Fault::None => false,
         };
         self.faults.iter().find(strikes).copied().unwrap_or_default()

@@ -82,7 +82,11 @@ impl World {
     pub fn reload(&self, place: &ProxyPlace) {
         let what = format!("somebody reloads {} on {}", place.proxy, place.host);
         self.happen(&what, |state, now| {
-            state.reload(place, now);
+            let has_none = state.proxies.get(place).is_some_and(|proxy| proxy.file.is_none());
+            match has_none && state.lost_files.contains(place) {
+                true => state.forget(place),
+                false => drop(state.reload(place, now)),
+            }
         });
     }
 
@@ -94,6 +98,7 @@ impl World {
                 proxy.file = None;
             }
             state.let_go.clear();
+            state.lost_files.insert(place.clone());
         });
     }
 
@@ -181,7 +186,11 @@ impl World {
                 for at in lost {
                     let to = state.leads_to(&place.host, &at).first().map(|it| (*it).clone());
                     let to = to.unwrap_or_else(|| place.host.clone());
-                    state.excused.insert((to, at), String::new());
+                    // What is there and had ended when the copy was made may come back, too.
+                    let there = state.hosts.get(&to).into_iter().flat_map(|it| &it.containers);
+                    let mut there = there.filter(|(_, it)| it.published.contains(&at));
+                    let id = there.next().map(|(_, it)| it.id.clone()).unwrap_or_default();
+                    state.excused.insert((to, at), id);
                 }
             }
         });

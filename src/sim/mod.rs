@@ -35,7 +35,7 @@ use tokio::sync::broadcast;
 use crate::model::{HostName, Millis, ProxyPlace, ServiceName, StackName, Swarm};
 use crate::ports::{Clock, Engine, Leases, Ports, Proxy, Stir};
 
-pub use fault::{Fault, Moment};
+pub use fault::{Answer, Fault, Moment};
 pub use frozen::Frozen;
 pub use hands::OldHost;
 pub use rule::Rule;

@@ -47,6 +47,12 @@ pub(super) struct State {
     pub(super) connections: Vec<Connection>,
     /// Replicas that every proxy has let go of to the end, by their life.
     pub(super) let_go: BTreeSet<String>,
+    /// Which proxy has ever sent to which life of a replica.
+    pub(super) senders: BTreeSet<(String, ProxyPlace)>,
+    /// Which of them has said since that it has nothing more to do with it.
+    pub(super) drained: BTreeSet<(String, ProxyPlace)>,
+    /// Proxies whose file somebody took away.
+    pub(super) lost_files: BTreeSet<ProxyPlace>,
     /// What the wishes that may be carried out now promise.
     pub(super) promises: Vec<Promises>,
     /// Hosts that cannot be reached from others: from, to.

@@ -43,10 +43,24 @@ impl State {
         let before = proxy.running.clone();
         self.hold(place, &before, &next, now);
         self.judge(place, &before, &next, now);
+        for life in self.lives(place, &next) {
+            self.drained.remove(&(life.clone(), place.clone()));
+            self.senders.insert((life, place.clone()));
+        }
         let proxy = self.proxies.get_mut(place).expect("it was there above");
         let old = std::mem::replace(&mut proxy.running, next);
         proxy.old.push((old, now + longest));
         true
+    }
+
+    /// A proxy follows somebody who took its file away: whom it sends nowhere then, and what of its
+    /// connections is cut later, is that person's doing. Nobody can tell any more whom it sent to.
+    pub(super) fn forget(&mut self, place: &ProxyPlace) {
+        let Some(proxy) = self.proxies.get_mut(place).filter(|it| !it.ignores_reload) else {
+            return;
+        };
+        proxy.running = Running::default();
+        self.connections.retain(|it| it.place != *place);
     }
 
     /// The long-lived connections that are open when a generation ends stay with it.
@@ -166,14 +180,25 @@ impl State {
         (own + slow, generations.len().max(slow))
     }
 
-    /// Notes that a proxy has nothing more to do with servers, and no other one sends to them.
+    /// Notes that a proxy has nothing more to do with servers, and that they are let go of where
+    /// each that ever sent to them has said so. One whose file is gone has nothing to remember it by.
     pub(super) fn is_let_go(&mut self, place: &ProxyPlace, servers: &BTreeSet<&Endpoint>) {
+        let has_none = self.proxies.get(place).is_some_and(|proxy| proxy.file.is_none());
+        if has_none && self.lost_files.contains(place) {
+            return;
+        }
         let running = self.proxies.iter().map(|(place, proxy)| (place, &proxy.running));
         let used: BTreeSet<String> =
             running.flat_map(|(place, running)| self.lives(place, running)).collect();
         let lives = servers.iter().filter_map(|at| self.container_at(&place.host, at)).map(life);
         let lives: Vec<String> = lives.filter(|life| !used.contains(life)).collect();
-        self.let_go.extend(lives);
+        for life in lives {
+            self.drained.insert((life.clone(), place.clone()));
+            let mut senders = self.senders.iter().filter(|(to, _)| *to == life);
+            if senders.all(|sender| self.drained.contains(sender)) {
+                self.let_go.insert(life);
+            }
+        }
     }
 
     /// The lives that a generation sends to: a container that was started again is another one.

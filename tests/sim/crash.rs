@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use gitdeploy::model::{CommitId, Verdict};
-use gitdeploy::sim::{Fault, Moment};
+use gitdeploy::sim::{Answer, Fault, Moment};
 
 use super::rounds::{Round, deployed, no_earlier, round, settle};
 use super::scenario::{Scenario, all};
@@ -107,12 +107,22 @@ async fn one_lost(
 
 #[tokio::test(start_paused = true)]
 async fn calls_that_arrive_twice_do_what_they_do_once() {
+    doubled(Answer::First).await;
+}
+
+/// As where a connection ends under an answer, and whoever carries the call makes it again.
+#[tokio::test(start_paused = true)]
+async fn calls_that_are_made_again_are_answered_as_the_first_time() {
+    doubled(Answer::Last).await;
+}
+
+async fn doubled(answer: Answer) {
     for scenario in all() {
         let inventory = scenario.inventory();
         let wish = scenario.later(&inventory);
         let world = deployed(&scenario, &inventory).await;
         let earlier = |_: &CommitId| Ok(scenario.earlier(&inventory));
-        let ended = round(&world.run(Fault::Repeat), &inventory, &wish, &earlier).await;
+        let ended = round(&world.run(Fault::Repeat(answer)), &inventory, &wish, &earlier).await;
         let verdict = if scenario.is_bad { Verdict::RolledBack } else { Verdict::Done };
         let is_done = matches!(&ended, Round::Ended(it) if *it == verdict);
         assert!(is_done, "{}: {ended:?}", scenario.name);

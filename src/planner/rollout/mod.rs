@@ -2,6 +2,7 @@
 //! none comes.
 
 mod remove;
+mod restore;
 mod start_first;
 mod stop_first;
 
@@ -14,12 +15,13 @@ use super::world::Sighting;
 use crate::model::{HostName, StepId, UpdateOrder};
 
 pub(super) use remove::remove;
+use restore::restore;
 pub(super) use start_first::start_first;
 pub(super) use stop_first::{leave_all, stop_first};
 
 /// Members that something is done to, in batches: those that replace nothing go with the first, or
 /// before it where a batch begins with an end.
-fn batches<'m, 'a>(service: &'m Service<'a>) -> Vec<Vec<&'m Member<'a>>> {
+fn batches<'m, 'a>(draft: &Draft<'_, 'a>, service: &'m Service<'a>) -> Vec<Vec<&'m Member<'a>>> {
     let touched = |member: &&Member<'a>| member.does.is_fresh() || !member.decision.olds.is_empty();
     let touched: Vec<&Member<'a>> = service.members.iter().filter(touched).collect();
     let (replacing, adding): (Vec<_>, Vec<_>) =
@@ -27,8 +29,11 @@ fn batches<'m, 'a>(service: &'m Service<'a>) -> Vec<Vec<&'m Member<'a>>> {
     let split = |members: Vec<&'m Member<'a>>| split(members, service.manner.batch);
     // Who takes no other one's place costs nobody anything, and may be what is missing.
     let comes_first = service.manner.order == UpdateOrder::StopFirst && service.remade.is_empty();
-    let ends_one =
-        |member: &&Member<'a>| member.decision.olds.iter().any(|old| old.live.state.is_running());
+    let serves = |old: &Sighting<'a>| {
+        old.live.state.is_running()
+            && (service.wanted.places.is_empty() || draft.may_be_sent_to(service, &old.live.name))
+    };
+    let ends_one = |member: &&Member<'a>| member.decision.olds.iter().any(serves);
     if comes_first && replacing.iter().any(ends_one) {
         let (replacing, mut first): (Vec<_>, Vec<_>) = replacing.into_iter().partition(ends_one);
         first.extend(adding);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{batches, pause, remaining, remove};
+use super::{batches, pause, remaining, remove, restore};
 use crate::model::{Cause, StepId};
 use crate::planner::decide::Does;
 use crate::planner::draft::{Draft, End, Service, lane_of};
@@ -11,7 +11,7 @@ use crate::planner::member::Member;
 use crate::planner::world::Sighting;
 
 pub(in crate::planner) fn start_first<'a>(draft: &mut Draft<'_, 'a>, service: &Service<'a>) {
-    let batches = batches(service);
+    let batches = batches(draft, service);
     let kept = |member: &&Member<'a>| matches!(member.does, Does::Keep(_));
     let mut serving: Vec<&Member<'a>> = service.members.iter().filter(kept).collect();
     let mut prior: BTreeSet<StepId> = BTreeSet::new();
@@ -20,6 +20,9 @@ pub(in crate::planner) fn start_first<'a>(draft: &mut Draft<'_, 'a>, service: &S
         let remaining = remaining(draft, service, &[], true);
         let cause = service.going.first().map_or(Cause::RoutesChanged, |going| going.cause.clone());
         draft.turn(service, &serving, &remaining, &prior, &cause);
+    }
+    if batches.len() > 1 {
+        prior = restore(draft, service, &lane);
     }
     for (index, batch) in batches.iter().enumerate() {
         let fresh: Vec<_> = batch.iter().copied().filter(|it| it.does.is_fresh()).collect();

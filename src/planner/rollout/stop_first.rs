@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{batches, pause, remaining, remove};
+use super::{batches, pause, remaining, remove, restore};
 use crate::model::{Cause, StepId};
 use crate::planner::decide::Does;
 use crate::planner::draft::{Draft, End, Service, lane_of};
@@ -11,18 +11,22 @@ use crate::planner::member::Member;
 use crate::planner::world::Sighting;
 
 pub(in crate::planner) fn stop_first<'a>(draft: &mut Draft<'_, 'a>, service: &Service<'a>) {
-    let batches = batches(service);
+    let batches = batches(draft, service);
     let kept = |member: &&Member<'a>| matches!(member.does, Does::Keep(_));
     let mut serving: Vec<&Member<'a>> = service.members.iter().filter(kept).collect();
     let mut prior: BTreeSet<StepId> = BTreeSet::new();
     let lane = lane_of(&service.wanted);
     let has_left = !service.remade.is_empty();
+    if !has_left && !batches.is_empty() {
+        prior = restore(draft, service, &lane);
+    }
     if !has_left && (batches.is_empty() || !service.going.is_empty()) {
         let all = batches.as_slice();
         let mut left = remaining(draft, service, all, true);
         left.extend(current_of(all));
         let cause = service.going.first().map_or(Cause::RoutesChanged, |going| going.cause.clone());
-        prior = draft.turn(service, &serving, &left, &prior, &cause);
+        let switches = draft.turn(service, &serving, &left, &prior, &cause);
+        prior = if switches.is_empty() { prior } else { switches };
         remove(draft, &lane, Some(&service.wanted), &service.going, &prior);
     }
     for (index, batch) in batches.iter().enumerate() {
@@ -45,7 +49,7 @@ pub(in crate::planner) fn stop_first<'a>(draft: &mut Draft<'_, 'a>, service: &Se
         let end =
             End { lane: &lane, wanted: Some(&service.wanted), cause: &cause, after: after.clone() };
         if !has_left {
-            if olds.iter().any(|old| draft.world.is_routed(&old.live.name)) {
+            if olds.iter().any(|old| draft.may_be_sent_to(service, &old.live.name)) {
                 draft.turn(service, &serving, &left, &after, &cause);
             }
             for (old, needs) in draft.stop(&olds, &end) {

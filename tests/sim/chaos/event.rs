@@ -175,7 +175,7 @@ impl fmt::Display for Attempt {
                 Fault::Lose(at, when) => write!(f, ", lose {at} {}", moment(when))?,
                 Fault::Delay(at, time) => write!(f, ", delay {at} {time}")?,
                 Fault::Double(at) => write!(f, ", double {at}")?,
-                Fault::Repeat => write!(f, ", repeat")?,
+                Fault::Repeat(_) => write!(f, ", repeat")?,
                 Fault::None => {}
             }
         }

@@ -1,0 +1,119 @@
+//! A proxy that serves what its file said before somebody took that away: nobody can read any more
+//! whom it sends to. One switch of everything is no matter, several are: each names whom it goes on
+//! with. So what runs is proved and written down first, and then moved like anything else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{Cause, Count, Endpoint, Health, Op, ProxyPlace, Readiness, StepId};
+use crate::planner::decide::Does;
+use crate::planner::draft::{Draft, Service};
+use crate::planner::graph::Lane;
+use crate::planner::judge::{held_ports, image_of};
+use crate::planner::member::Member;
+use crate::planner::probing::probe_at;
+use crate::planner::readiness::readiness;
+use crate::planner::routes::Turn;
+use crate::planner::world::Sighting;
+
+/// Where a container's ports are reached, by proxy and by port of the container.
+type Servers = BTreeMap<ProxyPlace, BTreeMap<u16, Endpoint>>;
+
+/// Writes down what proxies serve from memory: the switches, before which nothing of the service
+/// may be moved.
+pub(super) fn restore<'a>(
+    draft: &mut Draft<'_, 'a>,
+    service: &Service<'a>,
+    lane: &Lane,
+) -> BTreeSet<StepId> {
+    let world = draft.world;
+    let places = service.wanted.places.iter().filter(|place| world.serves_from_memory(place));
+    let places: Vec<&ProxyPlace> = places.collect();
+    if places.is_empty() {
+        return BTreeSet::new();
+    }
+    let mut proofs = BTreeSet::new();
+    let mut serving: Vec<(&String, Servers)> = Vec::new();
+    for it in present(service) {
+        let Some(servers) = servers(draft, service, it) else { continue };
+        proofs.extend(prove(draft, service, lane, it, &servers));
+        serving.push((&it.live.name, servers));
+    }
+    let kept = |member: &&Member<'a>| matches!(member.does, Does::Keep(_));
+    let kept = service.members.iter().filter(kept);
+    serving.extend(kept.map(|member| (&member.name, member.servers.clone())));
+    let mut switches = BTreeSet::new();
+    for place in places {
+        let mut set = BTreeMap::new();
+        for (key, mut backend) in service.wanted.backends(place) {
+            for (name, servers) in &serving {
+                let at = servers.get(place).and_then(|ports| ports.get(&key.port));
+                backend.servers.extend(at.map(|at| ((*name).clone(), at.clone())));
+            }
+            set.extend((!backend.servers.is_empty()).then_some((key, Some(backend))));
+        }
+        let turn = Turn { lane, place, set, needs: proofs.clone(), cause: &Cause::NotServed };
+        switches.extend(draft.routes.turn(world, &mut draft.graph, turn));
+    }
+    switches
+}
+
+/// What runs and does not stay as it is: the proxy may send to it. Of two in one place only the
+/// younger: the older one may have been let go of already, and asked to end.
+fn present<'a>(service: &Service<'a>) -> Vec<Sighting<'a>> {
+    let members = service.members.iter().flat_map(|member| {
+        let proved = match member.does {
+            Does::Prove(current) => Some(current),
+            Does::Keep(_) | Does::Leave(_) | Does::Start(_) | Does::Finish(_) | Does::Create => {
+                None
+            }
+        };
+        member.decision.olds.iter().copied().chain(proved)
+    });
+    let going = service.going.iter().map(|going| going.sighting);
+    let mut youngest: BTreeMap<_, Sighting<'a>> = BTreeMap::new();
+    for it in members.chain(going) {
+        let (state, identity) = (&it.live.state, &it.live.identity);
+        let is_unwell = matches!(state.health, Some(Health::Unhealthy(_)));
+        if !state.is_running() || is_unwell || identity.slot == 0 {
+            continue;
+        }
+        let host = (service.wanted.target.replicas == Count::Global).then_some(it.host);
+        let known = youngest.entry((identity.slot, host)).or_insert(it);
+        if known.live.identity.generation < identity.generation {
+            *known = it;
+        }
+    }
+    youngest.into_values().collect()
+}
+
+/// Where a container is reached; `None` when it has not got the ports that the commit wants.
+fn servers(draft: &Draft<'_, '_>, service: &Service<'_>, it: Sighting<'_>) -> Option<Servers> {
+    let ports = held_ports(draft.world, &service.wanted, it).ok()??;
+    let addresses = service.wanted.addresses(draft.world, it.host).ok()?;
+    let at = |(place, address): (ProxyPlace, std::net::IpAddr)| {
+        let endpoint = |(port, at): (&u16, &u16)| (*port, Endpoint { address, port: *at });
+        (place, ports.iter().map(endpoint).collect())
+    };
+    Some(addresses.into_iter().map(at).collect())
+}
+
+/// Waits until a container answers. One that does not is left out, and not missed.
+fn prove(
+    draft: &mut Draft<'_, '_>,
+    service: &Service<'_>,
+    lane: &Lane,
+    it: Sighting<'_>,
+    servers: &Servers,
+) -> Option<StepId> {
+    let wanted = &service.wanted;
+    let endpoint = probe_at(draft.world, wanted, it.host, servers).ok()?;
+    let image = image_of(wanted, draft.world.hosts[it.host]).ok();
+    let readiness = Readiness {
+        has_check: it.live.state.health.is_some(),
+        may_fail: u32::MAX,
+        ..readiness(wanted, image, endpoint, 0)
+    };
+    let op = Op::AwaitReady { container: it.live.name.clone(), readiness };
+    let lane = lane.slot(it.live.identity.slot);
+    Some(draft.graph.add(&lane, it.host, op, [], &Cause::NotServed))
+}
