@@ -71,6 +71,27 @@ impl Faults {
         &self,
         effect: impl Fn() -> Result<T, PortError>,
     ) -> Result<T, PortError> {
+        self.call_as(effect, |fault| fault).await
+    }
+
+    /// The same for a call that is refused when it comes again, as it shall be: nobody makes it
+    /// again without asking first.
+    pub(super) async fn call_once<T>(
+        &self,
+        effect: impl Fn() -> Result<T, PortError>,
+    ) -> Result<T, PortError> {
+        let first = |fault| match fault {
+            Fault::Repeat(_) => Fault::Repeat(Answer::First),
+            other => other,
+        };
+        self.call_as(effect, first).await
+    }
+
+    async fn call_as<T>(
+        &self,
+        effect: impl Fn() -> Result<T, PortError>,
+        seen: impl Fn(Fault) -> Fault,
+    ) -> Result<T, PortError> {
         if self.is_dead.load(Ordering::Relaxed) {
             return pending().await;
         }
@@ -79,7 +100,7 @@ impl Faults {
         if self.is_dead.load(Ordering::Relaxed) {
             return pending().await;
         }
-        match self.at(number) {
+        match seen(self.at(number)) {
             Fault::Kill(_, moment) => {
                 if moment == Moment::After {
                     drop(effect());

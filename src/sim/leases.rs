@@ -43,7 +43,7 @@ impl SimLeases {
             result
         };
         self.run.to_engine(&self.host).await;
-        self.run.faults.call(done).await
+        self.run.faults.call_once(done).await
     }
 }
 
