@@ -58,6 +58,9 @@ fn is_chosen(path: &str) -> bool {
 
 /// The fields that are not equal, in the order of their paths.
 pub(super) fn changed(old: Fields, new: Fields) -> Vec<FieldDifference> {
+    if old.0 == new.0 {
+        return Vec::new();
+    }
     let paths: BTreeSet<&String> = old.0.keys().chain(new.0.keys()).collect();
     let difference = |path: &String| {
         let (old, new) = (old.0.get(path), new.0.get(path));

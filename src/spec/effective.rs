@@ -3,30 +3,34 @@
 //! An inspection shows the two merged, a request only the one; merging both makes them comparable.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::fields::{items, pairs, text};
 
+/// A value by the engine's key.
+type Named<'a> = (&'a str, &'a Value);
+
 /// The merged parts of a container's configuration.
-pub(super) struct Effective {
+pub(super) struct Effective<'a> {
     /// Variables; one that was taken away is not there.
-    pub(super) env: BTreeMap<String, String>,
+    pub(super) env: BTreeMap<&'a str, &'a str>,
     /// Labels, the image's included.
-    pub(super) labels: BTreeMap<String, String>,
+    pub(super) labels: BTreeMap<&'a str, &'a str>,
     /// Ports it listens on, `8080/tcp`, less the image's.
     pub(super) exposed: BTreeSet<String>,
     /// Paths of volumes without a name, less the image's.
     pub(super) volumes: BTreeSet<String>,
     /// Single values and lists, by the engine's keys.
-    pub(super) process: Map<String, Value>,
+    pub(super) process: Vec<Named<'a>>,
     pub(super) working_dir: Option<String>,
-    pub(super) health_check: Value,
+    pub(super) health_check: Vec<Named<'a>>,
 }
 
-impl Effective {
+impl<'a> Effective<'a> {
     /// Merges as the engine does when it creates a container.
-    pub(super) fn of(config: &Value, image: &Value) -> Self {
+    pub(super) fn of(config: &'a Value, image: &'a Value) -> Self {
         let working_dir = text(&config["WorkingDir"]).or_else(|| text(&image["WorkingDir"]));
         let trimmed = |path: String| match path.trim_end_matches('/') {
             "" => None,
@@ -44,12 +48,12 @@ impl Effective {
     }
 }
 
-fn env(config: &Value, image: &Value) -> BTreeMap<String, String> {
+fn env<'a>(config: &'a Value, image: &'a Value) -> BTreeMap<&'a str, &'a str> {
     let mut env = BTreeMap::new();
     for source in [image, config] {
         for variable in items(&source["Env"]).iter().filter_map(Value::as_str) {
             match variable.split_once('=') {
-                Some((name, value)) => env.insert(name.to_owned(), value.to_owned()),
+                Some((name, value)) => env.insert(name, value),
                 None => env.remove(variable),
             };
         }
@@ -57,40 +61,33 @@ fn env(config: &Value, image: &Value) -> BTreeMap<String, String> {
     env
 }
 
-fn labels(config: &Value, image: &Value) -> BTreeMap<String, String> {
-    let own = |source| {
-        pairs(source).map(|(key, value)| (key.clone(), value.as_str().unwrap_or("").to_owned()))
-    };
+fn labels<'a>(config: &'a Value, image: &'a Value) -> BTreeMap<&'a str, &'a str> {
+    let own =
+        |source| pairs(source).map(|(key, value)| (key.as_str(), value.as_str().unwrap_or("")));
     own(&image["Labels"]).chain(own(&config["Labels"])).collect()
 }
 
 fn own_keys(config: &Value, image: &Value, key: &str) -> BTreeSet<String> {
-    let own = pairs(&config[key]).map(|(name, _)| name.clone());
-    own.filter(|name| image[key].get(name).is_none()).collect()
+    let own = pairs(&config[key]).map(|(name, _)| name);
+    own.filter(|name| image[key].get(name.as_str()).is_none()).cloned().collect()
 }
 
-fn process(config: &Value, image: &Value) -> Map<String, Value> {
-    let mut merged = Map::new();
-    for key in ["User", "StopSignal", "Hostname", "Domainname", "MacAddress", "OpenStdin", "Tty"] {
-        let own = &config[key];
-        let from_image = matches!(key, "User" | "StopSignal") && text(own).is_none();
-        merged.insert(key.to_owned(), if from_image { image[key].clone() } else { own.clone() });
-    }
-    if text(&merged["StopSignal"]).is_none() {
-        merged.insert("StopSignal".to_owned(), "SIGTERM".into());
-    }
+/// What an engine ends a container with when nothing is said.
+static SIGNAL: LazyLock<Value> = LazyLock::new(|| "SIGTERM".into());
+
+fn process<'a>(config: &'a Value, image: &'a Value) -> Vec<Named<'a>> {
+    let own = ["Hostname", "Domainname", "MacAddress", "OpenStdin", "Tty"];
+    let mut merged: Vec<Named<'a>> = own.map(|key| (key, &config[key])).into();
+    let of = |key: &str, from_image: bool| if from_image { &image[key] } else { &config[key] };
+    let or_image = |key: &str| of(key, text(&config[key]).is_none());
+    merged.push(("User", or_image("User")));
+    let signal = Some(or_image("StopSignal")).filter(|signal| text(signal).is_some());
+    merged.push(("StopSignal", signal.unwrap_or(&*SIGNAL)));
     // An entrypoint of its own makes the engine forget the image's command.
     let has = |key: &str| !items(&config[key]).is_empty();
-    let of = |key: &str, from_image: bool| {
-        if from_image { image[key].clone() } else { config[key].clone() }
-    };
-    let command = of("Cmd", !has("Cmd") && !has("Entrypoint"));
+    merged.push(("Cmd", of("Cmd", !has("Cmd") && !has("Entrypoint"))));
     let entrypoint = of("Entrypoint", !has("Entrypoint"));
-    merged.insert("Cmd".to_owned(), command);
-    merged.insert(
-        "Entrypoint".to_owned(),
-        if clears(&entrypoint) { Value::Null } else { entrypoint },
-    );
+    merged.extend((!clears(entrypoint)).then_some(("Entrypoint", entrypoint)));
     merged
 }
 
@@ -100,17 +97,13 @@ fn clears(entrypoint: &Value) -> bool {
 }
 
 /// Each part that is not set is the image's.
-fn health_check(own: &Value, image: &Value) -> Value {
+fn health_check<'a>(own: &'a Value, image: &'a Value) -> Vec<Named<'a>> {
     let is_set = |value: &Value| text(value).is_some() || !items(value).is_empty();
-    let mut check: Map<String, Value> =
-        pairs(image).map(|(key, value)| (key.clone(), value.clone())).collect();
-    for (key, value) in pairs(own).filter(|(_, value)| is_set(value)) {
-        check.insert(key.clone(), value.clone());
-    }
-    let is_off = |test: &Value| items(test).first().is_some_and(|word| word == "NONE");
-    if check.get("Test").is_some_and(is_off) {
-        // No time matters to a check that is never made.
-        check.retain(|key, _| key == "Test");
-    }
-    Value::Object(check)
+    let own = pairs(own).filter(|(_, value)| is_set(value));
+    let check: BTreeMap<&str, &Value> =
+        pairs(image).chain(own).map(|(key, value)| (key.as_str(), value)).collect();
+    let is_off = |test: &&Value| items(test).first().is_some_and(|word| word == "NONE");
+    // No time matters to a check that is never made.
+    let is_none = check.get("Test").is_some_and(is_off);
+    check.into_iter().filter(|(key, _)| !is_none || *key == "Test").collect()
 }

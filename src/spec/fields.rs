@@ -130,21 +130,21 @@ impl Fields {
         let mut fields = Self::default();
         let effective = Effective::of(config, image);
         for (name, value) in &effective.env {
-            fields.put(&format!("env.{name}"), value.as_str());
+            fields.put(["env.", name].concat(), *value);
         }
         for (name, value) in &effective.labels {
-            if !RESERVED_LABELS.contains(&name.as_str()) {
-                fields.put(&format!("labels.{name}"), value.as_str());
+            if !RESERVED_LABELS.contains(name) {
+                fields.put(["labels.", name].concat(), *value);
             }
         }
-        fields.read(&Value::Object(effective.process), "", TOP);
+        fields.read(effective.process.iter().copied(), "", TOP);
         fields.set("working_dir", effective.working_dir);
-        fields.read(&effective.health_check, "", CHECK);
+        fields.read(effective.health_check.iter().copied(), "", CHECK);
         // What an engine takes for none.
         let grace = config["StopTimeout"].as_i64().unwrap_or(10);
         fields.put("stop_grace_period", format!("{grace}s"));
         let host = &config["HostConfig"];
-        fields.read(host, "", HOST);
+        fields.read(named(host), "", HOST);
         fields.host(host);
         super::live_ports::ports(&mut fields, host, &effective.exposed);
         super::live_mounts::mounts(&mut fields, host, &effective.volumes);
@@ -152,8 +152,8 @@ impl Fields {
         fields
     }
 
-    pub(super) fn put(&mut self, path: &str, value: impl Into<Value>) {
-        self.0.insert(path.to_owned(), value.into());
+    pub(super) fn put(&mut self, path: impl Into<String>, value: impl Into<Value>) {
+        self.0.insert(path.into(), value.into());
     }
 
     /// Sets a field if there is a value.
@@ -163,16 +163,24 @@ impl Fields {
         }
     }
 
-    fn read(&mut self, from: &Value, prefix: &str, table: &[(&str, &str, Kind)]) {
-        for (key, name, kind) in table {
-            let path = format!("{prefix}{name}");
-            let value = &from[*key];
+    /// Goes over what is there, which is less than what there could be.
+    fn read<'v>(
+        &mut self,
+        from: impl Iterator<Item = (&'v str, &'v Value)>,
+        prefix: &str,
+        table: &[(&str, &str, Kind)],
+    ) {
+        for (key, value) in from {
+            let Some((_, name, kind)) = table.iter().find(|(known, ..)| *known == key) else {
+                continue;
+            };
             if let Kind::Pairs = kind {
-                for (key, value) in value.as_object().into_iter().flatten() {
-                    self.put(&format!("{path}.{key}"), value.as_str().unwrap_or_default());
+                for (key, value) in pairs(value) {
+                    let path = format!("{prefix}{name}.{key}");
+                    self.put(path, value.as_str().unwrap_or_default());
                 }
             } else if let Some(value) = read(value, *kind) {
-                self.put(&path, value);
+                self.put([prefix, name].concat(), value);
             }
         }
     }
@@ -183,25 +191,25 @@ impl Fields {
         let log = &host["LogConfig"];
         self.set("logging.driver", text(&log["Type"]));
         for (key, value) in pairs(&log["Config"]) {
-            self.put(&format!("logging.options.{key}"), value.as_str().unwrap_or_default());
+            self.put(format!("logging.options.{key}"), value.as_str().unwrap_or_default());
         }
         for limit in items(&host["Ulimits"]) {
             let name = limit["Name"].as_str().unwrap_or_default();
-            self.put(&format!("ulimits.{name}"), format!("{}:{}", limit["Soft"], limit["Hard"]));
+            self.put(format!("ulimits.{name}"), format!("{}:{}", limit["Soft"], limit["Hard"]));
         }
         for (key, name, what) in BLOCK_RATES {
             for device in items(&host[*key]) {
                 let path = device["Path"].as_str().unwrap_or_default();
-                self.put(&format!("blkio_config.{name}.{path}"), device[*what].to_string());
+                self.put(format!("blkio_config.{name}.{path}"), device[*what].to_string());
             }
         }
         for device in items(&host["Devices"]) {
             let part = |key: &str| device[key].as_str().unwrap_or_default();
             let value = format!("{} {}", part("PathOnHost"), part("CgroupPermissions"));
-            self.put(&format!("devices.{}", part("PathInContainer")), value);
+            self.put(format!("devices.{}", part("PathInContainer")), value);
         }
         for (index, request) in items(&host["DeviceRequests"]).iter().enumerate() {
-            self.put(&format!("gpus.{index}"), set_parts(request).to_string());
+            self.put(format!("gpus.{index}"), set_parts(request).to_string());
         }
         self.security(host);
     }
@@ -214,7 +222,7 @@ impl Fields {
         }
         for (name, mut values) in options {
             values.sort_unstable();
-            self.put(&format!("security_opt.{name}"), values.join(", "));
+            self.put(format!("security_opt.{name}"), values.join(", "));
         }
         let is_open = |key: &str| host[key].as_array().is_some_and(Vec::is_empty);
         if is_open("MaskedPaths") && is_open("ReadonlyPaths") && host["Privileged"] != true {
@@ -237,15 +245,12 @@ impl Fields {
                 continue;
             }
             let prefix = format!("networks.{name}");
-            self.put(&prefix, "attached");
+            self.put(prefix.as_str(), "attached");
             let prefix = format!("{prefix}.");
-            self.read(endpoint, &prefix, ENDPOINT);
-            self.read(&endpoint["IPAMConfig"], &prefix, ADDRESSES);
-            self.read(
-                &endpoint[LiveContainer::GIVEN_ADDRESSES],
-                &format!("{prefix}{GIVEN}"),
-                ADDRESSES,
-            );
+            self.read(named(endpoint), &prefix, ENDPOINT);
+            self.read(named(&endpoint["IPAMConfig"]), &prefix, ADDRESSES);
+            let given = named(&endpoint[LiveContainer::GIVEN_ADDRESSES]);
+            self.read(given, &format!("{prefix}{GIVEN}"), ADDRESSES);
             let hostname = config["Hostname"].as_str().unwrap_or_default();
             let is_own = |alias: &String| is_short_id(alias) || alias == hostname;
             let aliases = words(&endpoint["Aliases"]).into_iter().filter(|it| !is_own(it));
@@ -343,6 +348,10 @@ pub(super) fn items(value: &Value) -> &[Value] {
 
 pub(super) fn pairs(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
     value.as_object().into_iter().flat_map(Map::iter)
+}
+
+fn named(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    pairs(value).map(|(key, value)| (key.as_str(), value))
 }
 
 pub(super) fn words(value: &Value) -> Vec<String> {

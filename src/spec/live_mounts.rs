@@ -25,7 +25,7 @@ fn put(fields: &mut Fields, target: &str, shown: String) {
         "" => "/",
         target => target,
     };
-    fields.put(&format!("mounts.{target}"), shown);
+    fields.put(format!("mounts.{target}"), shown);
 }
 
 /// `SOURCE:TARGET:OPTIONS`, where a source that is no path is a volume.

@@ -20,9 +20,9 @@ pub(super) fn ports(fields: &mut Fields, host: &Value, exposed: &BTreeSet<String
         let mut places: Vec<String> = items(places).iter().map(place).collect();
         places.sort_unstable();
         bound.insert(port.clone());
-        fields.put(&format!("ports.{port}"), places.join(", "));
+        fields.put(format!("ports.{port}"), places.join(", "));
     }
     for port in exposed.difference(&bound) {
-        fields.put(&format!("expose.{port}"), "open");
+        fields.put(format!("expose.{port}"), "open");
     }
 }
