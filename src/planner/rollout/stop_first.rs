@@ -7,6 +7,7 @@ use super::{batches, pause, remaining, remove, restore};
 use crate::model::{Cause, StepId};
 use crate::planner::decide::Does;
 use crate::planner::draft::{Draft, End, Service, lane_of};
+use crate::planner::graph::Lane;
 use crate::planner::member::Member;
 use crate::planner::world::Sighting;
 
@@ -17,17 +18,8 @@ pub(in crate::planner) fn stop_first<'a>(draft: &mut Draft<'_, 'a>, service: &Se
     let mut prior: BTreeSet<StepId> = BTreeSet::new();
     let lane = lane_of(&service.wanted);
     let has_left = !service.remade.is_empty();
-    if !has_left && !batches.is_empty() {
-        prior = restore(draft, service, &lane);
-    }
-    if !has_left && (batches.is_empty() || !service.going.is_empty()) {
-        let all = batches.as_slice();
-        let mut left = remaining(draft, service, all, true);
-        left.extend(current_of(all));
-        let cause = service.going.first().map_or(Cause::RoutesChanged, |going| going.cause.clone());
-        let switches = draft.turn(service, &serving, &left, &prior, &cause);
-        prior = if switches.is_empty() { prior } else { switches };
-        remove(draft, &lane, Some(&service.wanted), &service.going, &prior);
+    if !has_left {
+        prior = settle(draft, service, &lane, &batches);
     }
     for (index, batch) in batches.iter().enumerate() {
         let fresh: Vec<_> = batch.iter().copied().filter(|it| it.does.is_fresh()).collect();
@@ -84,6 +76,32 @@ pub(in crate::planner) fn stop_first<'a>(draft: &mut Draft<'_, 'a>, service: &Se
         }
         prior = if later.is_empty() { done } else { pause(draft, service, batch, done) };
     }
+}
+
+/// What comes before the batches: what is served from memory is written down, and what has no
+/// successor goes. What the batches wait for.
+fn settle<'a>(
+    draft: &mut Draft<'_, 'a>,
+    service: &Service<'a>,
+    lane: &Lane,
+    batches: &[Vec<&Member<'a>>],
+) -> BTreeSet<StepId> {
+    let mut prior = BTreeSet::new();
+    if !batches.is_empty() {
+        prior = restore(draft, service, lane);
+    }
+    if !batches.is_empty() && service.going.is_empty() {
+        return prior;
+    }
+    let kept = |member: &&Member<'a>| matches!(member.does, Does::Keep(_));
+    let serving: Vec<&Member<'a>> = service.members.iter().filter(kept).collect();
+    let mut left = remaining(draft, service, batches, true);
+    left.extend(current_of(batches));
+    let cause = service.going.first().map_or(Cause::RoutesChanged, |going| going.cause.clone());
+    let switches = draft.turn(service, &serving, &left, &prior, &cause);
+    prior = if switches.is_empty() { prior } else { switches };
+    remove(draft, lane, Some(&service.wanted), &service.going, &prior);
+    prior
 }
 
 /// Lets all old containers of a service go before anything is made: a network they are in goes.
