@@ -373,6 +373,7 @@ pub(super) mod fixture {
     }
 
     /// A stack that is synced, one that has drifted and waits; one host is away.
+    #[expect(clippy::too_many_lines, reason = "a picture with something of everything")]
     pub(crate) fn picture() -> Picture {
         let commit = CommitId::new("3f2a1c9d8e7f6a5b4c3d2e1f0a9b8c7d6e5f4a3b");
         let round = Round {

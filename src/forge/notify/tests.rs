@@ -187,7 +187,8 @@ async fn mail_server() -> (String, tokio::task::JoinHandle<String>) {
         let mut is_data = false;
         writer.write_all(b"220 mail.example.com\r\n").await.expect("it is open");
         while let Ok(Some(line)) = lines.next_line().await {
-            heard += &format!("{line}\n");
+            heard.push_str(&line);
+            heard.push('\n');
             let word = line.get(..4).unwrap_or(&line).to_ascii_uppercase();
             let answer = match (is_data, word.as_str()) {
                 (true, ".") => "250 taken\r\n",

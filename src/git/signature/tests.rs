@@ -5,6 +5,12 @@ use tempfile::TempDir;
 
 use super::*;
 
+/// A text that a program has written.
+#[expect(clippy::disallowed_methods, reason = "a test reads what it has made")]
+fn read(path: impl AsRef<Path>) -> String {
+    fs::read_to_string(path).expect("a text")
+}
+
 /// Runs a program, which must end well.
 fn done(folder: &Path, program: &str, arguments: &[&str]) {
     #[expect(clippy::disallowed_methods, reason = "a test makes keys")]
@@ -30,7 +36,7 @@ impl Case {
             let file = file.to_str().expect("text");
             done(at, "ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", file]);
         }
-        let key = fs::read_to_string(at.join("anna.pub")).expect("a key");
+        let key = read(at.join("anna.pub"));
         fs::write(at.join("allowed"), format!("anna@example.com {key}")).expect("a file");
         Repository::init(&at.join("repository")).expect("a repository");
         let repository = Repository::open(&at.join("repository")).expect("a repository");
@@ -71,7 +77,7 @@ impl Case {
         drop(fs::remove_file(self.path("text.sig")));
         let (file, key) = (file.to_str().expect("text"), key.to_str().expect("text"));
         done(self.folder.path(), "ssh-keygen", &["-Y", "sign", "-n", namespace, "-f", key, file]);
-        fs::read_to_string(self.path("text.sig")).expect("a signature")
+        read(self.path("text.sig"))
     }
 
     fn allowed(&self) -> Keys {
@@ -152,7 +158,7 @@ fn by_gpg(case: &Case, text: &str) -> String {
     let sign = ["--batch", "--armor", "--detach-sign", "--output", "text.asc", "text"];
     done(at, "gpg", &sign);
     done(at, "gpgconf", &["--kill", "gpg-agent"]);
-    fs::read_to_string(at.join("text.asc")).expect("a signature")
+    read(at.join("text.asc"))
 }
 
 #[test]

@@ -113,7 +113,6 @@ fn cut_off_from_us(name: &str, host: &str, after: Duration) {
     finished(&town);
     town.assert_settled();
     for report in running.map(crate::rig::Running::finish) {
-        println!("{report}");
         report.assert_nothing_lost();
     }
 }
