@@ -182,19 +182,11 @@ fn eighteen_applications_on_six_hosts_are_released_without_a_lost_request() {
     let repo = Repo::with(&files);
     repo.commit(&[("values.yaml", &fixture("values.yaml").replace("app:1.0", "app:1.1"))]);
     let password = [("DATABASE_PASSWORD", "correct-horse")];
-    let run = |more: &[&str]| {
-        let all = [&["simulate"], COMMIT_BEFORE, &["--format", "json"], more].concat();
-        let run = repo.run_with(&all, &password);
-        assert!(!run.stdout.contains("correct-horse"));
-        run
-    };
-    let quiet = run(&[]);
-    assert_eq!(quiet.code, 0, "{}{}", quiet.stdout, quiet.stderr);
-    let requests = page(&quiet)["requests"].clone();
+    let all = [&["simulate"], COMMIT_BEFORE, &["--format", "json", "--brief"]].concat();
+    let run = repo.run_with(&all, &password);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    assert!(!run.stdout.contains("correct-horse"), "a secret is shown");
+    let requests = page(&run)["requests"].clone();
     assert!(requests["sent"].as_u64() > Some(500), "{requests}");
     assert_eq!(requests["failed"], 0, "{requests}");
-    // With a host gone in the middle the run ends, and says so.
-    let lost = run(&["--fault", "host-down=host-5@1s"]);
-    assert_ne!(lost.code, 0, "{}", lost.stdout);
-    assert!(page(&lost)["ends"].to_string().contains("host-5"), "{}", lost.stdout);
 }
