@@ -9,7 +9,8 @@
 //! ```
 //!
 //! Everything between `files` and `diff` is a plain function over values: no clock, no network, no
-//! process environment. `git` and `cli` are the only modules that touch the world.
+//! process environment. The world is touched by `git`, `adapters`, `daemon`, `forge`, `server` and
+//! `cli`, each in its own way.
 
 pub mod adapters;
 pub mod cli;

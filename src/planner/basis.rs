@@ -38,8 +38,9 @@ pub(super) fn basis(
     }
     for (host, state) in &world.hosts {
         if let Some(drained) = &state.drained {
-            let force = if drained.is_forced { " by force" } else { "" };
-            add(host, "drain".to_owned(), format!("{}{force}", drained.by));
+            // Who has said so is nothing that a plan rests on.
+            let how = if drained.is_forced { "by force" } else { "asked for" };
+            add(host, "drain".to_owned(), how.to_owned());
         }
     }
     let mut reached: BTreeMap<&StackName, BTreeSet<&HostName>> = BTreeMap::new();
