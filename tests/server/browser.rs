@@ -18,6 +18,9 @@ use crate::rig::{Rig, TOKEN};
 /// A browser that takes longer is stuck.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// How long one question may take: a browser that has just started may forget one.
+const ANSWER: Duration = Duration::from_secs(5);
+
 struct Browser {
     profile: TempDir,
 }
@@ -67,7 +70,7 @@ impl Browser {
         let port =
             fs::read_to_string(self.profile.path().join("profile/DevToolsActivePort")).ok()?;
         let mut stream = TcpStream::connect(format!("127.0.0.1:{}", port.lines().next()?)).ok()?;
-        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        stream.set_read_timeout(Some(ANSWER)).ok()?;
         let ask = b"GET /json/list HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
         stream.write_all(ask).ok()?;
         let mut text = String::new();
