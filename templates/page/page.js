@@ -19,7 +19,8 @@ async function refresh() {
   }
   isAsking = true;
   try {
-    const answer = await fetch(location.pathname, { credentials: "same-origin" });
+    // An address may hold a login, which no request may be made of.
+    const answer = await fetch(location.origin + location.pathname, { credentials: "same-origin" });
     if (!answer.ok) throw new Error(String(answer.status));
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const fresh = page.getElementById("content");
@@ -45,8 +46,9 @@ async function refresh() {
   }
 }
 
-const changes = new EventSource("/live");
-changes.addEventListener("open", () => { state.textContent = "Live"; });
+const changes = new EventSource(location.origin + "/live");
+// What has changed before the stream was open, or while it was broken, was told to nobody.
+changes.addEventListener("open", refresh);
 changes.addEventListener("changed", refresh);
 changes.addEventListener("error", () => {
   state.textContent = "The daemon does not answer; what is shown may be old.";

@@ -73,9 +73,27 @@ impl Browser {
         stream.set_read_timeout(Some(ANSWER)).ok()?;
         let ask = b"GET /json/list HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
         stream.write_all(ask).ok()?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text).ok()?;
-        Some(text)
+        answer(&mut stream)
+    }
+}
+
+/// One answer, by its own length: the browser may leave the connection open behind it.
+fn answer(stream: &mut TcpStream) -> Option<String> {
+    let mut bytes = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&bytes);
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let head = head.to_ascii_lowercase();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length:"))?;
+            if body.len() >= length.trim().parse().ok()? {
+                return Some(body.to_owned());
+            }
+        }
+        let mut piece = [0; 4096];
+        match stream.read(&mut piece).ok()? {
+            0 => return None,
+            count => bytes.extend_from_slice(&piece[..count]),
+        }
     }
 }
 
