@@ -194,7 +194,11 @@ async fn print(
             _ = hangup.recv() => {
                 supervisor.say(&Word::Reloading);
                 match reloaded(run, args, front.as_mut()) {
-                    Ok(rules) => drop(commands.send(Command::Reload(Box::new(rules))).await),
+                    Ok(rules) => {
+                        // A daemon that has ended needs no rules.
+                        drop(commands.send(Command::Reload(Box::new(rules))).await);
+                        run.screen.note("the rules were read again, and hold from now on");
+                    }
                     Err(failure) => {
                         run.screen.failure(&failure);
                         run.screen.note("the rules are as they were before");
