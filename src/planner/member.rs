@@ -14,8 +14,8 @@ use super::readiness::may_end;
 use super::wanted::Wanted;
 use super::world::{Sighting, World};
 use crate::model::{
-    BindSource, CommitId, ContainerSpec, Endpoint, FileSource, Generation, Hook, HostName,
-    Identity, Image, MountKind, ProxyPlace, Replica, ServiceName, Slot,
+    CommitId, ContainerSpec, Endpoint, Generation, Hook, HostName, Identity, Image, ProxyPlace,
+    Replica, ServiceName, Slot,
 };
 use crate::spec::{self, Published, Surroundings};
 use sha2::{Digest, Sha256};
@@ -377,33 +377,19 @@ fn digits(replica: &Replica, incarnation: u64) -> String {
     hex(&hash.finalize())[..6].to_owned()
 }
 
-/// A file cannot be brought into a container whose own file system cannot be written.
+/// A file needs a directory that can become a volume when the container's own file system cannot be
+/// written.
 fn check_files(wanted: &Wanted<'_>) -> Result<(), Problem> {
     let container: &ContainerSpec = &wanted.target.container;
-    if container.read_only != Some(true) {
+    if !spec::file_volumes(container).contains("/") {
         return Ok(());
     }
-    let is_brought = |content: &FileSource| {
-        matches!(content, FileSource::Repository { .. } | FileSource::Environment { .. })
-    };
-    let file =
-        container.configs.iter().chain(&container.secrets).find(|file| is_brought(&file.content));
-    let single = |kind: &MountKind| match kind {
-        MountKind::Bind { source: BindSource::Repository { files, .. } } => files.contains_key(""),
-        MountKind::Bind { source: BindSource::Host { .. } | BindSource::Stack { .. } }
-        | MountKind::Volume { .. }
-        | MountKind::Anonymous
-        | MountKind::Tmpfs
-        | MountKind::Image { .. }
-        | MountKind::Other { .. } => false,
-    };
-    let mount = container.volumes.iter().find(|mount| single(&mount.kind));
-    let target = file.map(|file| &file.target).or(mount.map(|mount| &mount.target));
-    target.map_or(Ok(()), |target| {
-        Err(Problem::invalid(format!(
-            "{}: {target} cannot be brought into a container with `read_only: true`",
-            wanted.path()
-        ))
-        .hint("mount the directory it is in, or leave `read_only` away"))
-    })
+    let files = spec::files(container);
+    let file = files.iter().find(|file| file.target.rfind('/') == Some(0));
+    let target = file.map_or("a file", |file| &file.target);
+    Err(Problem::invalid(format!(
+        "{}: {target} cannot be brought into a container with `read_only: true`",
+        wanted.path()
+    ))
+    .hint("give it a directory: `target: /etc/shop/name`; that becomes a volume of the container"))
 }

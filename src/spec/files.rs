@@ -1,10 +1,11 @@
 //! Files that a container gets before it starts: what the commit has for it, and secrets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use super::mounts::file_target;
 use crate::model::{
-    BindSource, ContainerSpec, ContentKey, FileMount, FileSource, MountKind, PlacedFile,
+    BindSource, ContainerSpec, ContentKey, FileMount, FileSource, Mount, MountKind, PlacedFile,
 };
 
 /// The mode of a config or secret, as Compose has it.
@@ -37,6 +38,32 @@ pub fn files(spec: &ContainerSpec) -> Vec<PlacedFile> {
         }
     }
     placed.into_values().collect()
+}
+
+/// The directories that become volumes of the container's own, because files are to be brought into
+/// them and nothing can be brought into a root file system that is read-only. What the image has in
+/// them stays. `/` stands for a file that has no directory of its own: it cannot be brought.
+pub fn file_volumes(spec: &ContainerSpec) -> BTreeSet<String> {
+    if spec.read_only != Some(true) {
+        return BTreeSet::new();
+    }
+    let alone = files(spec).into_iter().filter(|file| !is_in_volume(spec, &file.target));
+    let folder = |file: PlacedFile| Path::new(&file.target).parent()?.to_str().map(str::to_owned);
+    alone.filter_map(folder).collect()
+}
+
+fn is_in_volume(spec: &ContainerSpec, target: &str) -> bool {
+    let holds = |mount: &&Mount| match &mount.kind {
+        MountKind::Volume { .. }
+        | MountKind::Anonymous
+        | MountKind::Bind { source: BindSource::Stack { .. } } => true,
+        MountKind::Bind { source: BindSource::Repository { files, .. } } => !files.contains_key(""),
+        MountKind::Bind { source: BindSource::Host { .. } }
+        | MountKind::Tmpfs
+        | MountKind::Image { .. }
+        | MountKind::Other { .. } => false,
+    };
+    spec.volumes.iter().filter(holds).any(|mount| Path::new(target).starts_with(&mount.target))
 }
 
 fn of_mount(file: &FileMount, folder: &str) -> Option<PlacedFile> {

@@ -24,7 +24,7 @@ use crate::model::{Endpoint, EngineInfo, Owner, ServiceName, StackName, StackTar
 
 pub use body::body;
 pub use differences::differences;
-pub use files::files;
+pub use files::{file_volumes, files};
 pub use kept::{network_body, network_differences, volume_body, volume_differences};
 pub use mounts::stack_volume_name;
 

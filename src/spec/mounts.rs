@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::Surroundings;
+use super::files::file_volumes;
 use super::keys::Keys;
 use crate::model::{
     BindSource, ContainerSpec, FileMount, FileSource, Mount, MountKind, Owner, StackName,
@@ -54,6 +55,8 @@ pub(super) fn mounts(s: &Surroundings<'_>, spec: &ContainerSpec) -> Mounts {
             );
         }
     }
+    let own = file_volumes(spec).into_iter().map(|it| json!({ "Type": "volume", "Target": it }));
+    found.mounts.extend(own);
     found
 }
 

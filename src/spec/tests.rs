@@ -212,6 +212,38 @@ fn files_of_the_commit_are_placed() {
 }
 
 #[test]
+fn a_directory_of_files_becomes_a_volume_where_nothing_can_be_written() {
+    let file = |target: &str| FileMount {
+        source: "x".into(),
+        target: target.into(),
+        uid: None,
+        gid: None,
+        mode: None,
+        content: FileSource::Environment { name: "X".into() },
+    };
+    let volume = Mount {
+        target: "/data".into(),
+        kind: MountKind::Anonymous,
+        read_only: None,
+        options: BTreeMap::new(),
+    };
+    let mut spec = ContainerSpec {
+        read_only: Some(true),
+        volumes: vec![volume],
+        secrets: vec![file("pw"), file("token")],
+        configs: vec![file("/data/a"), file("/etc/app/b"), file("/database/c")],
+        ..ContainerSpec::default()
+    };
+    let mounts = ask(&spec, "").expect("possible")["HostConfig"]["Mounts"].clone();
+    let own = |target: &str| json!({"Type": "volume", "Target": target});
+    let all = ["/data", "/database", "/etc/app", "/run/secrets"].map(own);
+    assert_eq!(mounts, json!(all));
+    spec.read_only = None;
+    let mounts = &ask(&spec, "").expect("possible")["HostConfig"]["Mounts"];
+    assert_eq!(*mounts, json!([own("/data")]));
+}
+
+#[test]
 fn a_directory_of_the_stack_has_a_name_that_an_engine_takes() {
     let Identity { owner, stack, .. } = identity();
     assert_eq!(stack_volume_name(&owner, &stack, "shop/data ä"), "acme-test-shop-shop_data__");

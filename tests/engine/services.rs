@@ -175,13 +175,22 @@ const STORES: &str = "    restart: always
       - {source: s2, target: token, mode: 0400}
 ";
 
+/// Files where nothing can be written, also below what is empty at each start.
+const SEALED: &str = "  sealed:
+    read_only: true
+    tmpfs: [/run, /tmp]
+    configs: [{source: c1, target: /etc/app/one}]
+    secrets: [s1]
+    volumes: ['./one.conf:/etc/three.conf:ro']
+";
+
 /// `volume` is one that is not ours; `folder` one of the host.
 fn stores(volume: &str, folder: &str) -> String {
     let image = app_image(Variant::V1);
     format!(
         "  store:\n    image: {image}\n{STORES}      - {{source: s1, target: again}}\n{HEALTH}  \
          outer:\n    image: {image}\n    volumes: ['outer:/outer', '{folder}:/folder']\n{HEALTH}\
-         volumes:\n  data: {{labels: {{a: b}}}}\n  outer: {{external: true, name: {volume}}}\n\
+         {SEALED}    image: {image}\n{HEALTH}volumes:\n  data: {{labels: {{a: b}}}}\n  outer: {{external: true, name: {volume}}}\n\
          configs: {{c1: {{file: one.conf}}, c2: {{content: \"costs $$5\\n\"}}}}\n\
          secrets: {{s1: {{file: secret.txt}}, s2: {{environment: TOKEN}}}}\n"
     )
@@ -217,6 +226,8 @@ fn files_and_volumes_are_there_and_follow_the_commit() {
     assert_eq!(seen, "one\na\nb\none\ncosts $5\nsecret\nsecret\nhush");
     assert!(inside(&world, "store", "ls -ln /c2.txt").starts_with("-r--r-----    1 1000     1000"));
     assert!(inside(&world, "store", "ls -l /run/secrets/token").starts_with("-r--------"));
+    let sealed = "cat /etc/app/one /etc/three.conf /run/secrets/*; touch /x 2>/dev/null || echo ro";
+    assert_eq!(inside(&world, "sealed", sealed), "one\none\nsecret\nro");
     inside(&world, "store", "touch /absent/kept /data/kept /anonymous/gone /scratch/gone");
     inside(&world, "outer", "touch /outer/kept /folder/kept");
     let before = containers(&world);

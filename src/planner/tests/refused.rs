@@ -113,6 +113,8 @@ fn a_file_cannot_be_brought_where_nothing_can_be_written() {
 services: {a: {image: i, read_only: true, configs: [c]}}
 configs: {c: {content: hello}}";
     assert_snapshot!(wanting(stack).text(), @"Invalid: shop/a: /c cannot be brought into a container with `read_only: true`");
+    let stack = stack.replace("[c]", "[{source: c, target: /etc/a/c}]");
+    wanting(&stack).deploy();
 }
 
 #[test]
