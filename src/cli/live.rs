@@ -104,12 +104,7 @@ impl<'a> Session<'a> {
         Ok(Fleet {
             owner: self.owner.clone(),
             inventory: &self.snapshot.inventory,
-            ports: wire::connect(
-                &self.snapshot.inventory,
-                &*files,
-                self.run.world,
-                self.run.screen,
-            )?,
+            ports: wire::connect(&self.snapshot.inventory, files, self.run.world, self.run.screen)?,
         })
     }
 

@@ -268,7 +268,7 @@ impl Place {
             Some(same) => same,
             None => {
                 let files = snapshot.tree().files().map_err(|error| words(&error))?;
-                let ports = (self.reading.connect)(&snapshot.inventory, &*files)?;
+                let ports = (self.reading.connect)(&snapshot.inventory, files)?;
                 (Arc::new(snapshot.inventory.clone()), ports)
             }
         };

@@ -86,7 +86,7 @@ impl Snapshot {
             let name = stack_name(folder);
             let Some(target) = stacks.get(&name) else { continue };
             let context = shared.context(folder);
-            let rendered = Rendered::new(&*tree, &engine, &context);
+            let rendered = Rendered::new(tree, &engine, &context);
             contents.stacks.insert(name, read(target, &rendered)?);
         }
         Ok(contents)

@@ -93,10 +93,10 @@ impl Snapshot {
         };
         let files = tree.files().map_err(unreadable)?;
         let rules = rules.map(Tree::files).transpose().map_err(unreadable)?;
-        let rules = rules.as_deref().unwrap_or(&*files);
+        let rules = rules.unwrap_or(files);
         let sources = Sources::default();
         let mut problems = Vec::new();
-        let from = Reading { files: &*files, rules, sources: &sources };
+        let from = Reading { files, rules, sources: &sources };
         match read(&tree, &from, &choice, &mut problems) {
             Some(read) if !problems.iter().any(Diagnostic::is_error) => Ok(Self {
                 project: read.project,
@@ -194,7 +194,7 @@ impl Snapshot {
         self.folders
             .iter()
             .map(|folder| match &files {
-                Ok(files) => stacks.model(&**files, folder, options),
+                Ok(files) => stacks.model(*files, folder, options),
                 Err(error) => StackModel::unreadable(folder, error),
             })
             .collect()
@@ -258,7 +258,7 @@ impl Queue<'_> {
             let index = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(folder) = self.folders.get(index) else { break };
             let outcome = match &files {
-                Ok(files) => self.one(&**files, folder),
+                Ok(files) => self.one(*files, folder),
                 Err(error) => Arc::new(StackOutcome::unreadable(folder, error)),
             };
             self.results.lock().unwrap_or_else(PoisonError::into_inner).insert(index, outcome);

@@ -1,5 +1,7 @@
 //! Where files come from: a commit, or the uncommitted work tree.
 
+use std::cell::OnceCell;
+
 use thiserror::Error;
 
 use crate::files::Files;
@@ -10,6 +12,8 @@ pub struct Tree {
     repository: Repository,
     commit: Option<Commit>,
     name: String,
+    /// Opened once: each opening reads Git's settings again.
+    files: OnceCell<Box<dyn Files + Send>>,
 }
 
 /// A tree could not be read.
@@ -23,12 +27,12 @@ pub enum TreeError {
 impl Tree {
     /// The files of `commit`. `name` is the repository's name.
     pub fn of_commit(repository: Repository, commit: Commit, name: &str) -> Self {
-        Self { repository, commit: Some(commit), name: name.to_owned() }
+        Self { repository, commit: Some(commit), name: name.to_owned(), files: OnceCell::new() }
     }
 
     /// The files of the work tree, committed or not.
     pub fn uncommitted(repository: Repository, name: &str) -> Self {
-        Self { repository, commit: None, name: name.to_owned() }
+        Self { repository, commit: None, name: name.to_owned(), files: OnceCell::new() }
     }
 
     /// The repository's name: the last part of its folder or URL.
@@ -46,12 +50,16 @@ impl Tree {
         self.commit.as_ref().map_or("uncommitted", |commit| commit.id.short())
     }
 
-    /// The files. Each thread takes its own.
-    pub fn files(&self) -> Result<Box<dyn Files>, TreeError> {
-        Ok(match &self.commit {
+    /// The files. Each thread reads a tree of its own.
+    pub fn files(&self) -> Result<&dyn Files, TreeError> {
+        if let Some(files) = self.files.get() {
+            return Ok(&**files);
+        }
+        let opened: Box<dyn Files + Send> = match &self.commit {
             Some(commit) => Box::new(self.repository.files(commit)?),
             None => Box::new(self.repository.worktree()?),
-        })
+        };
+        Ok(&**self.files.get_or_init(|| opened))
     }
 
     /// A second handle on the same tree, for another thread.
@@ -60,6 +68,7 @@ impl Tree {
             repository: self.repository.reopen()?,
             commit: self.commit.clone(),
             name: self.name.clone(),
+            files: OnceCell::new(),
         })
     }
 }

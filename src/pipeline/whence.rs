@@ -34,7 +34,7 @@ impl Snapshot {
         let (Some(folder), Ok(files)) = (folder, self.tree().files()) else { return Vec::new() };
         let (engine, commit) = (Engine::new(), Arc::new(self.commit_info()));
         let stacks = self.stacks(&engine, &commit);
-        let model = stacks.model(&*files, folder, Options::default());
+        let model = stacks.model(files, folder, Options::default());
         let (Some(project), sources) = (model.project, model.report.sources) else {
             return Vec::new();
         };
@@ -44,7 +44,7 @@ impl Snapshot {
         let mut steps = vec![Whence { what: "set here".into(), at }];
         steps.extend(values_named(&written, &self.value_places, &self.warnings.sources));
         let rendered = sources.slice(node.span);
-        steps.extend(variables_named(&rendered, &stacks, &*files, folder));
+        steps.extend(variables_named(&rendered, &stacks, files, folder));
         steps
     }
 }

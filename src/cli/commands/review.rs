@@ -297,7 +297,8 @@ fn unknown(missing: &BTreeSet<String>, services: &BTreeSet<String>) -> Option<St
 fn moved_rules(session: &Session<'_>, head: &str) -> Result<Vec<String>, Failure> {
     let unreadable =
         |error: crate::pipeline::TreeError| Failure::because("could not read the files", &error);
-    let (base, head) = (session.snapshot.tree().files(), session.tree(head)?.files());
+    let head = session.tree(head)?;
+    let (base, head) = (session.snapshot.tree().files(), head.files());
     let (base, head) = (base.map_err(unreadable)?, head.map_err(unreadable)?);
     let inventory = session.snapshot.environment.inventory.as_ref();
     let usual = ["gitdeploy.yaml", "gitdeploy.yml", "inventory.yaml", "inventory.yml"];
@@ -305,7 +306,7 @@ fn moved_rules(session: &Session<'_>, head: &str) -> Result<Vec<String>, Failure
     paths.extend(inventory.map(|path| path.value.as_str()));
     let differs = |path: &&str| {
         let print = |files: &dyn crate::files::Files| files.fingerprint(path).ok().flatten();
-        print(&*base) != print(&*head)
+        print(base) != print(head)
     };
     let note = |path: &str| {
         format!(
