@@ -1,8 +1,9 @@
 //! Networks of a container that is being made: all of its request, whatever the engine takes at
 //! once.
 //!
-//! An engine before API 1.44 takes one network at creation. The others follow before the start, so
-//! that the first process already sees all of them; a try that was cut off is completed by the next.
+//! An engine before API 1.44 takes one network at creation, so every engine gets one. The others
+//! follow before the start, so that the first process already sees all of them; a try that was cut
+//! off is completed by the next.
 
 use bollard::models::{EndpointSettings, NetworkConnectRequest};
 use serde_json::{Map, Value};
@@ -12,25 +13,20 @@ use super::live::text;
 use super::request;
 use crate::ports::PortError;
 
-/// The first API version that takes several networks at creation.
-const SEVERAL_SINCE: (usize, usize) = (1, 44);
+/// The request as any engine takes it: with the first network alone.
+pub(super) fn at_creation(body: &Value) -> Value {
+    let mut body = body.clone();
+    let first = text(&body, "/HostConfig/NetworkMode").to_owned();
+    let endpoints = body.pointer_mut("/NetworkingConfig/EndpointsConfig");
+    if let Some(Value::Object(endpoints)) = endpoints
+        && endpoints.contains_key(&first)
+    {
+        endpoints.retain(|name, _| *name == first);
+    }
+    body
+}
 
 impl Docker {
-    /// The request as this engine takes it: with the first network alone if it must be.
-    pub(super) async fn at_creation(&self, body: &Value) -> Result<Value, PortError> {
-        let version = self.api().await?.client_version();
-        let mut body = body.clone();
-        let first = text(&body, "/HostConfig/NetworkMode").to_owned();
-        let endpoints = body.pointer_mut("/NetworkingConfig/EndpointsConfig");
-        if (version.major_version, version.minor_version) < SEVERAL_SINCE
-            && let Some(Value::Object(endpoints)) = endpoints
-            && endpoints.contains_key(&first)
-        {
-            endpoints.retain(|name, _| *name == first);
-        }
-        Ok(body)
-    }
-
     /// Connects the container `seen` to the networks of `body` that it lacks.
     pub(super) async fn connect_the_rest(
         &self,
@@ -66,6 +62,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_container_is_made_in_its_first_network_alone() {
+        let body = json!({
+            "HostConfig": {"NetworkMode": "b"},
+            "NetworkingConfig": {"EndpointsConfig": {"a": {}, "b": {"Aliases": ["x"]}}},
+        });
+        let made = at_creation(&body);
+        let first = json!({"b": {"Aliases": ["x"]}});
+        assert_eq!(made["NetworkingConfig"]["EndpointsConfig"], first);
+        let host = json!({"HostConfig": {"NetworkMode": "host"}});
+        assert_eq!(at_creation(&host), host);
+    }
 
     #[test]
     fn networks_that_are_there_are_not_connected_again() {

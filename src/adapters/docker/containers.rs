@@ -9,6 +9,7 @@ use bollard::query_parameters::{
 };
 use serde_json::Value;
 
+use super::attaching::at_creation;
 use super::client::{Docker, QUICK, SLOW, late, within};
 use super::live::{labels, status, text, was_started};
 use super::request;
@@ -52,7 +53,7 @@ impl Docker {
     pub(super) async fn make(&self, name: &str, body: &Value) -> Result<String, PortError> {
         let what = format!("create container {name}");
         let platform = text(body, "/Platform").to_owned();
-        let body = self.at_creation(body).await?;
+        let body = at_creation(body);
         let body: ContainerCreateBody = request::typed(&body, &["Platform"], &what)?;
         let options = CreateContainerOptions { name: Some(name.to_owned()), platform };
         let api = self.api().await?;
