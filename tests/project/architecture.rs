@@ -63,6 +63,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("cronexpr", &["sync"]),
     ("lettre", &["forge"]),
     ("reqwest", &["cli", "forge"]),
+    ("rustix", &["adapters"]),
     ("tar", &["adapters"]),
     ("tokio", &["adapters", "cli", "daemon", "exec", "forge", "pipeline", "server", "sim"]),
     ("annotate_snippets", &["diag"]),

@@ -3,19 +3,13 @@
 //! A container that does not run takes its ports when it is started again, so they count too.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum, PortSummaryTypeEnum};
 use serde_json::Value;
 
-use super::client::Way;
 use super::live::text;
 use super::survey::name_of;
 use crate::model::{Foreign, LiveContainer};
-use crate::ports::PortError;
-
-/// The kernel's word for a socket that takes connections.
-const LISTENS: &str = "0A";
 
 /// Whether a listed container holds its ports now.
 pub(super) fn is_running(listed: &ContainerSummary) -> bool {
@@ -78,54 +72,9 @@ fn bound(seen: &Value) -> Vec<u16> {
         .collect()
 }
 
-/// Prints the kernel's tables of TCP sockets; a kernel may have no IPv6.
-const TABLES: &str = "cat /proc/net/tcp; cat /proc/net/tcp6 2>/dev/null; exit 0";
-
-/// The TCP ports that something on the host listens on; none where that cannot be seen.
-pub(super) async fn listening(way: &Way) -> Result<BTreeSet<u16>, PortError> {
-    Ok(match way {
-        // The kernel takes milliseconds to say so, which nobody waits for.
-        Way::Here => tokio::task::spawn_blocking(here).await.unwrap_or_default(),
-        Way::Ssh(host) => {
-            let said = host.ask(TABLES, &[]).await?.stdout;
-            listening_in(&String::from_utf8_lossy(&said)).into_iter().collect()
-        }
-        Way::Far => BTreeSet::new(),
-    })
-}
-
-#[expect(clippy::disallowed_methods, reason = "the kernel's tables are no file of a project")]
-fn here() -> BTreeSet<u16> {
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
-    let texts = tables.iter().filter_map(|path| fs::read_to_string(path).ok());
-    texts.flat_map(|text| listening_in(&text)).collect()
-}
-
-fn listening_in(table: &str) -> Vec<u16> {
-    let port = |line: &str| {
-        let mut words = line.split_whitespace().skip(1);
-        let local = words.next()?;
-        let state = words.nth(1)?;
-        let (_, port) = local.rsplit_once(':')?;
-        (state == LISTENS).then(|| u16::from_str_radix(port, 16).ok())?
-    };
-    table.lines().filter_map(port).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn listening_ports_are_read_from_the_kernels_table() {
-        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr\n   \
-             0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000\n   \
-             1: 0100007F:1F91 0100007F:A0C2 01 00000000:00000000 00:00000000\n";
-        assert_eq!(listening_in(table), [8080]);
-        let table = "   0: 00000000000000000000000000000000:0050 \
-             00000000000000000000000000000000:0000 0A 0:0\n";
-        assert_eq!(listening_in(table), [80]);
-    }
 
     #[test]
     fn a_container_that_rests_keeps_its_ports() {

@@ -16,6 +16,7 @@ mod foreign;
 mod images;
 mod inside;
 mod leases;
+mod listening;
 mod live;
 mod logins;
 mod logs;

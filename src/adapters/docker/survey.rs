@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::client::{Docker, SLOW, within};
 use super::drains;
 use super::foreign;
+use super::listening::listening;
 use super::live::live_container;
 use super::moment::millis;
 use super::releases;
@@ -63,7 +64,7 @@ impl Docker {
         };
         let asked_for = self.images(wanted.images.iter().cloned());
         let ((info, networks, volumes), around, asked_for, listening) =
-            futures_util::try_join!(host, containers, asked_for, foreign::listening(self.way()))?;
+            futures_util::try_join!(host, containers, asked_for, listening(self.way()))?;
         let Around { ours, others, containers, resting, mut images } = around;
         images.extend(asked_for);
         let mut foreign = foreign::foreign(&ours, &others, &containers, &resting, &listening);
