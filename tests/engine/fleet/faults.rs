@@ -1,25 +1,9 @@
 //! Hosts that vanish, come back, freeze, or are not who they were.
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::Town;
+use super::{HOSTS, RUN_MAX, Town};
 use crate::rig::{Load, SMALL, Variant, alone, get};
-
-/// Ends within this, whatever a host does in the meantime.
-const RUN_MAX: Duration = Duration::from_secs(90);
-
-/// The exit code of a run, and what it said.
-fn ended(mut child: std::process::Child) -> (i32, String) {
-    let since = Instant::now();
-    while child.try_wait().expect("a child can be asked").is_none() {
-        assert!(since.elapsed() < RUN_MAX, "the run does not end");
-        thread::sleep(Duration::from_millis(20));
-    }
-    let output = child.wait_with_output().expect("a child ends");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    (output.status.code().unwrap_or(-1), said)
-}
 
 /// The next run ends what one before it began. A dead run's leases last a while, and a host that
 /// has just come back may still be starting its containers.
@@ -47,23 +31,25 @@ fn a_lost_host_is_named_and_nothing_is_moved_until_it_is_back() {
     crate::shop::until("all is as it was", settled);
 }
 
-/// A release during which the host `three` is taken away `after` its start; then the host comes
-/// back, and the next run ends it.
-fn lost_in_the_middle(name: &str, after: Duration) {
+/// What a release has just done when something happens to it.
+const STARTED: &str = "  start ";
+const READY: &str = "is ready";
+const SWITCHED: &str = "switch ";
+const DRAINED: &str = "has let go";
+
+/// A release during which the host `three` is taken away after the step that does `what`; then the
+/// host comes back, and the next run ends it.
+fn lost_in_the_middle(name: &str, what: &str) {
     let _alone = alone();
     let (mut town, _) = Town::deployed(name);
     let second = town.image("two", Variant::V2);
     town.release(&second);
-    let run = town.apply();
-    thread::sleep(after);
+    let mut run = town.apply();
+    run.reaches(what);
     town.fleet.host("three").kill();
-    let (code, said) = ended(run);
-    // It may have been over before.
-    if code != 0 {
-        // 15: it was away before anything had begun.
-        assert!([1, 13, 14, 15].contains(&code), "{code}: {said}");
-        assert!(said.contains("three"), "who is lost is not said: {said}");
-    }
+    let (code, said) = run.ended();
+    assert!([1, 13, 14].contains(&code), "{code}: {said}");
+    assert!(said.contains("three"), "who is lost is not said: {said}");
     for host in ["one", "two"] {
         let served = || get(town.door(host), super::HOST, "/").is_ok_and(|(code, _)| code == 200);
         crate::shop::until("clients are served by those that are left", served);
@@ -71,39 +57,39 @@ fn lost_in_the_middle(name: &str, after: Duration) {
     town.fleet.host("three").revive();
     finished(&town);
     town.assert_settled();
-    let total: usize = ["one", "two", "three"].map(|host| town.containers(host).len()).iter().sum();
+    let total: usize = HOSTS.map(|host| town.containers(host).len()).iter().sum();
     assert_eq!(total, 4);
 }
 
 #[test]
 fn a_host_lost_before_the_flip_is_caught_up_with() {
-    lost_in_the_middle("early", Duration::from_millis(900));
+    lost_in_the_middle("early", STARTED);
 }
 
 #[test]
 fn a_host_lost_about_the_flip_is_caught_up_with() {
-    lost_in_the_middle("flip", Duration::from_millis(3_000));
+    lost_in_the_middle("flip", READY);
 }
 
 #[test]
 fn a_host_lost_after_the_flip_is_caught_up_with() {
-    lost_in_the_middle("late", Duration::from_millis(6_000));
+    lost_in_the_middle("late", SWITCHED);
 }
 
-/// A release during which we, and nobody else, lose sight of a host. It goes on serving, and so
-/// must everything that sends to it.
-fn cut_off_from_us(name: &str, host: &str, after: Duration) {
+/// A release during which we, and nobody else, lose sight of a host after the step that does `what`.
+/// It goes on serving, and so must everything that sends to it.
+fn cut_off_from_us(name: &str, host: &str, what: &str) {
     let _alone = alone();
     let (mut town, _) = Town::deployed(name);
     let second = town.image("two", Variant::V2);
     let running = town.loads().map(|load| Load { limit: 3 * RUN_MAX, ..load }.start());
     town.release(&second);
-    let run = town.apply();
-    thread::sleep(after);
+    let mut run = town.apply();
+    run.reaches(what);
     town.fleet.host(host).cut_ssh();
-    let (code, said) = ended(run);
+    let (code, said) = run.ended();
     if code != 0 {
-        assert!([1, 13, 14, 15].contains(&code), "{code}: {said}");
+        assert!([1, 13, 14].contains(&code), "{code}: {said}");
         assert!(said.contains(host), "who is lost is not said: {said}");
     }
     let status = town.world.run(&["status"]);
@@ -119,12 +105,22 @@ fn cut_off_from_us(name: &str, host: &str, after: Duration) {
 
 #[test]
 fn a_host_that_only_we_cannot_reach_serves_on() {
-    cut_off_from_us("cut", "three", Duration::from_millis(3_000));
+    cut_off_from_us("cut", "three", READY);
+}
+
+#[test]
+fn a_host_that_we_lose_sight_of_after_the_flip_serves_on() {
+    cut_off_from_us("cut-late", "three", SWITCHED);
 }
 
 #[test]
 fn a_proxy_that_only_we_cannot_reach_sends_on() {
-    cut_off_from_us("cut-proxy", "two", Duration::from_millis(3_500));
+    cut_off_from_us("cut-proxy", "two", READY);
+}
+
+#[test]
+fn a_proxy_that_we_lose_sight_of_while_it_drains_sends_on() {
+    cut_off_from_us("cut-drain", "two", DRAINED);
 }
 
 #[test]
@@ -145,11 +141,11 @@ fn an_engine_and_an_ssh_server_that_restart_in_the_middle_lose_no_request() {
     let (mut town, _) = Town::deployed("restart");
     let second = town.image("two", Variant::V2);
     town.release(&second);
-    let run = town.apply();
-    thread::sleep(Duration::from_millis(1_500));
+    let mut run = town.apply();
+    run.reaches(STARTED);
     town.fleet.host("two").restart_ssh();
-    let (code, said) = ended(run);
-    assert!([0, 1, 13, 14, 15].contains(&code), "{code}: {said}");
+    let (code, said) = run.ended();
+    assert!([0, 1, 13, 14].contains(&code), "{code}: {said}");
     finished(&town);
     // What a settled stack is to look like after its engine was restarted: the same.
     town.fleet.host("three").restart_engine();
@@ -167,7 +163,7 @@ fn two_runs_from_two_places_are_kept_apart() {
     let is_held = || !crate::shop::leases(&town.world).is_empty();
     crate::shop::until("the first holds its leases", is_held);
     town.world.run(&["apply", "-y"]).ended_with(11);
-    assert_eq!(ended(run).0, 0);
+    assert_eq!(run.ended().0, 0);
     town.assert_settled();
 }
 

@@ -7,19 +7,63 @@ mod hosts;
 mod rollout;
 mod six;
 
+use std::io::{BufRead as _, BufReader};
 use std::net::{IpAddr, SocketAddr};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::rig::{Fleet, Kind, Load, Variant, World};
 
 /// What clients ask for.
 const HOST: &str = "shop.example.com";
 
+/// The hosts of a town.
+const HOSTS: [&str; 3] = ["one", "two", "three"];
+
 /// A repository and the hosts it is for: `one` with nginx, `two` with HAProxy, `three` with neither.
 /// The fleet goes before the folder that has its keys.
 struct Town {
     fleet: Fleet,
     world: World,
+}
+
+/// Ends within this, whatever a host does in the meantime.
+const RUN_MAX: Duration = Duration::from_secs(90);
+
+/// A run of `apply` in the background.
+struct Apply {
+    child: Child,
+    lines: Receiver<String>,
+    said: String,
+}
+
+impl Apply {
+    /// Waits until a step that does `what` has been done.
+    fn reaches(&mut self, what: &str) {
+        let since = Instant::now();
+        loop {
+            let line = self.lines.recv_timeout(RUN_MAX.saturating_sub(since.elapsed()));
+            let Ok(line) = line else { panic!("`{what}` is not reached: {}", self.said) };
+            self.said = format!("{}{line}\n", self.said);
+            if line.contains(what) && line.contains("done") {
+                return;
+            }
+        }
+    }
+
+    /// Its exit code, and what it said.
+    fn ended(mut self) -> (i32, String) {
+        let since = Instant::now();
+        while self.child.try_wait().expect("a child can be asked").is_none() {
+            assert!(since.elapsed() < RUN_MAX, "the run does not end: {}", self.said);
+            thread::sleep(Duration::from_millis(20));
+        }
+        let status = self.child.wait().expect("a child ends");
+        let said = self.lines.iter().fold(self.said, |said, line| format!("{said}{line}\n"));
+        (status.code().unwrap_or(-1), said)
+    }
 }
 
 impl Town {
@@ -63,6 +107,11 @@ impl Town {
 
     /// Commits a release of the web service with four replicas behind both proxies.
     fn release(&self, image: &str) -> String {
+        self.release_as(image, "")
+    }
+
+    /// The same with more lines of `x-gitdeploy`.
+    fn release_as(&self, image: &str, more: &str) -> String {
         let route =
             |proxy: &str| format!("        - {{host: {HOST}, port: 8080, proxy: {proxy}}}\n");
         let routes: String = ["front", "back"].map(route).concat();
@@ -73,7 +122,7 @@ impl Town {
                  READY_AFTER_MS: '700'}}\n    stop_grace_period: 15s\n    restart: always\n    \
                  deploy: {{replicas: 4}}\n    x-gitdeploy:\n      health: {{http: /health, port: \
                  8080, interval: 200ms, timeout: 1s, within: 30s}}\n      drain: {{timeout: 3s}}\n\
-                 \u{20}     routes:\n{routes}"
+                 {more}      routes:\n{routes}"
             ),
         );
         self.world.commit("a release")
@@ -109,10 +158,16 @@ impl Town {
     }
 
     /// `apply`, going on in the background.
-    fn apply(&self) -> Child {
+    fn apply(&self) -> Apply {
         let mut command: Command = self.world.command(&["apply", "-y"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        command.spawn().expect("the program starts")
+        let mut child = command.spawn().expect("the program starts");
+        let said = BufReader::new(child.stderr.take().expect("a pipe"));
+        let (sender, lines) = channel();
+        thread::spawn(move || {
+            said.lines().map_while(Result::ok).try_for_each(|it| sender.send(it))
+        });
+        Apply { child, lines, said: String::new() }
     }
 
     /// Fails the test unless nothing is left to do.
