@@ -3,7 +3,7 @@
 //! Attributes map as Docker Compose maps them. What this engine cannot do is refused by name: an
 //! engine ignores keys it does not know, and a container would silently be another one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -25,6 +25,25 @@ pub fn body(
     identity: &Identity,
     published: &[Published],
 ) -> Result<Value, Vec<String>> {
+    request(s, spec, &identity.labels(), published)
+}
+
+/// The same without the labels that say whose the container is: what can be compared with one that
+/// is there.
+pub fn anonymous_body(
+    s: &Surroundings<'_>,
+    spec: &ContainerSpec,
+    published: &[Published],
+) -> Result<Value, Vec<String>> {
+    request(s, spec, &BTreeMap::new(), published)
+}
+
+fn request(
+    s: &Surroundings<'_>,
+    spec: &ContainerSpec,
+    identity: &BTreeMap<String, String>,
+    published: &[Published],
+) -> Result<Value, Vec<String>> {
     let impossible = support::impossible(s, spec);
     if !impossible.is_empty() {
         return Err(impossible);
@@ -33,7 +52,7 @@ pub fn body(
     let mut config = Keys::default();
     process(&mut config, spec);
     let mut labels = spec.labels.clone();
-    labels.extend(identity.labels());
+    labels.extend(identity.clone());
     config.put("Labels", object(&labels));
     let exposed = exposed_ports(spec, published);
     let ports =

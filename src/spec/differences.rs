@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::fields::Fields;
+use super::fields::{Fields, Side};
 use crate::diff::{is_sensitive_name, masked};
 use crate::model::{FieldDifference, Seen};
 
@@ -31,8 +31,9 @@ const CHOSEN: &[&str] = &[
 /// engine has lost it) whatever could be the image's is taken to be.
 pub fn differences(want: &Value, live: &Value, image_config: &Value) -> Vec<FieldDifference> {
     let image = if image_config.is_null() { live } else { image_config };
-    let new = Fields::of(want, image);
-    let mut old = Fields::of(live, image);
+    let (wanted, there) = (Side::new(want, image), Side::new(live, image));
+    let new = Fields::of(&wanted, &there);
+    let mut old = Fields::of(&there, &wanted);
     old.settle_given(&new);
     let two_times = |config: &Value| config["HostConfig"]["Memory"].as_i64().map(|it| it * 2);
     let swap = live["HostConfig"]["MemorySwap"].as_i64();

@@ -8,15 +8,16 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use super::fields::{items, pairs, text};
+use crate::model::RESERVED_LABELS;
 
 /// A value by the engine's key.
-type Named<'a> = (&'a str, &'a Value);
+pub(super) type Named<'a> = (&'a str, &'a Value);
 
 /// The merged parts of a container's configuration.
 pub(super) struct Effective<'a> {
     /// Variables; one that was taken away is not there.
     pub(super) env: BTreeMap<&'a str, &'a str>,
-    /// Labels, the image's included.
+    /// Labels, the image's included, and ours not.
     pub(super) labels: BTreeMap<&'a str, &'a str>,
     /// Ports it listens on, `8080/tcp`, less the image's.
     pub(super) exposed: BTreeSet<String>,
@@ -64,7 +65,8 @@ fn env<'a>(config: &'a Value, image: &'a Value) -> BTreeMap<&'a str, &'a str> {
 fn labels<'a>(config: &'a Value, image: &'a Value) -> BTreeMap<&'a str, &'a str> {
     let own =
         |source| pairs(source).map(|(key, value)| (key.as_str(), value.as_str().unwrap_or("")));
-    own(&image["Labels"]).chain(own(&config["Labels"])).collect()
+    let labels = own(&image["Labels"]).chain(own(&config["Labels"]));
+    labels.filter(|(key, _)| !RESERVED_LABELS.contains(key)).collect()
 }
 
 fn own_keys(config: &Value, image: &Value, key: &str) -> BTreeSet<String> {

@@ -2,13 +2,16 @@
 //!
 //! Only known keys are read: what an engine of another version adds is no field. An engine writes
 //! "not set" in many ways (missing, `null`, `""`, `0`, `[]`); here all of them are absent.
+//!
+//! Fields are for what differs. Parts that are equal word for word in what is wanted and in what is
+//! there, as nearly all are in a fleet, are not taken apart.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::effective::Effective;
-use crate::model::{Bytes, LiveContainer, NanoCpus, Nanos, RESERVED_LABELS};
+use super::effective::{Effective, Named};
+use crate::model::{Bytes, LiveContainer, NanoCpus, Nanos};
 
 /// Values by path; a list is kept as one, so that secrets among its words can be masked.
 #[derive(Debug, Default)]
@@ -100,6 +103,9 @@ const HOST: &[(&str, &str, Kind)] = &[
     ("Annotations", "annotations", Kind::Pairs),
 ];
 
+/// What together says how a container is kept in.
+const SECURITY: &[&str] = &["SecurityOpt", "MaskedPaths", "ReadonlyPaths", "Privileged"];
+
 const BLOCK_RATES: &[(&str, &str, &str)] = &[
     ("BlkioWeightDevice", "weight_device", "Weight"),
     ("BlkioDeviceReadBps", "device_read_bps", "Rate"),
@@ -124,32 +130,81 @@ const ADDRESSES: &[(&str, &str, Kind)] = &[
     ("LinkLocalIPs", "link_local_ips", Kind::Set),
 ];
 
+/// A container as it is wanted, or as it is, with what its image adds.
+pub(super) struct Side<'a> {
+    config: &'a Value,
+    effective: Effective<'a>,
+}
+
+impl<'a> Side<'a> {
+    pub(super) fn new(config: &'a Value, image: &'a Value) -> Self {
+        Self { config, effective: Effective::of(config, image) }
+    }
+
+    fn host(&self) -> &'a Value {
+        &self.config["HostConfig"]
+    }
+
+    /// Whether values of `HostConfig` that belong together are those of the other side.
+    fn has_host(&self, other: &Self, keys: &[&str]) -> bool {
+        keys.iter().all(|key| self.host().get(key) == other.host().get(key))
+    }
+}
+
 impl Fields {
-    /// All fields of a container, the image's part included.
-    pub(super) fn of(config: &Value, image: &Value) -> Self {
+    /// The fields of a side, without parts that the other side has too.
+    pub(super) fn of(side: &Side<'_>, other: &Side<'_>) -> Self {
         let mut fields = Self::default();
-        let effective = Effective::of(config, image);
-        for (name, value) in &effective.env {
-            fields.put(["env.", name].concat(), *value);
+        fields.process(side, other);
+        let host = side.host();
+        let known = |(key, value): &Named<'_>| other.host().get(key) == Some(*value);
+        for part in named(host).filter(|part| !known(part)) {
+            fields.read([part].into_iter(), "", HOST);
+            fields.host(part);
         }
-        for (name, value) in &effective.labels {
-            if !RESERVED_LABELS.contains(name) {
-                fields.put(["labels.", name].concat(), *value);
+        if !side.has_host(other, SECURITY) {
+            fields.security(host);
+        }
+        let (own, others) = (&side.effective, &other.effective);
+        if own.exposed != others.exposed || !side.has_host(other, &["PortBindings"]) {
+            super::live_ports::ports(&mut fields, host, &own.exposed);
+        }
+        if own.volumes != others.volumes || !side.has_host(other, &["Binds", "Mounts"]) {
+            super::live_mounts::mounts(&mut fields, host, &own.volumes);
+        }
+        let network = ["Hostname", "NetworkingConfig"];
+        let is_alike = network.iter().all(|key| side.config.get(key) == other.config.get(key));
+        if !is_alike || !side.has_host(other, &["NetworkMode"]) {
+            fields.networks(side.config);
+        }
+        fields
+    }
+
+    /// What the container's process has.
+    fn process(&mut self, side: &Side<'_>, other: &Side<'_>) {
+        let (own, others) = (&side.effective, &other.effective);
+        if own.env != others.env {
+            for (name, value) in &own.env {
+                self.put(["env.", name].concat(), *value);
             }
         }
-        fields.read(effective.process.iter().copied(), "", TOP);
-        fields.set("working_dir", effective.working_dir);
-        fields.read(effective.health_check.iter().copied(), "", CHECK);
+        if own.labels != others.labels {
+            for (name, value) in &own.labels {
+                self.put(["labels.", name].concat(), *value);
+            }
+        }
+        let process = own.process.iter().filter(|part| !others.process.contains(part));
+        self.read(process.copied(), "", TOP);
+        if own.working_dir != others.working_dir {
+            self.set("working_dir", own.working_dir.clone());
+        }
+        let check = own.health_check.iter().filter(|part| !others.health_check.contains(part));
+        self.read(check.copied(), "", CHECK);
         // What an engine takes for none.
-        let grace = config["StopTimeout"].as_i64().unwrap_or(10);
-        fields.put("stop_grace_period", format!("{grace}s"));
-        let host = &config["HostConfig"];
-        fields.read(named(host), "", HOST);
-        fields.host(host);
-        super::live_ports::ports(&mut fields, host, &effective.exposed);
-        super::live_mounts::mounts(&mut fields, host, &effective.volumes);
-        fields.networks(config);
-        fields
+        let grace = |side: &Side<'_>| side.config["StopTimeout"].as_i64().unwrap_or(10);
+        if grace(side) != grace(other) {
+            self.put("stop_grace_period", format!("{}s", grace(side)));
+        }
     }
 
     pub(super) fn put(&mut self, path: impl Into<String>, value: impl Into<Value>) {
@@ -185,33 +240,49 @@ impl Fields {
         }
     }
 
-    /// The parts of `HostConfig` that are more than a value.
-    fn host(&mut self, host: &Value) {
-        self.set("restart", restart(&host["RestartPolicy"]));
-        let log = &host["LogConfig"];
+    /// A part of `HostConfig` that is more than a value.
+    fn host(&mut self, (key, part): Named<'_>) {
+        match key {
+            "RestartPolicy" => self.set("restart", restart(part)),
+            "LogConfig" => self.logging(part),
+            "Ulimits" => {
+                for limit in items(part) {
+                    let name = limit["Name"].as_str().unwrap_or_default();
+                    let value = format!("{}:{}", limit["Soft"], limit["Hard"]);
+                    self.put(format!("ulimits.{name}"), value);
+                }
+            }
+            "Devices" => self.devices(part),
+            "DeviceRequests" => {
+                for (index, request) in items(part).iter().enumerate() {
+                    self.put(format!("gpus.{index}"), set_parts(request).to_string());
+                }
+            }
+            _ => {
+                let rates = BLOCK_RATES.iter().find(|(known, ..)| *known == key);
+                for ((_, name, what), device) in
+                    rates.into_iter().flat_map(|it| items(part).iter().map(move |one| (it, one)))
+                {
+                    let path = device["Path"].as_str().unwrap_or_default();
+                    self.put(format!("blkio_config.{name}.{path}"), device[*what].to_string());
+                }
+            }
+        }
+    }
+
+    fn logging(&mut self, log: &Value) {
         self.set("logging.driver", text(&log["Type"]));
         for (key, value) in pairs(&log["Config"]) {
             self.put(format!("logging.options.{key}"), value.as_str().unwrap_or_default());
         }
-        for limit in items(&host["Ulimits"]) {
-            let name = limit["Name"].as_str().unwrap_or_default();
-            self.put(format!("ulimits.{name}"), format!("{}:{}", limit["Soft"], limit["Hard"]));
-        }
-        for (key, name, what) in BLOCK_RATES {
-            for device in items(&host[*key]) {
-                let path = device["Path"].as_str().unwrap_or_default();
-                self.put(format!("blkio_config.{name}.{path}"), device[*what].to_string());
-            }
-        }
-        for device in items(&host["Devices"]) {
+    }
+
+    fn devices(&mut self, devices: &Value) {
+        for device in items(devices) {
             let part = |key: &str| device[key].as_str().unwrap_or_default();
             let value = format!("{} {}", part("PathOnHost"), part("CgroupPermissions"));
             self.put(format!("devices.{}", part("PathInContainer")), value);
         }
-        for (index, request) in items(&host["DeviceRequests"]).iter().enumerate() {
-            self.put(format!("gpus.{index}"), set_parts(request).to_string());
-        }
-        self.security(host);
     }
 
     fn security(&mut self, host: &Value) {

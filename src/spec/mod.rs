@@ -22,7 +22,7 @@ mod support;
 
 use crate::model::{Endpoint, EngineInfo, Owner, ServiceName, StackName, StackTarget};
 
-pub use body::body;
+pub use body::{anonymous_body, body};
 pub use differences::differences;
 pub use files::{file_volumes, files};
 pub use kept::{network_body, network_differences, volume_body, volume_differences};

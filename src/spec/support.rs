@@ -37,10 +37,10 @@ pub(super) fn has(engine: &EngineInfo, (major, minor): (u32, u32)) -> bool {
 pub(super) fn impossible(s: &Surroundings<'_>, spec: &ContainerSpec) -> Vec<String> {
     let mut found = Found { engine: s.engine, names: Vec::new() };
     found.never(spec);
-    found.since(ANNOTATIONS, !spec.annotations.is_empty(), "annotations");
+    found.since(ANNOTATIONS, !spec.annotations.is_empty(), || "annotations".to_owned());
     let check = spec.healthcheck.as_ref();
     let has_start = check.is_some_and(|check| check.start_interval.is_some());
-    found.since(START_INTERVAL, has_start, "healthcheck.start_interval");
+    found.since(START_INTERVAL, has_start, || "healthcheck.start_interval".to_owned());
     for (index, mount) in spec.volumes.iter().enumerate() {
         found.mount(index, mount);
     }
@@ -57,9 +57,9 @@ struct Found<'a> {
 }
 
 impl Found<'_> {
-    fn since(&mut self, version: (u32, u32), is_used: bool, name: &str) {
+    fn since(&mut self, version: (u32, u32), is_used: bool, name: impl FnOnce() -> String) {
         if is_used && !has(self.engine, version) {
-            let (major, minor) = version;
+            let ((major, minor), name) = (version, name());
             self.names.push(format!("{name} (needs Docker {major}.{minor})"));
         }
     }
@@ -101,14 +101,15 @@ impl Found<'_> {
     fn mount(&mut self, index: usize, mount: &Mount) {
         let name = |rest: &str| format!("volumes[{index}].{rest}");
         let option = |key: &str| mount.options.get(key).map(String::as_str);
-        let (subpath, recursive) = (name("volume.subpath"), name("bind.recursive"));
-        let (image, kind) = (name("type: image"), name("type"));
-        self.since(VOLUME_SUBPATH, option("volume.subpath").is_some(), &subpath);
+        let has_subpath = option("volume.subpath").is_some();
+        self.since(VOLUME_SUBPATH, has_subpath, || name("volume.subpath"));
         let is_new = matches!(option("bind.recursive"), Some("writable" | "readonly"));
-        self.since(BIND_RECURSIVE, is_new, &recursive);
+        self.since(BIND_RECURSIVE, is_new, || name("bind.recursive"));
         match &mount.kind {
-            MountKind::Image { .. } => self.since(IMAGE_MOUNTS, true, &image),
-            MountKind::Other { kind: word, .. } => self.names.push(format!("{kind}: {word}")),
+            MountKind::Image { .. } => self.since(IMAGE_MOUNTS, true, || name("type: image")),
+            MountKind::Other { kind: word, .. } => {
+                self.names.push(format!("{}: {word}", name("type")));
+            }
             MountKind::Bind {
                 source:
                     BindSource::Host { .. } | BindSource::Repository { .. } | BindSource::Stack { .. },
@@ -122,9 +123,9 @@ impl Found<'_> {
     fn attachment(&mut self, key: &str, attachment: &NetworkAttachment) {
         let name = |rest: &str| format!("networks.{key}.{rest}");
         let has_gateway = attachment.gw_priority.is_some_and(|priority| priority != 0);
-        self.since(IMAGE_MOUNTS, has_gateway, &name("gw_priority"));
+        self.since(IMAGE_MOUNTS, has_gateway, || name("gw_priority"));
         let has_interface = attachment.interface_name.is_some();
-        self.since(INTERFACE_NAMES, has_interface, &name("interface_name"));
+        self.since(INTERFACE_NAMES, has_interface, || name("interface_name"));
     }
 
     /// A link is needed for another name only: services have their own names anyway. A name of the
