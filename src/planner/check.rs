@@ -234,8 +234,9 @@ impl<'a> Look<'a> {
     /// A port of a host that we choose is nobody else's.
     fn ports_differ(&mut self) {
         let mut taken: BTreeMap<(&HostName, u16), String> = BTreeMap::new();
-        for (host, state) in &self.observed.hosts {
-            let Ok(state) = state else { continue };
+        let hosts: BTreeSet<&HostName> = self.index.made.keys().map(|(host, _)| *host).collect();
+        for host in hosts {
+            let Some(state) = self.host(host) else { continue };
             for (port, whose) in &state.foreign.ports {
                 taken.insert((host, *port), whose.clone());
             }
@@ -304,7 +305,9 @@ impl<'a> Look<'a> {
     fn enough_are_routed(&mut self) {
         let mut counts: BTreeMap<(&ProxyPlace, &BackendKey), Levels<'_>> = BTreeMap::new();
         for (place, table) in self.tables() {
-            for (key, backend) in &table.backends {
+            // One that no switch changes is as it was.
+            let is_changed = |key: &&BackendKey| self.index.switches.contains_key(&(place, *key));
+            for (key, backend) in table.backends.iter().filter(|(key, _)| is_changed(key)) {
                 let alive = backend.servers.keys().filter(|name| self.is_alive(name)).count();
                 counts.insert((place, key), vec![(alive, None)]);
             }

@@ -31,7 +31,8 @@ pub(super) struct Index<'a> {
     pub(super) of_stack: BTreeMap<&'a StackName, Vec<StepId>>,
     /// The backends that a container was seen in, by its name.
     pub(super) servers: BTreeMap<&'a str, Vec<(&'a ProxyPlace, &'a BackendKey)>>,
-    /// Containers of the names that the plan or a proxy speaks of, in the order of their hosts.
+    /// Containers of the names that are in backends which the plan changes, in the order of their
+    /// hosts.
     pub(super) live: BTreeMap<&'a str, Vec<&'a LiveContainer>>,
     /// Whether some host did not answer.
     pub(super) is_blind: bool,
@@ -54,7 +55,9 @@ impl<'a> Index<'a> {
             above: Above(RefCell::new(Marks::default())),
         };
         plan.steps.iter().for_each(|step| index.step(step));
-        index.look(observed);
+        if !plan.steps.is_empty() {
+            index.look(observed);
+        }
         index
     }
 
@@ -114,9 +117,12 @@ impl<'a> Index<'a> {
             proxies.filter_map(|(at, state)| Some((at, state.as_ref().ok()?.table.as_ref()?)));
         for (place, table) in tables {
             for (key, backend) in &table.backends {
+                let is_changed = self.switches.contains_key(&(place, key));
                 for name in backend.servers.keys() {
                     self.servers.entry(name).or_default().push((place, key));
-                    self.live.entry(name).or_default();
+                    if is_changed {
+                        self.live.entry(name).or_default();
+                    }
                 }
             }
         }
