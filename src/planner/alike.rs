@@ -1,5 +1,5 @@
 //! Containers of one service that are compared once: in a fleet most are alike, and what differs
-//! between two that are alike is only which ports of their hosts we have given them.
+//! between two that are alike is only which addresses and ports of their hosts we have given them.
 //!
 //! An answer is used again only where it would come out the same; what is remembered never decides.
 
@@ -73,10 +73,10 @@ impl Case<'_> {
             }
     }
 
-    /// Whether both were given ports for the same ports of the container, at the same addresses.
+    /// Whether both were given as many places for the same ports of the container.
     fn publishes_like(&self, other: &Self) -> bool {
-        let place = |it: &Binding| (it.container_port, it.at.address);
-        self.extra.iter().map(place).eq(other.extra.iter().map(place))
+        let port = |it: &Binding| it.container_port;
+        self.extra.iter().map(port).eq(other.extra.iter().map(port))
     }
 
     fn binds_like(
@@ -93,12 +93,10 @@ impl Case<'_> {
                     return false;
                 };
                 own.len() == others.len()
-                    && own.iter().zip(others).all(|(a, b)| {
-                        a == b
-                            || a.get("HostIp") == b.get("HostIp")
-                                && self.gave(port, a)
-                                && other.gave(port, b)
-                    })
+                    && own
+                        .iter()
+                        .zip(others)
+                        .all(|(a, b)| a == b || self.gave(port, a) && other.gave(port, b))
             })
     }
 
@@ -122,9 +120,15 @@ fn object<'v>(value: &'v Map<String, Value>, key: &str) -> Option<&'v Map<String
 }
 
 fn equal_without(a: &Map<String, Value>, b: &Map<String, Value>, key: &str) -> bool {
+    let is_equal = |((name, own), (other, others)): ((&String, &Value), (&String, &Value))| {
+        name == other && (name == key || own == others)
+    };
+    // An engine says the same in the same order: nothing needs to be looked up.
     a.len() == b.len()
-        && a.iter()
-            .all(|(name, value)| name == key && b.contains_key(key) || b.get(name) == Some(value))
+        && (a.iter().zip(b).all(is_equal)
+            || a.iter().all(|(name, value)| {
+                name == key && b.contains_key(key) || b.get(name) == Some(value)
+            }))
 }
 
 #[cfg(test)]
@@ -135,24 +139,30 @@ mod tests {
 
     use super::*;
 
-    fn extra(port: u16) -> BTreeSet<Binding> {
-        let at = Endpoint { address: IpAddr::from([127, 0, 0, 1]), port };
-        BTreeSet::from([Binding { container_port: 80, at }])
+    const HERE: [u8; 4] = [127, 0, 0, 1];
+    const THERE: [u8; 4] = [10, 0, 0, 2];
+
+    /// A container with one port that we chose, at `at`, and one that the commit fixes.
+    struct One {
+        config: Config,
+        extra: BTreeSet<Binding>,
     }
 
-    fn config(image: &str, port: u16, other: u16) -> Config {
-        let place = |port: u16| json!({"HostIp": "127.0.0.1", "HostPort": port.to_string()});
-        let bindings = json!({"80/tcp": [place(port)], "90/tcp": [place(other)]});
-        json!({"Image": image, "HostConfig": {"PortBindings": bindings}}).into()
+    fn one(image: &str, at: ([u8; 4], u16), fixed: u16) -> One {
+        let (address, port) = (IpAddr::from(at.0), at.1);
+        let place = |at: IpAddr, port: u16| json!({"HostIp": at, "HostPort": port.to_string()});
+        let (own, fixed) = (place(address, port), place(HERE.into(), fixed));
+        let bindings = json!({"80/tcp": [own], "90/tcp": [fixed]});
+        let config = json!({"Image": image, "HostConfig": {"PortBindings": bindings}}).into();
+        let at = Endpoint { address, port };
+        One { config, extra: BTreeSet::from([Binding { container_port: 80, at }]) }
     }
 
-    fn is_known(first: (&Config, u16), field: &str, second: (&Config, u16)) -> bool {
+    fn is_known(first: &One, field: &str, second: &One) -> bool {
         let engine = EngineInfo::default();
-        let case = |(config, port)| Case {
-            engine: &engine,
-            image: &Value::Null,
-            config,
-            extra: extra(port),
+        let case = |it| {
+            let One { config, extra }: &One = it;
+            Case { engine: &engine, image: &Value::Null, config, extra: extra.clone() }
         };
         let mut alike = Alike::default();
         let field = FieldDifference { path: field.into(), old: None, new: None };
@@ -162,21 +172,34 @@ mod tests {
 
     #[test]
     fn a_port_that_we_chose_makes_no_difference() {
-        let (one, two) = (config("a", 20_000, 9), config("a", 20_001, 9));
-        assert!(is_known((&one, 20_000), "env.A", (&two, 20_001)));
+        let (first, second) = (one("a", (HERE, 20_000), 9), one("a", (HERE, 20_001), 9));
+        assert!(is_known(&first, "env.A", &second));
+    }
+
+    #[test]
+    fn an_address_that_we_chose_makes_no_difference() {
+        let (first, second) = (one("a", (HERE, 20_000), 9), one("a", (THERE, 20_001), 9));
+        assert!(is_known(&first, "env.A", &second));
     }
 
     #[test]
     fn what_is_told_of_ports_is_told_of_one_container() {
-        let (one, two) = (config("a", 20_000, 9), config("a", 20_001, 9));
-        assert!(!is_known((&one, 20_000), "ports.90/tcp", (&two, 20_001)));
+        let (first, second) = (one("a", (HERE, 20_000), 9), one("a", (HERE, 20_001), 9));
+        assert!(!is_known(&first, "ports.90/tcp", &second));
+    }
+
+    #[test]
+    fn a_port_that_we_did_not_choose_is_compared() {
+        let first = one("a", (HERE, 20_000), 9);
+        let second = One { extra: BTreeSet::new(), ..one("a", (HERE, 20_001), 9) };
+        assert!(!is_known(&first, "env.A", &second));
     }
 
     #[test]
     fn any_other_port_and_any_other_field_is_compared() {
-        let one = config("a", 20_000, 9);
-        for other in [config("a", 20_001, 10), config("b", 20_001, 9), config("a", 20_002, 9)] {
-            assert!(!is_known((&one, 20_000), "env.A", (&other, 20_001)), "{other:?}");
+        let first = one("a", (HERE, 20_000), 9);
+        for second in [one("a", (HERE, 20_001), 10), one("b", (HERE, 20_001), 9)] {
+            assert!(!is_known(&first, "env.A", &second), "{:?}", second.config);
         }
     }
 }

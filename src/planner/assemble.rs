@@ -6,6 +6,7 @@ use super::changes::{service_change, stack_notes};
 use super::decide::{Before, Decision, Going, decide};
 use super::draft::{Draft, Service};
 use super::graph::Lane;
+use super::judged::{self, judge_all};
 use super::manner::Manner;
 use super::member::Casting;
 use super::place::Placer;
@@ -13,7 +14,6 @@ use super::prereqs::{self, Remade};
 use super::reach::Reach;
 use super::rollout;
 use super::routes::{Routes, Turn};
-use super::wanted::Wanted;
 use super::world::{Sighting, World};
 use super::{Problem, basis, files, id};
 use crate::model::{
@@ -42,8 +42,8 @@ pub(super) fn assemble(world: &World<'_>, reach: &Reach<'_>) -> Result<Plan, Vec
     let mut placer = Placer::new(world);
     let mut casting = Casting::new(world);
     let mut stacks = Vec::new();
-    for stack in &reach.stacks {
-        match decide_stack(world, reach, stack, &mut placer, &mut casting) {
+    for (stack, judged) in reach.stacks.iter().zip(judge_all(world, reach)) {
+        match decide_stack(world, reach, stack, judged, &mut placer, &mut casting) {
             Ok(draft) => stacks.push(draft),
             Err(found) => problems.extend(found),
         }
@@ -101,10 +101,11 @@ fn decide_stack<'a>(
     world: &World<'a>,
     reach: &Reach<'a>,
     stack: &'a StackName,
+    judged: Option<judged::Stack<'a>>,
     placer: &mut Placer,
     casting: &mut Casting<'_, 'a>,
 ) -> Result<StackDraft<'a>, Vec<Problem>> {
-    let target = world.request.desired.stacks.get(stack).map(AsRef::as_ref);
+    let target = judged.as_ref().map(|it| it.target);
     let generation = world.next_generation(stack);
     let mut draft = StackDraft {
         stack,
@@ -116,24 +117,21 @@ fn decide_stack<'a>(
         seatings: Vec::new(),
         plan: StackPlan::default(),
     };
-    let Some(target) = target else { return Ok(draft) };
-    let mut problems = prereqs::check_volumes(world, stack, target);
-    if !world.request.scope.is_partial() {
-        match Remade::new(world, stack, target) {
-            Ok(remade) => draft.remade = remade,
-            Err(found) => problems.extend(found),
-        }
+    let Some(judged) = judged else { return Ok(draft) };
+    let judged::Stack { target, mut services, remade, volumes: mut problems } = judged;
+    match remade {
+        Ok(remade) => draft.remade = remade,
+        Err(found) => problems.extend(found),
     }
     let mut generations: BTreeMap<ServiceName, Generation> = BTreeMap::new();
     for name in in_order(target) {
-        let frozen = !reach.may_touch(stack, name);
-        let service = if frozen {
+        let Some(judged) = services.remove(name) else {
+            // It may not be touched.
             generations.extend(seen_generation(world, stack, name).map(|it| (name.clone(), it)));
             continue;
-        } else {
-            let before = Before { generations: &generations, remade: &draft.remade.by_host };
-            decide_service(world, stack, target, name, &before, placer)
         };
+        let before = Before { generations: &generations, remade: &draft.remade.by_host };
+        let service = judged.and_then(|judged| decide(world, judged, placer, &before));
         let cast = service.and_then(|mut decision| {
             let lowest = decision.slots.iter().map(|slot| {
                 slot.does.current().map_or(generation, |it| it.live.identity.generation)
@@ -156,18 +154,6 @@ fn decide_stack<'a>(
         }
     }
     if problems.is_empty() { Ok(draft) } else { Err(problems) }
-}
-
-fn decide_service<'a>(
-    world: &World<'a>,
-    stack: &'a StackName,
-    target: &'a StackTarget,
-    name: &'a ServiceName,
-    before: &Before<'_>,
-    placer: &mut Placer,
-) -> Result<Decision<'a>, Vec<Problem>> {
-    let wanted = Wanted::new(world, stack, target, name)?;
-    decide(world, wanted, placer, before)
 }
 
 /// The lowest generation among the containers that a service has.
@@ -202,8 +188,8 @@ fn gone<'a>(
             0 => Cause::LeftOver,
             _ => Cause::Gone,
         };
-        let sightings = world.of_service(stack, service).into_iter().filter(selected);
-        let going = sightings.map(|it| Going { cause: cause(&it), sighting: it }).collect();
+        let sightings = world.of_service(stack, service).iter().filter(|it| selected(it));
+        let going = sightings.map(|it| Going { cause: cause(it), sighting: *it }).collect();
         gone.insert(service, going);
     }
     gone

@@ -1,4 +1,6 @@
 //! The facts that a plan rests on. When one of them changes, the plan is not the same any more.
+//!
+//! They are found host by host, which know nothing of each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,80 +9,117 @@ use sha2::{Digest, Sha256};
 
 use super::draft::Draft;
 use super::id::{canonical, hex};
+use super::parts::in_parts;
 use super::reach::Reach;
 use super::world::World;
-use crate::model::{Fact, Health, HostName, HostState, LiveContainer, StackName};
+use crate::model::{Fact, Health, HostName, HostState, LiveContainer, StackName, StackTarget};
+
+/// The stacks in scope that have to do with a host.
+type Stacks<'a> = BTreeMap<&'a StackName, &'a StackTarget>;
 
 pub(super) fn basis(
     world: &World<'_>,
     reach: &Reach<'_>,
     draft: &Draft<'_, '_>,
 ) -> BTreeMap<Fact, String> {
-    let mut basis = BTreeMap::new();
-    let mut configs = Configs::default();
-    let mut add = |host: &HostName, what: String, value: String| {
-        basis.insert(Fact { host: host.clone(), what }, value);
-    };
-    for sighting in world.containers() {
-        if reach.has(&sighting.live.identity.stack) {
-            add(
-                sighting.host,
-                format!("container {}", sighting.live.name),
-                container(sighting.live, &mut configs),
-            );
-        }
-    }
+    let mut stacks = stacks(world, reach, draft);
+    let hosts = world.hosts.iter().map(|(host, state)| {
+        let stacks = stacks.remove(host).unwrap_or_default();
+        (*host, *state, stacks)
+    });
+    let hosts: Vec<_> = hosts.collect();
+    let mut facts = in_parts(&hosts, |part| {
+        let mut configs = Configs::default();
+        let facts = part.iter().map(|(host, state, stacks)| {
+            let mut facts = Facts { host, found: Vec::new() };
+            facts.containers(reach, state, &mut configs);
+            facts.things(state, stacks);
+            facts.found
+        });
+        facts.flatten().collect()
+    });
     for place in draft.routes.switched() {
         let Some(state) = world.proxies.get(place) else { continue };
         let file = state.file.as_deref().map_or_else(|| "none".to_owned(), digest);
         let value = format!("{file} serving {:?}", state.serving);
-        add(&place.host, format!("file of proxy {}", place.proxy), value);
+        let what = format!("file of proxy {}", place.proxy);
+        facts.push((Fact { host: place.host.clone(), what }, value));
     }
-    for (host, state) in &world.hosts {
+    facts.into_iter().collect()
+}
+
+/// What a stack neither has nor gets anything of is no matter to it.
+fn stacks<'a>(
+    world: &World<'a>,
+    reach: &Reach<'_>,
+    draft: &'a Draft<'_, '_>,
+) -> BTreeMap<&'a HostName, Stacks<'a>> {
+    let mut found: BTreeMap<&HostName, Stacks<'a>> = BTreeMap::new();
+    let desired = &world.request.desired.stacks;
+    for (stack, target) in desired.iter().filter(|(name, _)| reach.has(name)) {
+        for (host, _) in world.hosts_of(stack) {
+            found.entry(host).or_default().insert(stack, target);
+        }
+    }
+    for step in &draft.graph.steps {
+        if let Some((stack, target)) = desired.get_key_value(&step.stack)
+            && reach.has(stack)
+        {
+            found.entry(&step.host).or_default().insert(stack, target);
+        }
+    }
+    found
+}
+
+/// The facts of one host.
+struct Facts<'a> {
+    host: &'a HostName,
+    found: Vec<(Fact, String)>,
+}
+
+impl Facts<'_> {
+    fn add(&mut self, what: String, value: String) {
+        self.found.push((Fact { host: self.host.clone(), what }, value));
+    }
+
+    fn containers(&mut self, reach: &Reach<'_>, state: &HostState, configs: &mut Configs) {
+        for live in state.containers.values().filter(|it| reach.has(&it.identity.stack)) {
+            self.add(["container ", &live.name].concat(), container(live, configs));
+        }
+    }
+
+    /// The host itself, and what the containers of its stacks need of it.
+    fn things(&mut self, state: &HostState, stacks: &Stacks<'_>) {
         if let Some(drained) = &state.drained {
             // Who has said so is nothing that a plan rests on.
             let how = if drained.is_forced { "by force" } else { "asked for" };
-            add(host, "drain".to_owned(), how.to_owned());
+            self.add("drain".to_owned(), how.to_owned());
         }
-    }
-    let mut reached: BTreeMap<&StackName, BTreeSet<&HostName>> = BTreeMap::new();
-    for step in &draft.graph.steps {
-        reached.entry(&step.stack).or_default().insert(&step.host);
-    }
-    let in_scope = world.request.desired.stacks.iter().filter(|(name, _)| reach.has(name));
-    for (stack, target) in in_scope {
-        // What a stack neither has nor gets anything of is no matter to it.
-        let mut hosts: BTreeMap<&HostName, &HostState> = world.hosts_of(stack).collect();
-        let reached = reached.get(stack).into_iter().flatten();
-        hosts.extend(reached.filter_map(|host| Some((*host, *world.hosts.get(host)?))));
-        for (host, state) in hosts {
-            for service in target.services.values() {
-                let reference = &service.container.image;
-                let Some(Ok(image)) = state.images.get(reference) else { continue };
-                let id = image.id.as_deref().unwrap_or("none");
-                let digest = image.digest.as_deref().unwrap_or("none");
-                add(
-                    host,
-                    format!("image {reference}"),
-                    format!("{id} {digest} {}", image.needs_pull),
-                );
-            }
+        let services = stacks.values().flat_map(|target| target.services.values());
+        let images: BTreeSet<&str> = services.map(|it| it.container.image.as_str()).collect();
+        for reference in images {
+            let Some(Ok(image)) = state.images.get(reference) else { continue };
+            let id = image.id.as_deref().unwrap_or("none");
+            let digest = image.digest.as_deref().unwrap_or("none");
+            let value = format!("{id} {digest} {}", image.needs_pull);
+            self.add(["image ", reference].concat(), value);
+        }
+        for (stack, target) in stacks {
             for network in target.networks.values() {
                 let live = state.networks.get(&network.name);
                 let value = live.map_or("none", |live| live.id.as_str()).to_owned();
-                add(host, format!("network {}", network.name), value);
+                self.add(["network ", &network.name].concat(), value);
             }
             for volume in target.volumes.values() {
                 let live = state.volumes.get(&volume.name);
                 let value = live.map_or("none", |live| live.driver.as_str()).to_owned();
-                add(host, format!("volume {}", volume.name), value);
+                self.add(["volume ", &volume.name].concat(), value);
             }
-            if let Some(release) = state.releases.get(stack) {
-                add(host, format!("release of {stack}"), release.generation.to_string());
+            if let Some(release) = state.releases.get(*stack) {
+                self.add(["release of ", stack.as_str()].concat(), release.generation.to_string());
             }
         }
     }
-    basis
 }
 
 /// Digests of configurations by where they are: many containers share one.

@@ -220,6 +220,9 @@ pub(super) fn stack_notes(world: &World<'_>, services: &[Service<'_>]) -> Vec<No
 /// Registries that left it open what the service's image is.
 fn unchecked<'a>(world: &World<'a>, service: &Service<'_>) -> BTreeSet<&'a str> {
     let image = &service.wanted.target.container.image;
+    if !world.is_unchecked(image) {
+        return BTreeSet::new();
+    }
     let hosts = service.members.iter().filter_map(|member| world.hosts.get(&member.host));
     let images = hosts.filter_map(|state| state.images.get(image)?.as_ref().ok());
     images.filter_map(|image| image.unchecked.as_deref()).collect()
@@ -227,6 +230,9 @@ fn unchecked<'a>(world: &World<'a>, service: &Service<'_>) -> BTreeSet<&'a str> 
 
 /// Says that a service stays on a drained host, or is stopped because of one.
 fn drained(world: &World<'_>, service: &Service<'_>) -> Option<String> {
+    if !world.is_any_drained() {
+        return None;
+    }
     let is_drained = |host: &HostName| world.hosts.get(host).is_some_and(|it| it.drained.is_some());
     if let Some(stays) = service.members.iter().find(|it| is_drained(&it.host)) {
         let host = &stays.host;
@@ -240,7 +246,10 @@ fn drained(world: &World<'_>, service: &Service<'_>) -> Option<String> {
         .hosts
         .iter()
         .filter(|(_, state)| state.drained.as_ref().is_some_and(|drained| drained.is_forced));
-    let (host, _) = forced.next().filter(|_| is_wanted && service.members.is_empty())?;
+    if !is_wanted || !service.members.is_empty() {
+        return None;
+    }
+    let (host, _) = forced.next()?;
     (service.wanted.target.replicas != Count::Global).then(|| {
         format!(
             "it is stopped, since {host} is drained by force; `gitdeploy undrain {host}` \

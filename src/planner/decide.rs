@@ -1,12 +1,11 @@
 //! What becomes of each replica of a service: the one that stays, the ones that go for it, and
 //! the host of the one that comes. Slots, not counts: a replica keeps its number for life.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Problem;
-use super::alike::Alike;
-use super::judge::{Worth, worth};
+use super::judge::Worth;
+use super::judged::{Judged, Worths};
 use super::place::{Ask, Eligible, Placer, beside, limit};
 use super::wanted::Wanted;
 use super::world::{Sighting, World};
@@ -98,32 +97,34 @@ impl<'a> Does<'a> {
 /// Decides on a service of the desired state.
 pub(super) fn decide<'a>(
     world: &World<'a>,
-    wanted: Wanted<'a>,
+    judged: Judged<'a>,
     placer: &mut Placer,
     before: &Before<'_>,
 ) -> Result<Decision<'a>, Vec<Problem>> {
+    let Judged { wanted, worths } = judged;
     let eligible = placer.eligible(world, &wanted);
     let allowed = placer.allowed(world, &wanted, &eligible).map_err(|problem| vec![problem])?;
     let is_stopped = placer.is_stopped(world, &wanted, &eligible);
     placer.ledger.open(&wanted);
     let sightings = world.of_service(wanted.stack, wanted.service);
-    let seats = if is_stopped { Vec::new() } else { seats(&wanted, &eligible, &sightings) };
-    let alike = RefCell::default();
-    let table = Table { world, wanted: &wanted, before, allowed: &allowed, alike };
-    let going = table.without_a_seat(&seats, &sightings);
+    let seats = if is_stopped { Vec::new() } else { seats(&wanted, &eligible, sightings) };
+    let (limit, worths) = (limit(&wanted), &worths);
+    let table =
+        Table { world, wanted: &wanted, before, allowed: &allowed, limit, sightings, worths };
+    let going = table.without_a_seat(&seats);
     let mut round = Round::default();
     let mut filled = Vec::new();
-    let mut by_slot: BTreeMap<Slot, Vec<Sighting<'a>>> = BTreeMap::new();
-    for sighting in &sightings {
-        by_slot.entry(sighting.live.identity.slot).or_default().push(*sighting);
-    }
+    let slot_of = |it: &Sighting<'_>| it.live.identity.slot;
+    let mut by_slot = sightings.to_vec();
+    by_slot.sort_by_key(slot_of);
     for seat in &seats {
-        let here = by_slot.get(&seat.slot).into_iter().flatten().copied();
-        let here: Vec<_> = here.filter(|it| seat.has(it)).collect();
+        let first = by_slot.partition_point(|it| slot_of(it) < seat.slot);
+        let here = by_slot[first..].iter().take_while(|it| slot_of(it) == seat.slot);
+        let here: Vec<_> = here.filter(|it| seat.has(it)).copied().collect();
         match table.fill(seat, here, &round.taken) {
             Ok(Some(slot)) => {
                 if slot.does.current().is_some() {
-                    round.seat(&table, placer, &slot, "it is there, and stays".to_owned());
+                    round.seat(&table, placer, &slot, "it is there, and stays");
                 } else {
                     round.expect(&slot);
                 }
@@ -194,7 +195,7 @@ impl Round {
         table: &Table<'_, '_>,
         placer: &mut Placer,
         slot: &SlotDecision<'_>,
-        why: String,
+        why: impl Into<String>,
     ) {
         let (world, wanted) = (table.world, table.wanted);
         if world.request.scope.explain {
@@ -205,7 +206,7 @@ impl Round {
                 service: wanted.service.clone(),
                 slot: slot.slot,
                 host: slot.host.clone(),
-                why,
+                why: why.into(),
                 barred,
             });
         }
@@ -286,19 +287,24 @@ struct Table<'t, 'a> {
     wanted: &'t Wanted<'a>,
     before: &'t Before<'t>,
     allowed: &'t BTreeSet<HostName>,
-    alike: RefCell<Alike<'a>>,
+    /// The most replicas on one host.
+    limit: u32,
+    /// The containers of the service.
+    sightings: &'t [Sighting<'a>],
+    /// What each of them is good for.
+    worths: &'t Worths,
 }
 
 impl<'a> Table<'_, 'a> {
     /// Containers that no replica of the commit is meant by.
-    fn without_a_seat(&self, seats: &[Seat], sightings: &[Sighting<'a>]) -> Vec<Going<'a>> {
+    fn without_a_seat(&self, seats: &[Seat]) -> Vec<Going<'a>> {
         let mut going = Vec::new();
         let seats: BTreeSet<_> = seats.iter().map(|seat| (seat.slot, seat.host.as_ref())).collect();
         let has_seat = |it: &Sighting<'_>| {
             let slot = it.live.identity.slot;
             seats.contains(&(slot, None)) || seats.contains(&(slot, Some(it.host)))
         };
-        for sighting in sightings.iter().filter(|it| !has_seat(it)) {
+        for sighting in self.sightings.iter().filter(|it| !has_seat(it)) {
             let slot = sighting.live.identity.slot;
             if slot == 0 {
                 going.push(Going { sighting: *sighting, cause: Cause::LeftOver });
@@ -353,6 +359,12 @@ impl<'a> Table<'_, 'a> {
         all.next().map(|it| (*it).clone())
     }
 
+    /// Whether the service may be on a host that answered.
+    fn allows(&self, host: &HostName) -> bool {
+        // Nobody needs to look where all of them are allowed.
+        self.allowed.len() == self.world.hosts.len() || self.allowed.contains(host)
+    }
+
     fn is_drained(&self, host: &HostName) -> bool {
         self.world.hosts.get(host).is_some_and(|it| it.drained.is_some())
     }
@@ -369,10 +381,8 @@ impl<'a> Table<'_, 'a> {
         mut here: Vec<Sighting<'a>>,
         taken: &BTreeMap<HostName, u32>,
     ) -> Result<Option<SlotDecision<'a>>, Problem> {
-        let newest = |it: &Sighting<'a>| {
-            (std::cmp::Reverse(it.live.identity.generation), it.live.name.clone())
-        };
-        here.sort_by_key(newest);
+        let age = |it: &Sighting<'a>| std::cmp::Reverse(it.live.identity.generation);
+        here.sort_by(|a, b| (age(a), &a.live.name).cmp(&(age(b), &b.live.name)));
         if !self.selects(seat.slot) {
             let running = here.iter().find(|it| it.live.state.is_running());
             return Ok(running.or(here.first()).map(|it| self.left(seat.slot, *it)));
@@ -389,7 +399,7 @@ impl<'a> Table<'_, 'a> {
                 }
                 continue;
             }
-            let rank = self.rank(*sighting, &worth);
+            let rank = if here.len() > 1 { self.rank(*sighting, &worth) } else { 0 };
             if best.as_ref().is_none_or(|(other, _, _)| rank < *other) {
                 best = Some((rank, *sighting, worth));
             }
@@ -418,6 +428,8 @@ impl<'a> Table<'_, 'a> {
             does = if worth == Worth::Done { Does::Keep(it) } else { Does::Prove(it) };
         }
         let cause = match (&does, why) {
+            // Nothing is done that could have one.
+            (Does::Keep(_), _) if here.is_empty() => Cause::Missing,
             (Does::Start(_), _) => Cause::Stopped,
             (_, Some((cause, _))) if !here.is_empty() => cause,
             _ if !here.is_empty() => Cause::LeftOver,
@@ -448,10 +460,10 @@ impl<'a> Table<'_, 'a> {
     /// Why there is none where one should be.
     fn missing(&self) -> Cause {
         let (stack, service) = (self.wanted.stack, self.wanted.service);
-        let others = self.world.of_service(stack, service);
+        let others = self.sightings;
         match (others.is_empty(), self.wanted.target.replicas) {
             (true, _) if !self.was_there(stack, service) => Cause::Added,
-            (false, Count::Replicas(count)) if self.highest(&others) < count => Cause::Scaled,
+            (false, Count::Replicas(count)) if self.highest(others) < count => Cause::Scaled,
             _ => Cause::Missing,
         }
     }
@@ -475,24 +487,25 @@ impl<'a> Table<'_, 'a> {
     ) -> Result<Worth, Problem> {
         let (wanted, slot) = (self.wanted, sighting.live.identity.slot);
         let unfit = |cause: Cause| Ok(Worth::Unfit(cause, Vec::new()));
-        let is_allowed = self.allowed.contains(sighting.host);
+        let is_allowed = self.allows(sighting.host);
         if !is_allowed && self.is_drained(sighting.host) {
             return unfit(Cause::Drained);
         }
-        if !is_allowed || taken.get(sighting.host).copied().unwrap_or_default() >= limit(wanted) {
+        if !is_allowed || taken.get(sighting.host).copied().unwrap_or_default() >= self.limit {
             return unfit(Cause::Misplaced);
         }
         if self.world.request.scope.replaces(wanted.stack, wanted.service, slot) {
             return unfit(Cause::Asked);
         }
-        let worth = worth(self.world, wanted, sighting, &mut self.alike.borrow_mut())?;
+        let worth = self.worths.get(self.sightings, sighting)?;
         if matches!(worth, Worth::Unfit(..)) {
-            return Ok(worth);
+            return Ok(worth.clone());
         }
-        let networks = wanted.networks();
-        let remade = self.before.remade.get(sighting.host).into_iter().flatten();
-        let remade: Vec<_> = remade.filter(|name| networks.contains(name.as_str())).collect();
-        if let Some(name) = remade.first() {
+        let remade = self.before.remade.get(sighting.host).and_then(|remade| {
+            let networks = wanted.networks();
+            remade.iter().find(|name| networks.contains(name.as_str()))
+        });
+        if let Some(name) = remade {
             let path = format!("networks.{name}");
             let (old, new) = (Seen::Text("as it is".into()), Seen::Text("made anew".into()));
             let field = FieldDifference { path, old: Some(old), new: Some(new) };
@@ -500,7 +513,7 @@ impl<'a> Table<'_, 'a> {
         }
         Ok(match self.outdated_by(sighting) {
             Some(service) => Worth::Unfit(Cause::Dependency(service), Vec::new()),
-            None => worth,
+            None => worth.clone(),
         })
     }
 

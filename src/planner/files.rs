@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Problem;
 use super::draft::Draft;
 use super::graph::Lane;
+use super::parts::in_parts;
 use super::reach::Reach;
 use super::world::{World, bindings};
 use crate::model::{
@@ -22,10 +23,13 @@ pub(super) fn follow_again(
     reach: &Reach<'_>,
 ) -> BTreeMap<ProxyPlace, Cause> {
     let world = draft.world;
-    let is_partial = world.request.scope.is_partial();
+    let proxies: Vec<_> = world.proxies.iter().map(|(place, state)| (*place, *state)).collect();
+    let causes = in_parts(&proxies, |part| {
+        part.iter().map(|(place, state)| why_again(world, place, state)).collect()
+    });
     let mut stale = BTreeMap::new();
     let mut others: Option<Others<'_>> = None;
-    for (place, state) in &world.proxies {
+    for ((place, state), cause) in proxies.into_iter().zip(causes) {
         if world.serves_from_memory(place) && !is_wanted(world, place) {
             let nothing = RoutingTable::default();
             let others = others.get_or_insert_with(|| Others::of(world));
@@ -34,22 +38,26 @@ pub(super) fn follow_again(
             }
             continue;
         }
-        let Some(table) = &state.table else { continue };
-        // A part of a plan leaves files as they are, but ends nothing that a proxy still sends to.
-        let cause = match (is_behind(state, table), is_partial) {
-            (true, _) if is_edited(world, state) => Some(Cause::Drifted),
-            (true, _) => Some(Cause::NotServed),
-            (false, true) => None,
-            (false, false) => stale_for(world, place, state, table),
-        };
-        let Some(cause) = cause else { continue };
+        let (Some(table), Some(cause)) = (&state.table, cause) else { continue };
         let others = others.get_or_insert_with(|| Others::of(world));
         if let Some(lane) = speaker(reach, place, table, others) {
             draft.routes.again(world, &mut draft.graph, &lane, place, &cause);
-            stale.insert((*place).clone(), cause);
+            stale.insert(place.clone(), cause);
         }
     }
     stale
+}
+
+/// Why a place must follow its file again, or a new one; `None` when all is well.
+fn why_again(world: &World<'_>, place: &ProxyPlace, state: &ProxyState) -> Option<Cause> {
+    let table = state.table.as_ref()?;
+    // A part of a plan leaves files as they are, but ends nothing that a proxy still sends to.
+    match (is_behind(state, table), world.request.scope.is_partial()) {
+        (true, _) if is_edited(world, state) => Some(Cause::Drifted),
+        (true, _) => Some(Cause::NotServed),
+        (false, true) => None,
+        (false, false) => stale_for(world, place, state, table),
+    }
 }
 
 /// The lane of the first service in scope that has to do with a place: it is in its table, shall be,

@@ -8,14 +8,23 @@ use crate::model::{Op, Plan, PlanId, Replica, Step};
 /// How many digits of the hash name a plan.
 const DIGITS: usize = 16;
 
+/// How many bytes are hashed at a time, about.
+const HASHED_TOGETHER: usize = 1 << 16;
+
 /// The fingerprint of everything in a plan but its id.
 pub(super) fn plan_id(plan: &Plan) -> PlanId {
     let Plan { id: _, owner, commit, stacks, files, steps, blind, strays, basis } = plan;
     let mut hash = Sha256::new();
     hash.update("gitdeploy plan 1\n");
+    // A fleet has many short texts: they are hashed many at a time.
+    let mut bytes: Vec<u8> = Vec::new();
     let mut feed = |text: &str| {
-        hash.update((text.len() as u64).to_le_bytes());
-        hash.update(text);
+        if bytes.len() + text.len() > HASHED_TOGETHER {
+            hash.update(&bytes);
+            bytes.clear();
+        }
+        bytes.extend((text.len() as u64).to_le_bytes());
+        bytes.extend(text.as_bytes());
     };
     feed(&format!("{owner:?} {commit:?}"));
     stacks.iter().for_each(|stack| feed(&format!("{stack:?}")));
@@ -28,6 +37,7 @@ pub(super) fn plan_id(plan: &Plan) -> PlanId {
     for (fact, value) in basis {
         [fact.host.as_str(), &fact.what, value].into_iter().for_each(&mut feed);
     }
+    hash.update(&bytes);
     PlanId(hex(&hash.finalize())[..DIGITS].to_owned())
 }
 
@@ -86,16 +96,28 @@ fn canonical_into(value: &Value, text: &mut String) {
             text.push('{');
             for (index, (key, value)) in fields.into_iter().enumerate() {
                 text.push_str(if index > 0 { "," } else { "" });
-                text.push_str(&serde_json::to_string(key).expect("a text is JSON"));
+                quoted_into(key, text);
                 text.push(':');
                 canonical_into(value, text);
             }
             text.push('}');
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+        Value::String(plain) => quoted_into(plain, text),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {
             text.push_str(&serde_json::to_string(value).expect("a single value is JSON"));
         }
     }
+}
+
+/// A text as JSON has it.
+fn quoted_into(plain: &str, text: &mut String) {
+    if plain.bytes().any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\')) {
+        text.push_str(&serde_json::to_string(plain).expect("a text is JSON"));
+        return;
+    }
+    text.push('"');
+    text.push_str(plain);
+    text.push('"');
 }
 
 /// Bytes in hexadecimal.

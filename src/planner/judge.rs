@@ -60,7 +60,7 @@ pub(super) fn worth<'a>(
 /// Whether proxies have let go of it and none sends to it now: it may have been asked to end, and an
 /// engine does not tell that of a container that is still at it.
 fn was_let_go(world: &World<'_>, wanted: &Wanted<'_>, sighting: Sighting<'_>) -> bool {
-    let Sighting { host, live } = sighting;
+    let Sighting { host, live, .. } = sighting;
     let is_left = |binding: &Binding| {
         let mut places = world.retired(&binding.at).iter();
         places.any(|place| world.address(place, host).is_ok_and(|it| it == binding.at.address))
@@ -82,14 +82,13 @@ fn misfit<'a>(
     sighting: Sighting<'a>,
     alike: &mut Alike<'a>,
 ) -> Result<Option<(Cause, Vec<FieldDifference>)>, Problem> {
-    let Sighting { host, live } = sighting;
-    let state = world.hosts[host];
+    let Sighting { state, live, .. } = sighting;
     let extra = own_bindings(world, wanted, sighting);
     if held(world, wanted, sighting, &extra)?.is_none() {
         return Ok(Some((Cause::RoutesChanged, Vec::new())));
     }
     let own_image = state.images.get(&live.image).and_then(|image| image.as_ref().ok());
-    let own_image = own_image.or(image_of(wanted, state).ok());
+    let own_image = own_image.or_else(|| image_of(wanted, state).ok());
     let case = Case {
         engine: &state.engine,
         image: own_image.map_or(&Value::Null, |it| &it.config),
@@ -99,7 +98,7 @@ fn misfit<'a>(
     let mut fields = match alike.fields(&case) {
         Some(fields) => fields,
         None => {
-            let fields = fields(world, wanted, live, &case)?;
+            let fields = fields(world, wanted, &case)?;
             alike.keep(case, &fields);
             fields
         }
@@ -130,7 +129,6 @@ fn misfit<'a>(
 fn fields(
     world: &World<'_>,
     wanted: &Wanted<'_>,
-    live: &LiveContainer,
     case: &Case<'_>,
 ) -> Result<Vec<FieldDifference>, Problem> {
     let mut published: BTreeMap<u16, Vec<Endpoint>> = BTreeMap::new();
@@ -147,7 +145,7 @@ fn fields(
         target: wanted.all,
         engine: case.engine,
     };
-    let want = spec::body(&surroundings, &wanted.target.container, &live.identity, &published)
+    let want = spec::anonymous_body(&surroundings, &wanted.target.container, &published)
         .map_err(|names| refused(wanted, &names))?;
     Ok(spec::differences(&want, case.config, case.image))
 }
@@ -223,6 +221,10 @@ fn own_bindings(
     wanted: &Wanted<'_>,
     sighting: Sighting<'_>,
 ) -> BTreeSet<Binding> {
+    let mut found = bindings(sighting.live);
+    if found.is_empty() {
+        return found;
+    }
     let range = world.settings(sighting.host).map(|host| host.ports);
     let is_fixed = |binding: &Binding| {
         wanted.target.container.ports.iter().any(|port| {
@@ -230,7 +232,6 @@ fn own_bindings(
         })
     };
     let is_ours = |binding: &Binding| range.is_some_and(|range| range.contains(binding.at.port));
-    let mut found = bindings(sighting.live);
     found.retain(|binding| is_ours(binding) && !is_fixed(binding));
     found
 }
@@ -242,6 +243,9 @@ pub(super) fn held_ports(
     wanted: &Wanted<'_>,
     sighting: Sighting<'_>,
 ) -> Result<Option<BTreeMap<u16, u16>>, Problem> {
+    if wanted.ports.is_empty() {
+        return Ok(Some(BTreeMap::new()));
+    }
     held(world, wanted, sighting, &own_bindings(world, wanted, sighting))
 }
 

@@ -4,7 +4,7 @@
 //! has decided on yet. So the order in which services are decided takes nothing away from those
 //! that run. A service's own share is given back when its turn comes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::wanted::{Wanted, fixed_port};
 use super::world::World;
@@ -26,6 +26,8 @@ pub(super) struct Ledger {
     undecided: BTreeMap<Key, BTreeMap<HostName, Share>>,
     /// Host ports that the commit fixes, with whose they are.
     ports: BTreeMap<(HostName, u16), Key>,
+    /// Those of services that were not decided yet.
+    fixed: BTreeMap<Key, BTreeSet<(HostName, u16)>>,
 }
 
 impl Share {
@@ -44,31 +46,50 @@ impl Share {
 
 impl Ledger {
     pub(super) fn new(world: &World<'_>) -> Self {
-        let mut ledger =
-            Self { reserved: BTreeMap::new(), undecided: BTreeMap::new(), ports: BTreeMap::new() };
-        for sighting in world.containers().filter(|it| it.live.identity.slot > 0) {
-            let identity = &sighting.live.identity;
-            let target = world.request.desired.stacks.get(&identity.stack);
-            let Some(target) = target.and_then(|it| it.services.get(&identity.service)) else {
+        let mut ledger = Self {
+            reserved: BTreeMap::new(),
+            undecided: BTreeMap::new(),
+            ports: BTreeMap::new(),
+            fixed: BTreeMap::new(),
+        };
+        // Of two with one port, the one whose container has the later name counts.
+        let mut fixed: BTreeMap<(&HostName, u16), (&str, Key)> = BTreeMap::new();
+        for (stack, service, sightings) in world.services_seen() {
+            let target = world.request.desired.stacks.get(stack);
+            let Some(target) = target.and_then(|it| it.services.get(service)) else {
                 // It goes, or nobody in this run knows what it was promised.
                 continue;
             };
             let share = Share::of(&target.reservations);
-            let mut ports = target.container.ports.iter().filter_map(fixed_port).peekable();
-            if share == Share::default() && ports.peek().is_none() {
+            let ports = target.container.ports.iter().filter_map(fixed_port).collect::<Vec<_>>();
+            if share == Share::default() && ports.is_empty() {
                 continue;
             }
-            let key = (identity.stack.clone(), identity.service.clone());
-            for port in ports {
-                ledger.ports.insert((sighting.host.clone(), port), key.clone());
-            }
-            if share != Share::default() {
-                let own = ledger.undecided.entry(key).or_default();
-                own.entry(sighting.host.clone()).or_default().add(share, 1);
-                ledger.reserved.entry(sighting.host.clone()).or_default().add(share, 1);
+            let key = (stack.clone(), service.clone());
+            for it in sightings.iter().filter(|it| it.live.identity.slot > 0) {
+                for port in &ports {
+                    let known = fixed.entry((it.host, *port)).or_insert_with(|| ("", key.clone()));
+                    if known.0 <= it.live.name.as_str() {
+                        *known = (&it.live.name, key.clone());
+                    }
+                }
+                ledger.reserve(&key, it.host, share);
             }
         }
+        for ((host, port), (_, key)) in fixed {
+            ledger.fixed.entry(key.clone()).or_default().insert((host.clone(), port));
+            ledger.ports.insert((host.clone(), port), key);
+        }
         ledger
+    }
+
+    /// Notes what one replica of an undecided service has.
+    fn reserve(&mut self, key: &Key, host: &HostName, share: Share) {
+        if share != Share::default() {
+            let own = self.undecided.entry(key.clone()).or_default();
+            own.entry(host.clone()).or_default().add(share, 1);
+            self.reserved.entry(host.clone()).or_default().add(share, 1);
+        }
     }
 
     /// Gives back what a service has: it is decided now.
@@ -77,8 +98,8 @@ impl Ledger {
         for (host, share) in self.undecided.remove(&key).unwrap_or_default() {
             self.reserved.entry(host).or_default().add(share, -1);
         }
-        if !wanted.fixed_ports().is_empty() {
-            self.ports.retain(|_, whose| *whose != key);
+        for at in self.fixed.remove(&key).unwrap_or_default() {
+            self.ports.remove(&at);
         }
     }
 

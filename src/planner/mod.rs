@@ -19,12 +19,14 @@ mod fixture;
 mod graph;
 mod id;
 mod judge;
+mod judged;
 #[cfg(test)]
 mod laws;
 mod ledger;
 mod manner;
 mod member;
 mod overlay;
+mod parts;
 mod place;
 mod ports;
 mod prereqs;

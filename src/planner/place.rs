@@ -13,8 +13,8 @@ use super::ledger::Ledger;
 use super::manner::Batch;
 use super::wanted::Wanted;
 use super::world::World;
-use crate::model::{Count, EngineInfo, HostName, Packing, Slot, UpdateOrder};
-use crate::settings::{Constraint, Facts, Host, Operator, Platform};
+use crate::model::{Count, EngineInfo, HostName, Name, Packing, Slot, UpdateOrder};
+use crate::settings::{Constraint, Facts, Host, Operator, Platform, Subject};
 
 /// The most hosts that a message names for one reason.
 const NAMED_MAX: usize = 10;
@@ -33,12 +33,39 @@ pub(super) struct Eligible {
 pub(super) struct Placer {
     /// What constraints allow: most services of a fleet have the same.
     eligible: BTreeMap<Vec<String>, Rc<Eligible>>,
+    groups: Groups,
     /// Where each named volume is, or will be.
     homes: BTreeMap<String, BTreeSet<HostName>>,
     /// Replicas of ours on each host.
     load: BTreeMap<HostName, usize>,
     /// What they have been promised.
     pub(super) ledger: Ledger,
+}
+
+/// Hosts by the value of a label, in lower case, for each label that was asked for: a fleet that is
+/// divided into many groups is not gone through for each of them.
+#[derive(Default)]
+struct Groups(BTreeMap<String, BTreeMap<String, Vec<Name>>>);
+
+impl Groups {
+    /// The hosts that could fulfil constraints.
+    fn candidates(&mut self, world: &World<'_>, constraints: &[Option<Constraint>]) -> Vec<Name> {
+        let hosts = &world.request.inventory.hosts;
+        let group = constraints.iter().flatten().find_map(|it| match (&it.subject, it.operator) {
+            (Subject::Label(label), Operator::Is) => Some((label, it.value.to_ascii_lowercase())),
+            _ => None,
+        });
+        let Some((label, value)) = group else { return hosts.keys().cloned().collect() };
+        let groups = self.0.entry(label.clone()).or_insert_with(|| {
+            let mut groups: BTreeMap<String, Vec<Name>> = BTreeMap::new();
+            for (name, host) in hosts {
+                let Some(value) = host.labels.get(label) else { continue };
+                groups.entry(value.to_ascii_lowercase()).or_default().push(name.clone());
+            }
+            groups
+        });
+        groups.get(&value).cloned().unwrap_or_default()
+    }
 }
 
 /// One more replica, and what of its service is where.
@@ -52,11 +79,12 @@ pub(super) struct Ask<'q> {
 }
 
 impl Eligible {
-    fn new(world: &World<'_>, wanted: &Wanted<'_>) -> Self {
+    fn new(world: &World<'_>, wanted: &Wanted<'_>, groups: &mut Groups) -> Self {
         let constraints = constraints(wanted);
         let [mut answered, mut drained, mut silent] = [const { BTreeSet::new() }; 3];
-        for (name, settings) in &world.request.inventory.hosts {
-            let host = HostName::from(name.clone());
+        for name in groups.candidates(world, &constraints) {
+            let settings = &world.request.inventory.hosts[&name];
+            let host = HostName::from(name);
             if !allow(world, &constraints, &host, settings) {
                 continue;
             }
@@ -141,7 +169,8 @@ impl Placer {
                 homes.entry(volume.clone()).or_default().insert((*host).clone());
             }
         }
-        Self { eligible: BTreeMap::new(), homes, load, ledger: Ledger::new(world) }
+        let (eligible, groups) = (BTreeMap::new(), Groups::default());
+        Self { eligible, groups, homes, load, ledger: Ledger::new(world) }
     }
 
     /// The hosts that a service's constraints allow.
@@ -150,7 +179,7 @@ impl Placer {
         if let Some(known) = self.eligible.get(constraints) {
             return Rc::clone(known);
         }
-        let eligible = Rc::new(Eligible::new(world, wanted));
+        let eligible = Rc::new(Eligible::new(world, wanted, &mut self.groups));
         self.eligible.insert(constraints.clone(), Rc::clone(&eligible));
         eligible
     }

@@ -10,8 +10,8 @@ use super::judge::image_named;
 use super::overlay;
 use super::world::World;
 use crate::model::{
-    Action, Cause, Change, Downtime, FieldDifference, HostName, HostState, NetworkSpec, Op,
-    ResourceKind, StackName, StackTarget, StepId, VolumeSpec,
+    Action, Cause, Change, Downtime, FieldDifference, HostName, HostState, LiveNetwork, LiveVolume,
+    NetworkSpec, Op, ResourceKind, StackName, StackTarget, StepId, VolumeSpec,
 };
 use crate::spec;
 
@@ -32,14 +32,20 @@ impl Remade {
         let mut remade = Self::default();
         let mut problems = Vec::new();
         for spec in target.networks.values().filter(|spec| spec.external != Some(true)) {
+            // On most hosts it is as on the one before: it is compared once.
+            let mut right: Option<&LiveNetwork> = None;
             for (host, state) in world.hosts_of(stack) {
                 let Some(live) = state.networks.get(&spec.name) else { continue };
+                if right.is_some_and(|right| is_as_good(spec, right, live)) {
+                    continue;
+                }
                 let is_kept = overlay::is_kept_at(world, &live.driver, host, &spec.name);
                 if live.stack.as_ref() != Some(stack) || !is_kept {
                     continue;
                 }
                 let fields = spec::network_differences(spec, live);
                 if fields.is_empty() {
+                    right = Some(live);
                     continue;
                 }
                 if !live.others.is_empty() {
@@ -64,6 +70,16 @@ impl Remade {
         }
         if problems.is_empty() { Ok(remade) } else { Err(problems) }
     }
+}
+
+/// Whether a network is as the commit wants it because another one is.
+fn is_as_good(spec: &NetworkSpec, right: &LiveNetwork, live: &LiveNetwork) -> bool {
+    live.driver == right.driver
+        && live.internal == right.internal
+        && live.attachable == right.attachable
+        && live.options == right.options
+        && live.labels == right.labels
+        && (spec.ipam.is_none() || live.subnets == right.subnets)
 }
 
 /// Lays down what brings a stack's images to the hosts where its replicas come.
@@ -198,7 +214,7 @@ fn network(
     let is_here = |state: &HostState| {
         state.networks.get(name).is_some_and(|live| live.stack.as_ref() == Some(&lane.stack))
     };
-    let cause = if again { Cause::Changed } else { why_made(draft, is_here) };
+    let cause = if again { Cause::Changed } else { why_made(draft, &lane.stack, is_here) };
     let body = spec::network_body(draft.world.request.owner, &lane.stack, spec);
     let op = Op::CreateNetwork { name: name.clone(), body };
     let step = draft.graph.add(lane, host, op, needs, &cause);
@@ -213,8 +229,10 @@ fn removals(
     host: &HostName,
     driver: Option<&str>,
 ) -> BTreeSet<StepId> {
-    let is_meant = |on: &HostName| on == host || driver == Some("overlay");
-    let all = draft.removed.iter().filter(|((of, on), _)| of == stack && is_meant(on));
+    if driver != Some("overlay") {
+        return draft.removed.get(&(stack.clone(), host.clone())).cloned().unwrap_or_default();
+    }
+    let all = draft.removed.iter().filter(|((of, _), _)| of == stack);
     all.flat_map(|(_, steps)| steps).copied().collect()
 }
 
@@ -241,16 +259,20 @@ fn volume(
     let is_here = |state: &HostState| {
         state.volumes.get(name).is_some_and(|live| live.stack.as_ref() == Some(&lane.stack))
     };
-    let cause = why_made(draft, is_here);
+    let cause = why_made(draft, &lane.stack, is_here);
     let step = draft.graph.add(lane, host, op, [], &cause);
     draft.made.insert((lane.stack.clone(), host.clone(), Thing::Volume(name.clone())), step);
     Ok(())
 }
 
 /// What other hosts have of the stack is not new in the commit.
-fn why_made(draft: &Draft<'_, '_>, is_here: impl Fn(&HostState) -> bool) -> Cause {
-    let mut hosts = draft.world.hosts.values();
-    if hosts.any(|state| is_here(state)) { Cause::Placed } else { Cause::Added }
+fn why_made(
+    draft: &Draft<'_, '_>,
+    stack: &StackName,
+    is_here: impl Fn(&HostState) -> bool,
+) -> Cause {
+    let mut hosts = draft.world.hosts_of(stack);
+    if hosts.any(|(_, state)| is_here(state)) { Cause::Placed } else { Cause::Added }
 }
 
 fn missing(what: &str, name: &str, host: &HostName) -> Problem {
@@ -271,14 +293,17 @@ pub(super) fn check_volumes(
 ) -> Vec<Problem> {
     let mut problems = Vec::new();
     for spec in target.volumes.values().filter(|spec| spec.external != Some(true)) {
+        let mut right: Option<&LiveVolume> = None;
         for (host, state) in world.hosts_of(stack) {
             let Some(live) = state.volumes.get(&spec.name) else { continue };
-            if live.stack.as_ref() != Some(stack) {
+            if live.stack.as_ref() != Some(stack) || right == Some(live) {
                 continue;
             }
             let fields = spec::volume_differences(spec, live);
             let fields: Vec<&str> = fields.iter().map(|field| field.path.as_str()).collect();
-            if !fields.is_empty() {
+            if fields.is_empty() {
+                right = Some(live);
+            } else {
                 problems.push(
                     Problem::policy(format!(
                         "the volume {} on {host} is not as {stack} wants it ({}), and a volume \
@@ -306,16 +331,15 @@ pub(super) fn clear(
     let lane = Lane::stack(stack);
     let mut gone: BTreeMap<(ResourceKind, String), BTreeSet<Cause>> = BTreeMap::new();
     for (host, state) in world.hosts_of(stack) {
-        let users = draft.removed.get(&(stack.clone(), host.clone())).cloned().unwrap_or_default();
-        for (name, live) in &state.networks {
+        let own = |live: &LiveNetwork| live.stack.as_ref() == Some(stack);
+        for (name, live) in state.networks.iter().filter(|(_, live)| own(live)) {
             let is_overlay = live.driver == "overlay";
             let uses = |names: &BTreeSet<&str>| names.contains(name.as_str());
             let is_used = match is_overlay {
                 true => used.values().any(uses),
                 false => used.get(host).is_some_and(uses),
             };
-            let is_unused = live.stack.as_ref() == Some(stack)
-                && live.others.is_empty()
+            let is_unused = live.others.is_empty()
                 && !is_used
                 && overlay::is_kept_at(world, &live.driver, host, name);
             if is_unused {
@@ -332,8 +356,11 @@ pub(super) fn clear(
                 gone.entry((ResourceKind::Network, name)).or_default().insert(cause);
             }
         }
-        let goes = target.is_none() && world.request.scope.removes_volumes;
-        for (name, live) in state.volumes.iter().filter(|_| goes) {
+        if target.is_some() || !world.request.scope.removes_volumes {
+            continue;
+        }
+        let users = draft.removed.get(&(stack.clone(), host.clone())).cloned().unwrap_or_default();
+        for (name, live) in &state.volumes {
             if live.stack.as_ref() == Some(stack) {
                 let op = Op::RemoveVolume { name: name.clone() };
                 draft.graph.add(&lane, host, op, users.iter().copied(), &Cause::Gone);

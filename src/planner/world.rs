@@ -1,11 +1,14 @@
 //! The observed state by the questions a planner has: who has this slot, which table names this
 //! container, which port does it hold. Answers only; no decision.
 
+mod seen;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use serde_json::Value;
 
+use self::seen::Seen;
 use super::Request;
 use crate::model::{
     Backend, BackendKey, Endpoint, Generation, HostName, HostState, LiveContainer, ProxyPlace,
@@ -17,6 +20,7 @@ use crate::settings::{self, Address, Runs};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sighting<'a> {
     pub(super) host: &'a HostName,
+    pub(super) state: &'a HostState,
     pub(super) live: &'a LiveContainer,
 }
 
@@ -70,15 +74,24 @@ impl<'a> World<'a> {
 
     /// All containers of ours on hosts that answered.
     pub(super) fn containers(&self) -> impl Iterator<Item = Sighting<'a>> + '_ {
-        self.hosts
-            .iter()
-            .flat_map(|(host, state)| state.containers.values().map(|live| Sighting { host, live }))
+        self.hosts.iter().flat_map(|(host, state)| {
+            state.containers.values().map(|live| Sighting { host, state, live })
+        })
     }
 
-    /// The containers of one service, helpers included.
-    pub(super) fn of_service(&self, stack: &StackName, service: &ServiceName) -> Vec<Sighting<'a>> {
+    /// The containers of one service, helpers included, in the order of their hosts and names.
+    pub(super) fn of_service(&self, stack: &StackName, service: &ServiceName) -> &[Sighting<'a>] {
         let services = self.seen.containers.get(stack);
-        services.and_then(|services| services.get(service)).cloned().unwrap_or_default()
+        services.and_then(|services| services.get(service)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The containers of every service, helpers included.
+    pub(super) fn services_seen(
+        &self,
+    ) -> impl Iterator<Item = (&'a StackName, &'a ServiceName, &[Sighting<'a>])> + '_ {
+        self.seen.containers.iter().flat_map(|(stack, services)| {
+            services.iter().map(|(service, all)| (*stack, *service, all.as_slice()))
+        })
     }
 
     /// The services of a stack that have containers.
@@ -92,21 +105,15 @@ impl<'a> World<'a> {
         &self,
         stack: &StackName,
     ) -> impl Iterator<Item = (&'a HostName, &'a HostState)> + '_ {
-        let hosts = self.seen.hosts.get(stack).into_iter().flatten();
-        hosts.map(|host| (*host, self.hosts[host]))
+        self.seen.hosts.get(stack).into_iter().flatten().copied()
     }
 
     /// Every stack of which something is there.
     pub(super) fn stacks(&self) -> BTreeSet<&'a StackName> {
-        let mut stacks: BTreeSet<_> = self.seen.containers.keys().copied().collect();
-        for state in self.hosts.values() {
-            stacks.extend(state.networks.values().filter_map(|it| it.stack.as_ref()));
-            stacks.extend(state.releases.keys());
-        }
-        for table in self.tables().map(|(_, table)| table) {
-            stacks.extend(table.backends.keys().map(|key| &key.stack));
-        }
-        stacks
+        let of_containers = self.seen.containers.keys().copied();
+        let of_networks = self.seen.connected.iter().copied();
+        let of_tables = self.seen.backends.keys().copied();
+        of_containers.chain(of_networks).chain(of_tables).collect()
     }
 
     /// The routing tables that are in effect.
@@ -144,6 +151,16 @@ impl<'a> World<'a> {
     pub(super) fn serves_from_memory(&self, place: &ProxyPlace) -> bool {
         let is_so = |state: &&ProxyState| state.file.is_none() && state.serving.is_some();
         self.proxies.get(place).is_some_and(is_so)
+    }
+
+    /// Whether a registry left it open, for some host, what an image is.
+    pub(super) fn is_unchecked(&self, image: &str) -> bool {
+        self.seen.unchecked.contains(image)
+    }
+
+    /// Whether any host is drained.
+    pub(super) fn is_any_drained(&self) -> bool {
+        self.seen.is_drained
     }
 
     /// Whether any place serves from memory.
@@ -208,14 +225,12 @@ impl<'a> World<'a> {
 
     /// The generation of the youngest container of a stack.
     pub(super) fn born(&self, stack: &StackName) -> Option<Generation> {
-        let services = self.seen.containers.get(stack)?.values().flatten();
-        services.map(|it| it.live.identity.generation).max()
+        self.seen.born.get(stack).copied()
     }
 
     /// The generation of the last release of a stack.
     pub(super) fn released(&self, stack: &StackName) -> Option<Generation> {
-        let releases = self.hosts_of(stack).filter_map(|(_, state)| state.releases.get(stack));
-        releases.map(|release| release.generation).max()
+        self.seen.released.get(stack).copied()
     }
 }
 
@@ -227,56 +242,10 @@ pub(super) struct Server<'a> {
     pub(super) at: &'a Endpoint,
 }
 
-/// What was seen by whose it is: a fleet is asked for each of its services, and nobody can look
-/// through all hosts for each of them.
-#[derive(Default)]
-struct Seen<'a> {
-    containers: BTreeMap<&'a StackName, BTreeMap<&'a ServiceName, Vec<Sighting<'a>>>>,
-    hosts: BTreeMap<&'a StackName, BTreeSet<&'a HostName>>,
-    servers: BTreeMap<&'a str, Vec<Server<'a>>>,
-    retired: BTreeMap<&'a Endpoint, Vec<&'a ProxyPlace>>,
-    backends: BTreeMap<&'a StackName, BTreeMap<&'a ServiceName, Vec<&'a Backend>>>,
-    /// Places that serve from memory.
-    forgetful: Vec<&'a ProxyPlace>,
-}
-
-impl<'a> Seen<'a> {
-    fn of(world: &World<'a>) -> Self {
-        let mut seen = Self::default();
-        for it in world.containers() {
-            let identity = &it.live.identity;
-            let services = seen.containers.entry(&identity.stack).or_default();
-            services.entry(&identity.service).or_default().push(it);
-            seen.hosts.entry(&identity.stack).or_default().insert(it.host);
-        }
-        for (host, state) in &world.hosts {
-            let networks = state.networks.values().filter_map(|it| it.stack.as_ref());
-            let volumes = state.volumes.values().filter_map(|it| it.stack.as_ref());
-            for stack in networks.chain(volumes).chain(state.releases.keys()) {
-                seen.hosts.entry(stack).or_default().insert(host);
-            }
-        }
-        for (place, table) in world.tables() {
-            for (key, backend) in &table.backends {
-                let services = seen.backends.entry(&key.stack).or_default();
-                services.entry(&key.service).or_default().push(backend);
-                for (name, at) in &backend.servers {
-                    seen.servers.entry(name).or_default().push(Server { place, key, at });
-                }
-            }
-            for at in &table.retired {
-                seen.retired.entry(at).or_default().push(place);
-            }
-        }
-        let places = world.proxies.keys().copied();
-        seen.forgetful = places.filter(|place| world.serves_from_memory(place)).collect();
-        seen
-    }
-}
-
 /// The TCP ports that a container publishes, or would when it runs.
 pub(super) fn bindings(live: &LiveContainer) -> BTreeSet<Binding> {
-    let published = live.config.pointer("/HostConfig/PortBindings").and_then(Value::as_object);
+    let published = live.config.get("HostConfig").and_then(|host| host.get("PortBindings"));
+    let published = published.and_then(Value::as_object);
     let mut found = BTreeSet::new();
     for (port, places) in published.into_iter().flatten() {
         let Some(container_port) = tcp_port(port) else { continue };

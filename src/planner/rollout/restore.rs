@@ -107,7 +107,7 @@ fn prove(
 ) -> Option<StepId> {
     let wanted = &service.wanted;
     let endpoint = probe_at(draft.world, wanted, it.host, servers).ok()?;
-    let image = image_of(wanted, draft.world.hosts[it.host]).ok();
+    let image = image_of(wanted, it.state).ok();
     let readiness = Readiness {
         has_check: it.live.state.health.is_some(),
         may_fail: u32::MAX,

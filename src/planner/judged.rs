@@ -1,0 +1,81 @@
+//! What everything in scope is good for, found on several processors before anything is decided: a
+//! container, network or volume is judged by itself, and only what becomes of it depends on others.
+
+use std::collections::BTreeMap;
+
+use super::Problem;
+use super::alike::Alike;
+use super::judge::{Worth, worth};
+use super::parts::in_parts;
+use super::prereqs::{Remade, check_volumes};
+use super::reach::Reach;
+use super::wanted::Wanted;
+use super::world::{Sighting, World};
+use crate::model::{ServiceName, StackName, StackTarget};
+
+/// A service of the commit, and what its containers are good for.
+pub(super) struct Judged<'a> {
+    pub(super) wanted: Wanted<'a>,
+    pub(super) worths: Worths,
+}
+
+/// What each container of a service is good for, in the order in which the world has them.
+pub(super) struct Worths(Vec<Result<Worth, Problem>>);
+
+/// What is there of one stack of the commit.
+pub(super) struct Stack<'a> {
+    pub(super) target: &'a StackTarget,
+    /// Its services that may be touched.
+    pub(super) services: BTreeMap<&'a ServiceName, Result<Judged<'a>, Vec<Problem>>>,
+    pub(super) remade: Result<Remade, Vec<Problem>>,
+    /// What is wrong with its volumes.
+    pub(super) volumes: Vec<Problem>,
+}
+
+impl Worths {
+    fn of<'a>(world: &World<'a>, wanted: &Wanted<'a>) -> Self {
+        let mut alike = Alike::default();
+        let sightings = world.of_service(wanted.stack, wanted.service).iter();
+        Self(sightings.map(|it| worth(world, wanted, *it, &mut alike)).collect())
+    }
+
+    /// What one of `all` is good for, or why that cannot be told.
+    pub(super) fn get(&self, all: &[Sighting<'_>], it: Sighting<'_>) -> Result<&Worth, Problem> {
+        let at = all.binary_search_by(|other| {
+            other.host.cmp(it.host).then_with(|| other.live.name.cmp(&it.live.name))
+        });
+        self.0[at.expect("the containers of a service are in the order of hosts and names")]
+            .as_ref()
+            .map_err(Problem::clone)
+    }
+}
+
+/// Judges everything that a plan may touch, stack by stack; `None` for those that go.
+pub(super) fn judge_all<'a>(world: &World<'a>, reach: &Reach<'a>) -> Vec<Option<Stack<'a>>> {
+    in_parts(&reach.stacks, |stacks| {
+        stacks.iter().map(|stack| judge_stack(world, reach, stack)).collect()
+    })
+}
+
+fn judge_stack<'a>(
+    world: &World<'a>,
+    reach: &Reach<'a>,
+    stack: &'a StackName,
+) -> Option<Stack<'a>> {
+    let target: &StackTarget = world.request.desired.stacks.get(stack)?;
+    let services = target.services.keys().filter(|service| reach.may_touch(stack, service));
+    let judged = services.map(|service| {
+        let wanted = Wanted::new(world, stack, target, service);
+        let judged = wanted.map(|wanted| {
+            let worths = Worths::of(world, &wanted);
+            Judged { wanted, worths }
+        });
+        (service, judged)
+    });
+    let services = judged.collect();
+    let remade = match world.request.scope.is_partial() {
+        true => Ok(Remade::default()),
+        false => Remade::new(world, stack, target),
+    };
+    Some(Stack { target, services, remade, volumes: check_volumes(world, stack, target) })
+}

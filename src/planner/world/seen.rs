@@ -1,0 +1,99 @@
+//! What was seen by whose it is: a fleet is asked for each of its services, and nobody can look
+//! through all hosts for each of them. Made once, in one walk over hosts and proxies.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Server, Sighting, World};
+use crate::model::{
+    Backend, Endpoint, Generation, HostName, HostState, Image, LiveContainer, ProxyPlace,
+    ServiceName, StackName,
+};
+
+/// What was seen, by whose it is.
+#[derive(Default)]
+pub(super) struct Seen<'a> {
+    pub(super) containers: BTreeMap<&'a StackName, BTreeMap<&'a ServiceName, Vec<Sighting<'a>>>>,
+    pub(super) hosts: BTreeMap<&'a StackName, Vec<(&'a HostName, &'a HostState)>>,
+    /// The generation of the youngest container of each stack.
+    pub(super) born: BTreeMap<&'a StackName, Generation>,
+    /// The generation of the last release of each stack.
+    pub(super) released: BTreeMap<&'a StackName, Generation>,
+    /// Stacks with networks or releases.
+    pub(super) connected: BTreeSet<&'a StackName>,
+    pub(super) servers: BTreeMap<&'a str, Vec<Server<'a>>>,
+    pub(super) retired: BTreeMap<&'a Endpoint, Vec<&'a ProxyPlace>>,
+    pub(super) backends: BTreeMap<&'a StackName, BTreeMap<&'a ServiceName, Vec<&'a Backend>>>,
+    /// References of images that some registry did not say anything about.
+    pub(super) unchecked: BTreeSet<&'a str>,
+    /// Whether any host is drained.
+    pub(super) is_drained: bool,
+    /// Places that serve from memory.
+    pub(super) forgetful: Vec<&'a ProxyPlace>,
+}
+
+impl<'a> Seen<'a> {
+    pub(super) fn of(world: &World<'a>) -> Self {
+        let mut seen = Self::default();
+        for (host, state) in &world.hosts {
+            seen.host(host, state);
+        }
+        for (place, table) in world.tables() {
+            for (key, backend) in &table.backends {
+                let services = seen.backends.entry(&key.stack).or_default();
+                services.entry(&key.service).or_default().push(backend);
+                for (name, at) in &backend.servers {
+                    seen.servers.entry(name).or_default().push(Server { place, key, at });
+                }
+            }
+            for at in &table.retired {
+                seen.retired.entry(at).or_default().push(place);
+            }
+        }
+        let places = world.proxies.keys().copied();
+        seen.forgetful = places.filter(|place| world.serves_from_memory(place)).collect();
+        seen
+    }
+
+    /// Notes what is on a host. By their names, containers of one stack follow each other, so that
+    /// it is looked up once.
+    fn host(&mut self, host: &'a HostName, state: &'a HostState) {
+        let all: Vec<&LiveContainer> = state.containers.values().collect();
+        let mut here: BTreeSet<&StackName> = BTreeSet::new();
+        for some in all.chunk_by(|a, b| a.identity.stack == b.identity.stack) {
+            let stack = &some[0].identity.stack;
+            here.insert(stack);
+            let youngest = some.iter().map(|live| live.identity.generation).max();
+            raise(&mut self.born, stack, youngest.unwrap_or_default());
+            let services = self.containers.entry(stack).or_default();
+            for live in some {
+                let known = services.entry(&live.identity.service).or_default();
+                known.push(Sighting { host, state, live });
+            }
+        }
+        for (stack, release) in &state.releases {
+            raise(&mut self.released, stack, release.generation);
+        }
+        let networks = state.networks.values().filter_map(|it| it.stack.as_ref());
+        let connected: BTreeSet<&StackName> = networks.chain(state.releases.keys()).collect();
+        here.extend(state.volumes.values().filter_map(|it| it.stack.as_ref()));
+        here.extend(&connected);
+        for stack in here {
+            self.hosts.entry(stack).or_default().push((host, state));
+        }
+        self.connected.extend(connected);
+        let is_unchecked = |image: &Image| image.unchecked.is_some();
+        let images = state.images.iter().filter(|(_, it)| it.as_ref().is_ok_and(is_unchecked));
+        self.unchecked.extend(images.map(|(reference, _)| reference.as_str()));
+        self.is_drained |= state.drained.is_some();
+    }
+}
+
+/// Notes a generation, unless a later one is known.
+fn raise<'a>(
+    all: &mut BTreeMap<&'a StackName, Generation>,
+    stack: &'a StackName,
+    generation: Generation,
+) {
+    let known = all.entry(stack).or_insert(generation);
+    *known = generation.max(*known);
+}
