@@ -4,8 +4,9 @@
 //! 300,000 containers in memory (pools of ten hosts behind a proxy each, ten stacks a pool, six
 //! services a stack, ten replicas a service), and of a tenth of them, and measures
 //!
-//! * a plan when nothing has changed, when 1 % of the containers have, and when all have,
-//! * the look of the linter at each of them,
+//! * a plan when nothing has changed, when 1 % of the containers have, and when all have, with the
+//!   look of the linter at it: from what was seen and what is wanted, both in memory, to a plan that
+//!   may be shown. To render the stacks, to ask the hosts and to print the plan is no part of it,
 //! * gathering from the smaller fleet, whose 500 hosts answer 20 ms after they are asked.
 //!
 //! Memory is the most that the process ever had, what is looked at included.
@@ -48,7 +49,7 @@ fn main() {
     let all = measure(POOLS);
     println!("\nten times the fleet");
     for (part, all) in part.iter().zip(&all) {
-        let times = all.plan.as_secs_f64() / part.plan.as_secs_f64();
+        let times = all.time.as_secs_f64() / part.time.as_secs_f64();
         println!("  {:<40} {times:>9.1} times", all.what);
     }
 }
@@ -73,10 +74,10 @@ fn look(pools: usize) {
     println!("  {:<40} {:>9} MiB", "most memory for it", memory("VmHWM:").saturating_sub(before));
 }
 
-/// What one kind of plan took.
+/// What one kind of plan took, the linter's look included.
 struct Figures {
     what: &'static str,
-    plan: Duration,
+    time: Duration,
 }
 
 fn measure(pools: usize) -> Vec<Figures> {
@@ -114,7 +115,7 @@ fn figures(fleet: &mut Fleet, what: &'static str, release: Release) -> Figures {
     println!("  {what:<40} {:>9.0} ms, {work:.0} ms of processors, {steps} steps", millis(plan));
     println!("  {:<40} {:>9.0} ms", "  the linter", millis(check));
     println!("  {:<40} {:>9} MiB", "  most memory", memory("VmHWM:"));
-    Figures { what, plan }
+    Figures { what, time: plan + check }
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {
