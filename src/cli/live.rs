@@ -105,6 +105,7 @@ impl<'a> Session<'a> {
             owner: self.owner.clone(),
             inventory: &self.snapshot.inventory,
             ports: wire::connect(&self.snapshot.inventory, files, self.run.world, self.run.screen)?,
+            absent: BTreeMap::new(),
         })
     }
 

@@ -118,7 +118,12 @@ impl Given {
             clock: Arc::new(Then(self.picture.at)),
         };
         let owner = session.owner.clone();
-        let fleet = Fleet { owner, inventory: &session.snapshot.inventory, ports };
+        let fleet = Fleet {
+            owner,
+            inventory: &session.snapshot.inventory,
+            ports,
+            absent: std::collections::BTreeMap::new(),
+        };
         let mut plan = fleet.plan_on(beside.wish, scope, observed)?.plan;
         hide_hashes(&mut plan);
         plan.blind.extend(blind.into_iter().collect::<Vec<Blind>>());

@@ -4,9 +4,11 @@
 //! who asks too much is told so. Nobody can hold the loop up.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
+use super::TURN_MAX;
 use crate::sync::{Notice, Order, Picture, Refusal};
 
 /// Notices a reader may be behind before it misses some.
@@ -40,6 +42,11 @@ impl Clone for Hub {
 }
 
 impl Hub {
+    /// Listens to the loop from now on.
+    pub fn heart(&self) -> Heart {
+        Heart { picture: self.picture.clone(), turned: tokio::time::Instant::now() }
+    }
+
     /// Asks for something and waits for the answer.
     pub async fn ask(&self, order: Order) -> Result<(), Refusal> {
         let (answer, answered) = oneshot::channel();
@@ -50,6 +57,27 @@ impl Hub {
             mpsc::error::TrySendError::Closed(_) => ending(),
         })?;
         answered.await.unwrap_or_else(|_| Err(ending()))
+    }
+}
+
+/// Whether the loop still goes round. It shows a picture with every turn.
+pub struct Heart {
+    picture: watch::Receiver<Arc<Picture>>,
+    turned: tokio::time::Instant,
+}
+
+/// How long the loop may be silent before it counts as standing still: two of its longest sleeps,
+/// since a turn has work to do as well.
+const STILL: Duration = TURN_MAX.saturating_mul(2);
+
+impl Heart {
+    /// Whether it beats now.
+    pub fn beats(&mut self) -> bool {
+        if self.picture.has_changed().unwrap_or(false) {
+            self.picture.mark_unchanged();
+            self.turned = tokio::time::Instant::now();
+        }
+        self.turned.elapsed() < STILL
     }
 }
 
@@ -130,6 +158,23 @@ mod tests {
         let (hub, host) = hub();
         drop(host);
         assert_eq!(hub.ask(order()).await, Err(ending()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_that_stands_still_is_known_by_that_it_shows_nothing() {
+        let (hub, host) = hub();
+        let mut heart = hub.heart();
+        for _ in 0..5 {
+            tokio::time::advance(TURN_MAX + Duration::from_secs(1)).await;
+            host.show(Picture::default());
+            assert!(heart.beats());
+        }
+        tokio::time::advance(TURN_MAX).await;
+        assert!(heart.beats(), "it may sleep");
+        tokio::time::advance(TURN_MAX + Duration::from_secs(1)).await;
+        assert!(!heart.beats());
+        host.show(Picture::default());
+        assert!(heart.beats(), "it goes on");
     }
 
     #[tokio::test]

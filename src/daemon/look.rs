@@ -3,10 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use tokio::sync::mpsc;
+
+use super::Inner;
+use super::absences::note;
 use super::place::{Place, Standing};
-use crate::model::{CommitId, Desired, HostName, Millis, Observed, Plan, StackName, StackPlan};
+use crate::model::{
+    CommitId, Desired, HostName, Millis, Name, Observed, Plan, StackName, StackPlan,
+};
 use crate::pipeline::{
-    Fleet, Past, PlanError, Wish, observe, release_of, settle_images, wanted, words,
+    Fleet, Past, PlanError, Wish, observe_but, release_of, settle_images, wanted, words,
 };
 use crate::planner::{ProblemKind, Scope, deletions};
 use crate::ports::Wanted;
@@ -19,10 +25,13 @@ const WHAT_MAX: usize = 50;
 
 /// What is looked at.
 pub(super) struct Glance {
+    pub(super) source: Name,
     pub(super) standing: Arc<Standing>,
     pub(super) place: Place,
     pub(super) stacks: Option<BTreeSet<StackName>>,
     pub(super) held: BTreeMap<StackName, CommitId>,
+    /// Where it is told that a host is back.
+    pub(super) inner: mpsc::Sender<Inner>,
 }
 
 /// Looks at all hosts; CPU work is done elsewhere than on the thread of the loop.
@@ -36,7 +45,9 @@ pub(super) async fn look(glance: Glance) -> Sight {
         all.extend(wish.as_ref().ok().map(|wish| wish.of(stack).desired));
     }
     let began = tokio::time::Instant::now();
-    let mut observed = observe(&standing.ports, &standing.owner, &named(&all)).await;
+    let absent = standing.absences.faults();
+    let mut observed = observe_but(&standing.ports, &standing.owner, &named(&all), &absent).await;
+    note(&standing, &observed, &glance.source, &glance.inner);
     for desired in &all {
         settle_images(&standing.ports, &standing.inventory, desired, &mut observed).await;
     }
@@ -48,7 +59,15 @@ pub(super) async fn look(glance: Glance) -> Sight {
 type Held = BTreeMap<StackName, Result<Arc<Wish>, String>>;
 
 fn earlier(place: &Place, commits: BTreeMap<StackName, CommitId>) -> Held {
-    commits.into_iter().map(|(stack, commit)| (stack, place.earlier(&commit))).collect()
+    let mut by_commit = BTreeMap::<CommitId, BTreeSet<StackName>>::new();
+    for (stack, commit) in commits {
+        by_commit.entry(commit).or_default().insert(stack);
+    }
+    let read = by_commit.into_iter().flat_map(|(commit, stacks)| {
+        let wish = place.earlier(&commit, &stacks);
+        stacks.into_iter().map(move |stack| (stack, wish.clone()))
+    });
+    read.collect()
 }
 
 /// Does work that would hold up the loop; a panic in it is one of the caller's.
@@ -70,11 +89,16 @@ fn named(all: &[Desired]) -> Wanted {
 }
 
 fn narrowed(desired: &Desired, stacks: Option<&BTreeSet<StackName>>) -> Desired {
-    let mut desired = desired.clone();
-    if let Some(stacks) = stacks {
-        desired.stacks.retain(|name, _| stacks.contains(name));
+    let Some(stacks) = stacks else { return desired.clone() };
+    let all = &desired.stacks;
+    Desired {
+        project: desired.project.clone(),
+        environment: desired.environment.clone(),
+        stacks: stacks
+            .iter()
+            .filter_map(|name| Some((name.clone(), all.get(name)?.clone())))
+            .collect(),
     }
-    desired
 }
 
 fn compare(glance: &Glance, held: &Held, observed: &Observed, took: Millis) -> Sight {
@@ -102,7 +126,7 @@ fn compare(glance: &Glance, held: &Held, observed: &Observed, took: Millis) -> S
         });
         found.insert(name.clone(), (head, held));
     }
-    let mut status = rows(observed);
+    let mut status = rows(observed, &names);
     let mut seen = BTreeMap::new();
     for (name, (head, held)) in found {
         let rows = status.remove(name.as_str()).unwrap_or_default();
@@ -115,7 +139,7 @@ fn compare(glance: &Glance, held: &Held, observed: &Observed, took: Millis) -> S
             continue;
         }
         let health = health(&rows, &head);
-        let replicas = rows.into_iter().map(|(row, _)| row).collect();
+        let replicas = Arc::new(rows.into_iter().map(|(row, _)| row).collect());
         seen.insert(name, Seen { head, held, released, health, replicas });
     }
     let head = standing.wish.commit.clone();
@@ -128,6 +152,7 @@ pub(super) fn fleet(standing: &Standing) -> Fleet<'_> {
         owner: standing.owner.clone(),
         inventory: &standing.inventory,
         ports: standing.ports.clone(),
+        absent: standing.absences.faults(),
     }
 }
 
@@ -222,14 +247,14 @@ fn difference(
     }
     what.truncate(WHAT_MAX);
     Difference {
-        plan: PlanView {
+        plan: Arc::new(PlanView {
             id: plan.id.clone(),
             commit: plan.commit.clone(),
             at,
             text,
             summary,
             totals: (totals.create, totals.change, totals.remove),
-        },
+        }),
         what,
         deletes: deletions(plan),
     }
@@ -252,8 +277,11 @@ fn lines(stack: &StackPlan) -> Vec<String> {
 }
 
 /// The rows of `status` by stack, each with whether it is well.
-fn rows(observed: &Observed) -> BTreeMap<String, Vec<(serde_json::Value, bool)>> {
-    let status = Status::of(observed, None);
+fn rows(
+    observed: &Observed,
+    stacks: &BTreeSet<StackName>,
+) -> BTreeMap<String, Vec<(serde_json::Value, bool)>> {
+    let status = Status::of_stacks(observed, |stack| stacks.contains(stack));
     let mut by_stack = BTreeMap::<String, Vec<_>>::new();
     let mut json = ui::status::json(&status);
     let rows = json.get_mut("replicas").and_then(serde_json::Value::as_array_mut);

@@ -4,11 +4,13 @@
 //! [`Hub`] and nothing else. Fetching and reading is blocking and done on threads of its own; each
 //! round is a task, and a panic in it ends that round and nothing else.
 
+mod absences;
 mod hub;
 mod look;
 mod place;
 mod round;
 mod stirs;
+mod wishes;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,7 +24,7 @@ use crate::model::{Millis, Name, StackName};
 use crate::ports::Clock;
 use crate::sync::{Begin, Decision, News, Picture, RoundEnd, Rules, Sight, Source, State, Wake};
 
-pub use hub::{Asked, Host, Hub, hub};
+pub use hub::{Asked, Heart, Host, Hub, hub};
 pub use place::{Connect, Reading};
 
 use look::Glance;
@@ -32,6 +34,15 @@ use stirs::Stirs;
 
 /// The longest sleep: a clock that jumps ahead is noticed after it.
 const SLEEP_MAX: Millis = 10_000;
+
+/// The longest time between two turns of the loop, if nothing is wrong with it.
+pub const TURN_MAX: Duration = Duration::from_millis(SLEEP_MAX);
+
+/// How long the newest commit may take to be fetched and read.
+const FETCH_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// How long a look may take; every question in it has a deadline of its own.
+const LOOK_MAX: Duration = Duration::from_secs(10 * 60);
 
 /// Wakes that may wait to be handled.
 const WAKES: usize = 4096;
@@ -234,15 +245,22 @@ impl Daemon {
         self.host.show(self.state.picture(self.clock.now()));
     }
 
-    fn fetch(&self, source: Name) {
-        let Some(working) = self.working.get(&source) else { return };
-        let (place, cancel) = (working.place.clone(), Arc::clone(&working.cancel));
-        let inner = self.inner.clone();
+    fn fetch(&mut self, source: Name) {
+        let Some(working) = self.working.get_mut(&source) else { return };
+        let cancel = Arc::<AtomicBool>::default();
+        working.cancel = Arc::clone(&cancel);
+        let (place, inner) = (working.place.clone(), self.inner.clone());
         tokio::task::spawn_local(async move {
-            let read = tokio::task::spawn_blocking(move || place.newest(&cancel)).await;
-            let read = read.unwrap_or_else(|_| {
-                Err("reading it ended in a fault of this program".to_owned().into())
-            });
+            let given_up = Arc::clone(&cancel);
+            let read = tokio::task::spawn_blocking(move || place.newest(&cancel));
+            let read = match tokio::time::timeout(FETCH_MAX, read).await {
+                Ok(Ok(read)) => read,
+                Ok(Err(_)) => Err("reading it ended in a fault of this program".to_owned().into()),
+                Err(_) => {
+                    given_up.store(true, Ordering::Relaxed);
+                    Err(format!("no answer within {} s", FETCH_MAX.as_secs()).into())
+                }
+            };
             // The loop may have ended meanwhile.
             drop(inner.send(Inner::Read(source, Box::new(read))).await);
         });
@@ -257,12 +275,14 @@ impl Daemon {
     ) {
         let Some((standing, place)) = self.ground(&source) else { return };
         let nothing = Sight { head: standing.wish.commit.clone(), ..Sight::default() };
-        let glance = Glance { standing, place, stacks, held };
+        let (of, wakes) = (source.clone(), self.inner.clone());
+        let glance = Glance { source: of, standing, place, stacks, held, inner: wakes };
         let inner = self.inner.clone();
         tokio::task::spawn_local(async move {
-            let looked = tokio::task::spawn_local(look::look(glance)).await;
-            // A look that ended in a panic has seen nothing; the next one is made in its time.
-            let sight = looked.unwrap_or(nothing);
+            let looking = tokio::task::spawn_local(look::look(glance));
+            let looked = tokio::time::timeout(LOOK_MAX, looking).await;
+            // One that ended in a panic has seen nothing; the next one is made in its time.
+            let sight = looked.ok().and_then(Result::ok).unwrap_or(nothing);
             let sight = Box::new(sight);
             drop(inner.send(Inner::Wake(Wake::Looked { source, number, sight })).await);
         });

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::diag::{Diagnostic, Sources, words};
 use crate::files::{Files, Report};
@@ -17,8 +17,8 @@ use crate::ports::Ports;
 use crate::settings::{Inventory, Unreachable};
 use crate::sync::{News, Signers, Source, Target};
 
-/// Earlier commits that are kept as they were read.
-const EARLIER: usize = 4;
+use super::absences::Absences;
+use super::wishes::Wishes;
 
 /// Opens the way to the hosts of an inventory.
 pub type Connect = dyn Fn(&Inventory, &dyn Files) -> Result<Ports, String> + Send + Sync;
@@ -57,8 +57,10 @@ pub(super) struct Standing {
     pub(super) owner: Owner,
     pub(super) inventory: Arc<Inventory>,
     pub(super) ports: Ports,
+    /// Hosts of it that do not answer.
+    pub(super) absences: Arc<Absences>,
     /// What it wants of all stacks without errors; without what containers get.
-    pub(super) wish: Wish,
+    pub(super) wish: Arc<Wish>,
     /// Stacks with errors, and the first of them.
     pub(super) faults: BTreeMap<StackName, String>,
     pub(super) heading: crate::ui::plan::Heading,
@@ -78,15 +80,22 @@ pub(super) struct Place {
     rules: Arc<Source>,
     reading: Arc<Reading>,
     known: Arc<Mutex<Known>>,
-    earlier: Arc<Mutex<Earlier>>,
+    wishes: Arc<Mutex<Wishes>>,
 }
 
-/// Earlier commits, the one that was used last at the end.
-type Earlier = Vec<(CommitId, Arc<Wish>)>;
+/// The commit that is wanted.
+struct Head {
+    commit: Commit,
+    branch: String,
+    /// Where it had to be read to find that out.
+    snapshot: Option<Snapshot>,
+}
 
 #[derive(Default)]
 struct Known {
     standing: Option<Arc<Standing>>,
+    /// The branch that the settings of a commit name.
+    branch: Option<(CommitId, Option<String>)>,
     cache: Cache,
     versions: BTreeMap<StackName, Version>,
     ground: u64,
@@ -101,8 +110,8 @@ struct Version {
 
 impl Place {
     pub(super) fn new(rules: Source, reading: Arc<Reading>) -> Self {
-        let (known, earlier) = (Arc::default(), Arc::default());
-        Self { rules: Arc::new(rules), reading, known, earlier }
+        let (known, wishes) = (Arc::default(), Arc::default());
+        Self { rules: Arc::new(rules), reading, known, wishes }
     }
 
     /// The same place with other rules; what is known of it stays.
@@ -113,15 +122,22 @@ impl Place {
     /// Asks for the newest commit and reads it.
     pub(super) fn newest(&self, cancel: &AtomicBool) -> Result<(News, Arc<Standing>), Unread> {
         let (repository, name) = self.fetch(cancel)?;
-        let (commit, branch) = self.head(&repository, &name)?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(standing) = known.standing.as_ref().filter(|it| it.news.head == commit.id) {
+        let head = self.head(&repository, &name, &mut known)?;
+        if let Some(standing) = known.standing.as_ref().filter(|it| it.news.head == head.commit.id)
+        {
             return Ok((standing.news.clone(), Arc::clone(standing)));
         }
-        self.check_signature(&repository, &commit)?;
-        let standing = Arc::new(self.read(repository, commit, branch, &name, &mut known)?);
+        self.check_signature(&repository, &head.commit)?;
+        let (standing, snapshot) = self.read(repository, head, &name, &mut known)?;
+        let standing = Arc::new(standing);
+        self.wishes().advance(snapshot, Arc::clone(&standing.wish));
         known.standing = Some(Arc::clone(&standing));
         Ok((standing.news.clone(), standing))
+    }
+
+    fn wishes(&self) -> MutexGuard<'_, Wishes> {
+        self.wishes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A commit that is not known to be of one who may is not even read.
@@ -140,15 +156,17 @@ impl Place {
     /// What a commit wants of one stack, with all that its containers get. A stack that it does not
     /// have is wanted to be gone.
     pub(super) fn wish(&self, commit: &CommitId, stack: &StackName) -> Result<Wish, String> {
-        let snapshot = self.open_at(commit, Vec::new())?;
-        let has_it = snapshot.folders.iter().any(|folder| folder.name.as_str() == stack.as_str());
-        if !has_it {
+        if let Some(wish) = self.wishes().of_newest(commit, stack) {
+            return Ok(wish);
+        }
+        let mut snapshot = self.open_at(commit)?;
+        snapshot.folders.retain(|folder| folder.name.as_str() == stack.as_str());
+        if snapshot.folders.is_empty() {
             let mut wish = Wish::nothing(&snapshot.owner());
             wish.commit = Some(commit.clone());
             wish.templates = snapshot.proxy_templates()?;
             return Ok(wish);
         }
-        let snapshot = self.open_at(commit, vec![stack.to_string()])?;
         let outcome = snapshot.resolve(&mut Cache::default());
         match outcome.has_errors() {
             true => Err("has errors".to_owned()),
@@ -156,37 +174,38 @@ impl Place {
         }
     }
 
-    /// What an earlier commit wants of all its stacks without errors.
-    pub(super) fn earlier(&self, commit: &CommitId) -> Result<Arc<Wish>, String> {
-        let mut earlier = self.earlier.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = earlier.iter().position(|(known, _)| known == commit) {
-            let found = earlier.remove(at);
-            earlier.push(found.clone());
-            return Ok(found.1);
+    /// What an earlier commit wants of these stacks, as far as they have no errors.
+    pub(super) fn earlier(
+        &self,
+        commit: &CommitId,
+        stacks: &BTreeSet<StackName>,
+    ) -> Result<Arc<Wish>, String> {
+        if let Some(wish) = self.wishes().known(commit, stacks) {
+            return Ok(wish);
         }
-        let snapshot = self.open_at(commit, Vec::new())?;
+        let mut snapshot = self.open_at(commit)?;
+        snapshot
+            .folders
+            .retain(|folder| stacks.iter().any(|it| it.as_str() == folder.name.as_str()));
         let outcome = snapshot.resolve(&mut Cache::default());
-        let (mut wish, _) = wish_of(&snapshot, &outcome)?;
+        let (mut wish, _) = wish_of(&snapshot, &outcome, None)?;
         wish.contents = Contents::default();
         let wish = Arc::new(wish);
-        if earlier.len() >= EARLIER {
-            earlier.remove(0);
-        }
-        earlier.push((commit.clone(), Arc::clone(&wish)));
+        self.wishes().keep(commit.clone(), Some(stacks.clone()), Arc::clone(&wish));
         Ok(wish)
     }
 
-    fn open_at(&self, commit: &CommitId, stacks: Vec<String>) -> Result<Snapshot, String> {
+    fn open_at(&self, commit: &CommitId) -> Result<Snapshot, String> {
         let (repository, name) = self.stored()?;
         let commit = repository.resolve(commit.as_str()).map_err(|error| words(&error))?;
         let tree = Tree::of_commit(repository, commit, &name);
-        Snapshot::open(tree, self.choice(stacks)).map_err(|report| first(&report))
+        Snapshot::open(tree, self.choice()).map_err(|report| first(&report))
     }
 
-    fn choice(&self, stacks: Vec<String>) -> Choice {
+    fn choice(&self) -> Choice {
         let environment = self.rules.environment.as_ref().map(ToString::to_string);
         let variables = self.reading.variables.clone();
-        Choice { environment, variables, stacks, ..Choice::default() }
+        Choice { environment, variables, ..Choice::default() }
     }
 
     /// A folder is read where it is; anything else through a mirror.
@@ -228,48 +247,69 @@ impl Place {
     }
 
     /// The branch of the rules, else of the environment, else the one the repository starts on.
-    fn head(&self, repository: &Repository, name: &str) -> Result<(Commit, String), String> {
+    fn head(&self, repository: &Repository, name: &str, known: &mut Known) -> Result<Head, String> {
         let resolve = |revision: &str| repository.resolve(revision).map_err(|error| words(&error));
         if let Some(branch) = &self.rules.branch {
-            return Ok((resolve(branch)?, branch.clone()));
+            return Ok(Head { commit: resolve(branch)?, branch: branch.clone(), snapshot: None });
         }
-        let head = resolve("HEAD")?;
-        let handle = repository.reopen().map_err(|error| words(&error))?;
-        let tree = Tree::of_commit(handle, head.clone(), name);
-        let snapshot = Snapshot::open(tree, self.choice(Vec::new()));
-        let snapshot = snapshot.map_err(|report| first(&report))?;
-        match &snapshot.environment.branch {
-            Some(branch) => Ok((resolve(&branch.value)?, branch.value.clone())),
-            None => Ok((head, "HEAD".to_owned())),
-        }
+        let commit = resolve("HEAD")?;
+        let mut snapshot = None;
+        let branch = match &known.branch {
+            Some((at, branch)) if *at == commit.id => branch.clone(),
+            _ => {
+                let handle = repository.reopen().map_err(|error| words(&error))?;
+                let read = self.snapshot(handle, &commit, name)?;
+                let branch = read.environment.branch.as_ref().map(|branch| branch.value.clone());
+                known.branch = Some((commit.id.clone(), branch.clone()));
+                snapshot = Some(read);
+                branch
+            }
+        };
+        Ok(match branch {
+            Some(branch) => Head { commit: resolve(&branch)?, branch, snapshot: None },
+            None => Head { commit, branch: "HEAD".to_owned(), snapshot },
+        })
+    }
+
+    fn snapshot(
+        &self,
+        repository: Repository,
+        commit: &Commit,
+        name: &str,
+    ) -> Result<Snapshot, String> {
+        let tree = Tree::of_commit(repository, commit.clone(), name);
+        Snapshot::open(tree, self.choice()).map_err(|report| first(&report))
     }
 
     fn read(
         &self,
         repository: Repository,
-        commit: Commit,
-        branch: String,
+        head: Head,
         name: &str,
         known: &mut Known,
-    ) -> Result<Standing, String> {
-        let tree = Tree::of_commit(repository, commit.clone(), name);
-        let snapshot = Snapshot::open(tree, self.choice(Vec::new()));
-        let snapshot =
-            snapshot.map_err(|report| format!("{}: {}", commit.id.short(), first(&report)))?;
+    ) -> Result<(Standing, Snapshot), String> {
+        let Head { commit, branch, snapshot } = head;
+        let snapshot = match snapshot {
+            Some(snapshot) => snapshot,
+            None => self
+                .snapshot(repository, &commit, name)
+                .map_err(|why| format!("{}: {why}", commit.id.short()))?,
+        };
         let outcome = snapshot.resolve(&mut known.cache);
-        let (mut wish, faults) = wish_of(&snapshot, &outcome)?;
+        let before = known.standing.as_ref();
+        let (mut wish, faults) = wish_of(&snapshot, &outcome, before.map(|it| &*it.wish))?;
         // They are read again, stack by stack, when a round needs them.
         wish.contents = Contents::default();
-        let before = known.standing.as_ref();
         let same = before.filter(|it| *it.inventory == snapshot.inventory);
-        let same = same.map(|it| (Arc::clone(&it.inventory), it.ports.clone()));
+        let same =
+            same.map(|it| (Arc::clone(&it.inventory), it.ports.clone(), Arc::clone(&it.absences)));
         let is_ground_same = same.is_some();
-        let (inventory, ports) = match same {
+        let (inventory, ports, absences) = match same {
             Some(same) => same,
             None => {
                 let files = snapshot.tree().files().map_err(|error| words(&error))?;
                 let ports = (self.reading.connect)(&snapshot.inventory, files)?;
-                (Arc::new(snapshot.inventory.clone()), ports)
+                (Arc::new(snapshot.inventory.clone()), ports, Arc::default())
             }
         };
         known.ground += u64::from(!is_ground_same);
@@ -291,7 +331,8 @@ impl Place {
             commit: commit.id.short().to_owned(),
             subject: commit.summary,
         };
-        Ok(Standing { owner: snapshot.owner(), inventory, ports, wish, faults, heading, news })
+        let (owner, wish) = (snapshot.owner(), Arc::new(wish));
+        Ok((Standing { owner, inventory, ports, absences, wish, faults, heading, news }, snapshot))
     }
 }
 
@@ -301,26 +342,32 @@ fn open(folder: &Path) -> Result<(Repository, String), String> {
     Ok((repository, name))
 }
 
-/// What all stacks want that have no errors, and the errors of the others.
+/// What all stacks want that have no errors, and the errors of the others. What is as it was
+/// `before` is not read again.
 fn wish_of(
     snapshot: &Snapshot,
     outcome: &Outcome,
+    before: Option<&Wish>,
 ) -> Result<(Wish, BTreeMap<StackName, String>), String> {
     let mut faults = faults(outcome);
     let mut desired = outcome.desired.clone();
     desired.stacks.retain(|name, _| !faults.contains_key(name));
-    if let Ok(wish) = Wish::new(snapshot, desired.clone()) {
+    let wish = |desired| match before {
+        Some(before) => Wish::after(before, snapshot, desired),
+        None => Wish::new(snapshot, desired),
+    };
+    if let Ok(wish) = wish(desired.clone()) {
         return Ok((wish, faults));
     }
     // A file of one stack cannot be read: the others go on without it.
     for (name, target) in std::mem::take(&mut desired.stacks) {
         desired.stacks.insert(name.clone(), target);
-        if let Err(why) = Wish::new(snapshot, desired.clone()) {
+        if let Err(why) = wish(desired.clone()) {
             desired.stacks.remove(&name);
             faults.insert(name, why);
         }
     }
-    Ok((Wish::new(snapshot, desired)?, faults))
+    Ok((wish(desired)?, faults))
 }
 
 /// The first error of each stack that has one.
@@ -351,7 +398,7 @@ fn targets(
             target: None,
             fault: None,
         });
-        let is_same = version.number > 0 && version.target == stack.target;
+        let is_same = version.number > 0 && is_same(version.target.as_ref(), stack.target.as_ref());
         if !is_same || version.fault != fault {
             version.number += 1;
             version.target.clone_from(&stack.target);
@@ -364,6 +411,14 @@ fn targets(
         version.1.target = None;
     }
     targets
+}
+
+/// Equal; most are the same one, which is quick to see.
+fn is_same(one: Option<&Arc<StackTarget>>, other: Option<&Arc<StackTarget>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other) || one == other,
+        (one, other) => one.is_none() && other.is_none(),
+    }
 }
 
 /// The first error of a report in one line, with its place.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::Inner;
+use super::absences::note;
 use super::look::{fleet, no_plan, scope};
 use super::place::{Place, Standing};
 use crate::diag::words;
@@ -63,9 +64,13 @@ impl Job {
 
     /// Plans and carries out; `Err` when the hosts have changed between the two.
     async fn attempt(&self, wish: &Wish) -> Result<End, String> {
-        let fleet = fleet(&self.standing);
         let scope = scope(&self.standing, &self.begin.stack);
-        let plan = match fleet.plan(wish, &scope).await {
+        let before = fleet(&self.standing);
+        let observed = before.look(wish).await;
+        note(&self.standing, &observed, &self.begin.source, &self.inner);
+        // Who has just not answered is not asked again under the lease.
+        let fleet = fleet(&self.standing);
+        let plan = match fleet.plan_on(wish, &scope, observed) {
             Ok(planned) => planned.plan,
             Err(error) => {
                 let Finding::NoPlan { message, .. } = no_plan(&error) else {

@@ -17,6 +17,8 @@ use crate::model::{CommitId, HostName, PlanId};
 use crate::sim::{App, Fault, SimImage, World};
 use crate::sync::{Mode, Order, OrderKind, Refusal, StackRules, StackView, Sync, Trigger};
 
+mod hosts;
+
 /// The longest that a test waits, in simulated time.
 const PATIENCE: Duration = Duration::from_secs(4 * 3600);
 
@@ -59,10 +61,15 @@ impl Remote {
 
     /// Commits these stacks and nothing else.
     fn push(&self, stacks: &[(&str, &str)]) -> CommitId {
-        let stacks = stacks.iter().map(|(name, text)| {
-            (format!("stacks/{name}/compose.yaml"), (*text).to_owned(), FileMode::Blob)
-        });
-        self.commit(stacks.collect(), true)
+        self.push_to(INVENTORY, stacks)
+    }
+
+    /// The same with another inventory.
+    fn push_to(&self, inventory: &str, stacks: &[(&str, &str)]) -> CommitId {
+        let file = |path: &str, text: &str| (path.to_owned(), text.to_owned(), FileMode::Blob);
+        let stacks =
+            stacks.iter().map(|(name, text)| file(&format!("stacks/{name}/compose.yaml"), text));
+        self.commit(stacks.chain([file("inventory.yaml", inventory)]).collect(), true)
     }
 
     fn commit(&self, files: Vec<(String, String, FileMode)>, has_parent: bool) -> CommitId {
@@ -295,7 +302,7 @@ fn a_bad_commit_is_taken_back_and_the_one_before_is_kept() {
             })
             .await;
         let healed = daemon.view("web").history[0].clone();
-        assert_eq!((healed.commit, healed.end), (good, Some(RoundEnd::Synced)));
+        assert_eq!((healed.commit.clone(), healed.end), (good, Some(RoundEnd::Synced)));
         assert!(daemon.view("web").history.iter().filter(|round| round.commit == bad).count() == 1);
         let next = case.remote.push(&[("web", &service("app:2"))]);
         daemon.fetch().await;
@@ -394,7 +401,7 @@ fn a_plan_that_is_approved_is_carried_out_and_no_other() {
         assert_eq!(case.serving(), Vec::<String>::new());
         let plan = daemon.view("web").plan.expect("a plan");
         assert!(plan.text.contains("2 to create"), "{}", plan.text);
-        daemon.order(OrderKind::Approve(stack("web"), plan.id)).await.expect("it waits");
+        daemon.order(OrderKind::Approve(stack("web"), plan.id.clone())).await.expect("it waits");
         daemon.synced("web", &commit).await;
         assert_eq!(daemon.view("web").history[0].by, Some("anna".to_owned()));
         daemon.stop().await;

@@ -4,17 +4,18 @@
 //! remembered between two runs but what the hosts themselves say.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
-use super::{Contents, Snapshot, observe, settle_images, wanted};
+use super::{Contents, Snapshot, observe_but, settle_images, wanted};
 use crate::exec::{self, Guard, Options, Report, Stop};
 use crate::model::{
-    CommitId, ContentKey, Course, Desired, Event, Fact, FailureAction, FileSource, Health,
-    LiveContainer, Observed, Op, Outcome, Owner, Plan, ProxyName, ProxyPlace, ServiceName,
-    StackName, Verdict,
+    CommitId, ContentKey, Course, Desired, Event, Fact, FailureAction, Fault, FileSource, Health,
+    HostName, LiveContainer, Observed, Op, Outcome, Owner, Plan, ProxyName, ProxyPlace,
+    ServiceName, StackName, StackTarget, Verdict,
 };
 use crate::planner::{self, Problem, Request, Scope, Violation};
 use crate::ports::{Lease, PortError, Ports};
@@ -43,6 +44,8 @@ pub struct Fleet<'a> {
     pub inventory: &'a Inventory,
     /// The way to them.
     pub ports: Ports,
+    /// Hosts that are known not to answer, and what came instead: they are not asked.
+    pub absent: BTreeMap<HostName, Fault>,
 }
 
 /// A plan with what it was made of.
@@ -139,6 +142,25 @@ impl Wish {
         })
     }
 
+    /// The same as [`Wish::new`] after an earlier wish for the same environment, without what
+    /// containers get: stacks that were taken over from it as they are, are not read again.
+    pub fn after(before: &Self, snapshot: &Snapshot, desired: Desired) -> Result<Self, String> {
+        let is_known = |name: &StackName, target: &Arc<StackTarget>| {
+            before.desired.stacks.get(name).is_some_and(|then| Arc::ptr_eq(then, target))
+        };
+        let mut fresh = desired.clone();
+        fresh.stacks.retain(|name, target| !is_known(name, target));
+        let mut wish = Self::new(snapshot, fresh)?;
+        let named: BTreeSet<&str> = inputs(&desired).into_iter().map(|(_, name)| name).collect();
+        let kept = before.variables.iter().filter(|(name, _)| named.contains(name.as_str()));
+        for (name, digest) in kept {
+            wish.variables.entry(name.clone()).or_insert_with(|| digest.clone());
+        }
+        drop(named);
+        (wish.contents, wish.desired) = (Contents::default(), desired);
+        Ok(wish)
+    }
+
     /// The same for somebody without all the secrets: what variables hold that are not set is taken
     /// to be what the containers have. Gives their names too.
     pub fn without_secrets(
@@ -184,7 +206,8 @@ impl Wish {
 impl Fleet<'_> {
     /// Looks at everything.
     pub async fn look(&self, wish: &Wish) -> Observed {
-        let mut observed = observe(&self.ports, &self.owner, &wanted(&wish.desired)).await;
+        let wanted = wanted(&wish.desired);
+        let mut observed = observe_but(&self.ports, &self.owner, &wanted, &self.absent).await;
         settle_images(&self.ports, self.inventory, &wish.desired, &mut observed).await;
         observed
     }

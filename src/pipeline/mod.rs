@@ -29,7 +29,7 @@ pub use images::settle_images;
 pub use live::{
     ApplyError, Fleet, Moved, Orders, Past, PlanError, Planned, Wish, moved, release_of, words,
 };
-pub use observe::{observe, wanted};
+pub use observe::{observe, observe_but, wanted};
 pub use picture::{Beside, KeyError, Picture, PictureError, PictureKey, Trust, hide_hashes};
 pub use saved::{Asked, SavedError, SavedPlan};
 pub use sharing::Sharing;

@@ -36,13 +36,30 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Looks at every host and every proxy that `ports` has.
 pub async fn observe(ports: &Ports, owner: &Owner, wanted: &Wanted) -> Observed {
+    observe_but(ports, owner, wanted, &BTreeMap::new()).await
+}
+
+/// The same but for hosts that are known not to answer: what came instead is what is seen of them
+/// and of the proxies on them.
+pub async fn observe_but(
+    ports: &Ports,
+    owner: &Owner,
+    wanted: &Wanted,
+    absent: &BTreeMap<HostName, Fault>,
+) -> Observed {
     let turns = &Semaphore::new(AT_ONCE);
     let hosts = ports.engines.iter().map(|(host, engine)| async move {
+        if let Some(fault) = absent.get(host) {
+            return (host.clone(), Err(fault.clone()));
+        }
         let survey = within(HOST_TIME, engine.survey(owner, wanted));
         let seen: Result<HostState, Fault> = in_turn(turns, survey).await;
         (host.clone(), seen)
     });
     let proxies = ports.proxies.iter().map(|(place, proxy)| async move {
+        if let Some(fault) = absent.get(&place.host) {
+            return (place.clone(), Err(fault.clone()));
+        }
         let look = within(PROXY_TIME, proxy.observe());
         let seen: Result<ProxyState, Fault> = in_turn(turns, look).await;
         (place.clone(), seen.map(|state| read_file(owner, state)))

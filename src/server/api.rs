@@ -120,7 +120,7 @@ pub(super) async fn rounds(State(front): State<Arc<Front>>, which: Query<Which>)
         if !is_meant(&which.source, source.as_str()) || !is_meant(&which.stack, name.as_str()) {
             continue;
         }
-        for round in view.running.iter().chain(&view.history) {
+        for round in view.running.iter().chain(view.history.iter().map(|round| &**round)) {
             let mut entry = round_in_words(round);
             entry["source"] = json!(source);
             entry["stack"] = json!(name);

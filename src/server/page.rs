@@ -144,11 +144,11 @@ mod tests {
         source.trouble = Some(evil.to_owned());
         for stack in source.stacks.values_mut() {
             stack.drift = vec![evil.to_owned()];
-            for round in &mut stack.history {
+            for round in stack.history.iter_mut().map(Arc::make_mut) {
                 round.message = evil.to_owned();
                 round.by = Some(evil.to_owned());
             }
-            if let Some(plan) = &mut stack.plan {
+            if let Some(plan) = stack.plan.as_mut().map(Arc::make_mut) {
                 plan.text = evil.to_owned();
                 plan.summary = evil.to_owned();
             }

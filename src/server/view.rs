@@ -405,13 +405,14 @@ pub(super) mod fixture {
             synced_at: Some(NOW - 900_000),
             waiting: None,
             drift: Vec::new(),
-            plan: Some(plan),
+            plan: Some(plan.into()),
             running: None,
-            history: vec![round],
+            history: vec![round.into()],
             replicas: vec![serde_json::json!({
                 "service": "web", "slot": 1, "host": "web-1", "image": "shop:1.4.2",
                 "state": "running (healthy)", "well": true, "routed": ["edge"], "drift": [],
-            })],
+            })]
+            .into(),
         };
         let api = StackView {
             sync: Sync::OutOfSync,

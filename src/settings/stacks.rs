@@ -3,7 +3,7 @@
 //! Looks at names only, and so works on the tree as committed: where it has
 //! `compose.yaml.j2`, the answer is `compose.yaml`, the name under which the rendered view has it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diag::{Diagnostic, Span};
 use crate::files::{EntryKind, FileError, Files, Refusal, file_name, join};
@@ -57,8 +57,9 @@ pub fn discover(
         None => search.usual_folders(),
     };
     let mut stacks: BTreeMap<Name, StackFolder> = BTreeMap::new();
+    let mut dirs = BTreeSet::new();
     for Found { dir, said } in found {
-        if stacks.values().any(|stack| stack.dir == dir) {
+        if dirs.contains(&dir) {
             continue;
         }
         let Some(stack) = search.stack(&dir, said, settings, repository) else { continue };
@@ -67,6 +68,7 @@ pub fn discover(
             search.problems.push(at(problem, said.map(|said| said.span)));
             continue;
         }
+        dirs.insert(dir);
         stacks.insert(stack.name.clone(), stack);
     }
     // A list that could not be read is a mistake of its own, reported already.

@@ -1,6 +1,7 @@
 //! What the daemon knows at one moment, as it is shown: by the page, the API, the metrics.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -59,7 +60,8 @@ pub struct HostView {
     pub took: Option<Millis>,
 }
 
-/// One stack.
+/// One stack. What is large in it is shared with the pictures before: there is one for every turn of
+/// the loop.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StackView {
     /// Whether what runs is what the newest commit wants.
@@ -77,13 +79,13 @@ pub struct StackView {
     /// What differs from the last synced commit without any commit having asked for it.
     pub drift: Vec<String>,
     /// The plan that waits, or the last one.
-    pub plan: Option<PlanView>,
+    pub plan: Option<Arc<PlanView>>,
     /// The round that runs.
     pub running: Option<Round>,
     /// Those that ended, the newest first; bounded.
-    pub history: Vec<Round>,
+    pub history: Vec<Arc<Round>>,
     /// The same rows that `status` prints, for the services of this stack.
-    pub replicas: Vec<serde_json::Value>,
+    pub replicas: Arc<Vec<serde_json::Value>>,
 }
 
 /// Whether what runs is what is wanted.

@@ -31,6 +31,8 @@ pub struct State {
     is_ending: bool,
     counter: Counter,
     sources: BTreeMap<Name, SourceState>,
+    /// Those that the rules do not have any more, until their rounds are over.
+    leaving: Vec<SourceState>,
 }
 
 /// Numbers that are never given twice.
@@ -66,20 +68,27 @@ impl State {
         });
         let sources = sources.collect();
         let counter = Counter::default();
-        Self { rules, started: now, last: now, is_ending: false, counter, sources }
+        let leaving = Vec::new();
+        Self { rules, started: now, last: now, is_ending: false, counter, sources, leaving }
     }
 
-    /// Takes other rules. What is known of sources that stay is kept; rounds that run go on.
+    /// Takes other rules. What is known of sources that stay is kept; rounds that run go on, those of
+    /// sources that go too.
     pub fn reload(&mut self, rules: Rules, now: Millis) {
-        self.sources.retain(|name, _| rules.sources.contains_key(name));
-        for (name, source) in &rules.sources {
-            match self.sources.get_mut(name) {
-                Some(known) if known.is_same_place(source) => known.reload(source.clone(), now),
-                _ => {
-                    let fresh = SourceState::new(name.clone(), source.clone(), now);
-                    self.sources.insert(name.clone(), fresh);
+        let before = std::mem::take(&mut self.sources);
+        for (name, mut known) in before {
+            match rules.sources.get(&name) {
+                Some(source) if known.is_same_place(source) => {
+                    known.reload(source.clone(), now);
+                    self.sources.insert(name, known);
                 }
+                _ if known.running() > 0 => self.leaving.push(known),
+                _ => {}
             }
+        }
+        for (name, source) in &rules.sources {
+            let fresh = || SourceState::new(name.clone(), source.clone(), now);
+            self.sources.entry(name.clone()).or_insert_with(fresh);
         }
         self.rules = rules;
     }
@@ -90,7 +99,7 @@ impl State {
         if wake == Wake::Ending {
             self.is_ending = true;
         }
-        let running: usize = self.sources.values().map(SourceState::running).sum();
+        let running = self.running();
         let mut turn = Turn {
             now,
             is_ending: self.is_ending,
@@ -98,10 +107,15 @@ impl State {
             free: self.rules.rounds.saturating_sub(running),
             decisions: Vec::new(),
         };
-        if let Some(source) = wake.source().and_then(|name| self.sources.get_mut(name)) {
+        let is_of = |it: &&mut SourceState| it.is_told_by(&wake);
+        let leaving = self.leaving.iter_mut().find(is_of);
+        let staying = wake.source().and_then(|name| self.sources.get_mut(name));
+        if let Some(source) = leaving.or(staying) {
             source.take(&mut turn, wake);
+            self.leaving.retain(|source| source.running() > 0);
             // A round that has just ended leaves its place to another one.
-            let running: usize = self.sources.values().map(SourceState::running).sum();
+            let all = self.sources.values().chain(&self.leaving);
+            let running: usize = all.map(SourceState::running).sum();
             turn.free = self.rules.rounds.saturating_sub(running);
         }
         for source in self.sources.values_mut() {
@@ -117,7 +131,7 @@ impl State {
 
     /// How many rounds run.
     pub fn running(&self) -> usize {
-        self.sources.values().map(SourceState::running).sum()
+        self.sources.values().chain(&self.leaving).map(SourceState::running).sum()
     }
 
     /// Whether everything was looked at once and nothing is under way or about to be: what

@@ -1,6 +1,7 @@
 //! What comes to the state, and what it decides.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::{HostView, PlanView, RoundEnd, StepView, Trigger};
 use crate::model::{CommitId, Health, HostName, Millis, Name, PlanId, StackName};
@@ -139,7 +140,7 @@ pub struct Seen {
     /// How its replicas are.
     pub health: super::Health,
     /// The rows of `status`.
-    pub replicas: Vec<serde_json::Value>,
+    pub replicas: Arc<Vec<serde_json::Value>>,
 }
 
 /// What comparing a commit with the hosts came to.
@@ -162,7 +163,7 @@ pub enum Finding {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference {
     /// The plan.
-    pub plan: PlanView,
+    pub plan: Arc<PlanView>,
     /// What differs: `web.image`, a line each.
     pub what: Vec<String>,
     /// Things that go for good.

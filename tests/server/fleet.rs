@@ -92,8 +92,8 @@ fn quiet(mode: Mode) -> StackView {
         drift: Vec::new(),
         plan: None,
         running: None,
-        history: vec![past(11, RoundEnd::Synced, "Nothing differs any more.", 7_204_000)],
-        replicas: vec![replica("web", 1, "web-1", "running (healthy)", true)],
+        history: vec![past(11, RoundEnd::Synced, "Nothing differs any more.", 7_204_000).into()],
+        replicas: vec![replica("web", 1, "web-1", "running (healthy)", true)].into(),
     }
 }
 
@@ -109,7 +109,9 @@ fn api() -> StackView {
             "web slot 2 on web-2: exited (137)".to_owned(),
             "web: environment changed by hand".to_owned(),
         ],
-        history: vec![past(12, RoundEnd::RolledBack, "web was not ready within 60 s.", 1_900_000)],
+        history: vec![
+            past(12, RoundEnd::RolledBack, "web was not ready within 60 s.", 1_900_000).into(),
+        ],
         ..quiet(Mode::Automatic)
     }
 }
@@ -150,13 +152,16 @@ fn shop() -> StackView {
     StackView {
         sync: Sync::OutOfSync,
         health: Health::Progressing,
-        plan: Some(plan),
+        plan: Some(plan.into()),
         running: Some(running),
-        history: vec![past(9, RoundEnd::Synced, "4 replicas replaced, nothing lost.", 86_400_000)],
+        history: vec![
+            past(9, RoundEnd::Synced, "4 replicas replaced, nothing lost.", 86_400_000).into(),
+        ],
         replicas: vec![
             replica("web", 1, "web-1", "running (healthy)", true),
             replica("web", 2, "web-2", "running (healthy)", true),
-        ],
+        ]
+        .into(),
         ..quiet(Mode::Automatic)
     }
 }

@@ -68,7 +68,12 @@ pub(crate) async fn round_with(
     earlier: &dyn Fn(&CommitId) -> Result<Wish, String>,
     manner: &Manner,
 ) -> Round {
-    let fleet = Fleet { owner: owner(), inventory, ports: run.ports() };
+    let fleet = Fleet {
+        owner: owner(),
+        inventory,
+        ports: run.ports(),
+        absent: std::collections::BTreeMap::new(),
+    };
     run.world().expect(&wish.desired);
     let earlier = |commit: &CommitId| {
         let wish = earlier(commit)?;
@@ -131,7 +136,12 @@ const PATIENCE: Duration = Duration::from_secs(4 * 3600);
 /// What is left to do.
 pub(crate) async fn left(world: &World, inventory: &Inventory, wish: &Wish) -> Plan {
     let run = world.run(Fault::None);
-    let fleet = Fleet { owner: owner(), inventory, ports: run.ports() };
+    let fleet = Fleet {
+        owner: owner(),
+        inventory,
+        ports: run.ports(),
+        absent: std::collections::BTreeMap::new(),
+    };
     match fleet.plan(wish, &Scope::default()).await {
         Ok(planned) => planned.plan,
         Err(error) => panic!("{}", words(&error)),

@@ -15,7 +15,7 @@ use crate::adapters::System;
 use crate::cli::args::SyncArgs;
 use crate::cli::front::Front;
 use crate::cli::{Exit, Failure, World, repository, screen, stage, wire};
-use crate::daemon::{self, Command, Reading, Setup, hub};
+use crate::daemon::{self, Command, Hub, Reading, Setup, hub};
 use crate::diag::Sources;
 use crate::exec::Stop;
 use crate::files::{Disk, Report};
@@ -64,7 +64,7 @@ pub(super) fn run(run: &Run<'_>, args: &SyncArgs) -> Result<Exit, Failure> {
         let ended = tokio::select! {
             biased;
             ended = &mut working => ended,
-            () = print(run, args, &mut notices, &commands, &mut front) => working.await,
+            () = print(run, args, &hub, &mut notices, &commands, &mut front) => working.await,
         };
         while let Ok(notice) = notices.try_recv() {
             tell(run, &notice);
@@ -173,12 +173,14 @@ fn reloaded(run: &Run<'_>, args: &SyncArgs, front: Option<&mut Front>) -> Result
 async fn print(
     run: &Run<'_>,
     args: &SyncArgs,
+    hub: &Hub,
     notices: &mut broadcast::Receiver<Notice>,
     commands: &mpsc::Sender<Command>,
     front: &mut Option<Front>,
 ) {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     let supervisor = front.as_ref().map(|front| Arc::clone(&front.supervisor)).unwrap_or_default();
+    let mut heart = hub.heart();
     // On the thread of the loop: where that stands still, so does this.
     let mut pulse = tokio::time::interval(supervisor.pulse().unwrap_or(NO_PULSE));
     loop {
@@ -206,7 +208,9 @@ async fn print(
                 }
                 supervisor.say(&Word::Ready);
             },
-            _ = pulse.tick() => drop(supervisor.say(&Word::Alive)),
+            _ = pulse.tick() => if heart.beats() {
+                supervisor.say(&Word::Alive);
+            },
         }
     }
 }

@@ -82,6 +82,15 @@ impl SourceState {
         self.stacks.values().filter(|stack| stack.running.is_some()).count()
     }
 
+    /// Whether a wake is about a round that runs here.
+    pub(super) fn is_told_by(&self, wake: &Wake) -> bool {
+        let (Wake::Progressed { source, stack, .. } | Wake::Ended { source, stack, .. }) = wake
+        else {
+            return false;
+        };
+        *source == self.name && self.stacks.get(stack).is_some_and(|it| it.running.is_some())
+    }
+
     pub(super) fn is_ready(&self) -> bool {
         self.was_seen || (self.failures > 0 && self.news.is_none())
     }
@@ -190,14 +199,15 @@ impl SourceState {
     }
 
     fn looked(&mut self, turn: &mut Turn<'_>, number: u64, sight: Sight) {
-        if self.looks.remove(&number).is_none() {
-            return;
+        let Some(asked) = self.looks.remove(&number) else { return };
+        if asked.is_none() {
+            // Also one that came to nothing is made again in its time.
+            self.next_look = Some(turn.now + spread(self.rules.look, &self.name, turn.now));
         }
         let head = self.news.as_ref().map(|news| news.head.clone());
         let has_returned = self.note_hosts(sight.hosts);
         if sight.is_whole {
             self.was_seen = true;
-            self.next_look = Some(turn.now + spread(self.rules.look, &self.name, turn.now));
             let is_gone = |name: &StackName, state: &StackState| {
                 !state.is_wanted() && state.running.is_none() && !sight.stacks.contains_key(name)
             };

@@ -7,6 +7,7 @@ mod ending;
 pub(super) mod limits;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use limits::{Failed, heals_at, is_ignored};
 
@@ -58,12 +59,12 @@ pub(super) struct StackState {
     approved: Option<(PlanId, String)>,
     pub(super) waiting: Option<Waiting>,
     /// The last plan, when none waits.
-    pub(super) plan: Option<PlanView>,
+    pub(super) plan: Option<Arc<PlanView>>,
     told_waiting: Option<String>,
     told_drift: Vec<String>,
     is_queued: bool,
     needs_look: bool,
-    pub(super) history: VecDeque<Round>,
+    pub(super) history: VecDeque<Arc<Round>>,
 }
 
 /// What there is to do.

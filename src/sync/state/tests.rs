@@ -7,6 +7,7 @@ mod rounds;
 mod times;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::State;
@@ -64,21 +65,21 @@ fn source() -> Source {
 
 fn differs(plan: &str, to: &str, what: &str) -> Finding {
     Finding::Differs(Box::new(Difference {
-        plan: PlanView {
+        plan: Arc::new(PlanView {
             id: PlanId(plan.to_owned()),
             commit: Some(commit(to)),
             at: 0,
             text: String::new(),
             summary: String::new(),
             totals: (1, 0, 0),
-        },
+        }),
         what: vec![what.to_owned()],
         deletes: 0,
     }))
 }
 
 fn seen(head: Finding) -> Seen {
-    Seen { head, held: None, released: None, health: Health::Healthy, replicas: Vec::new() }
+    Seen { head, held: None, released: None, health: Health::Healthy, replicas: Arc::default() }
 }
 
 fn up() -> HostView {

@@ -1,5 +1,7 @@
 //! What is known, as it is shown.
 
+use std::sync::Arc;
+
 use super::source::SourceState;
 use super::stack::StackState;
 use crate::model::Millis;
@@ -54,7 +56,7 @@ impl StackState {
             plan: difference.map(|it| it.plan.clone()).or_else(|| self.plan.clone()),
             running: self.running.clone(),
             history: self.history.iter().cloned().collect(),
-            replicas: seen.map(|seen| seen.replicas.clone()).unwrap_or_default(),
+            replicas: seen.map(|seen| Arc::clone(&seen.replicas)).unwrap_or_default(),
         }
     }
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::model::{
     Cause, Generation, Health, HostName, HostState, LiveContainer, Observed, Plan, ProxyPlace,
-    ResourceKind, Status as ContainerStatus,
+    ResourceKind, StackName, Status as ContainerStatus,
 };
 
 pub use daemon::daemon_text;
@@ -92,11 +92,24 @@ pub struct ProxyStatus {
 impl Status {
     /// What was seen, and with a plan how it differs.
     pub fn of(observed: &Observed, plan: Option<&Plan>) -> Self {
+        Self::new(observed, plan, |_| true)
+    }
+
+    /// What was seen of some stacks.
+    pub fn of_stacks(observed: &Observed, is_asked_for: impl Fn(&StackName) -> bool) -> Self {
+        Self::new(observed, None, is_asked_for)
+    }
+
+    fn new(
+        observed: &Observed,
+        plan: Option<&Plan>,
+        is_asked_for: impl Fn(&StackName) -> bool,
+    ) -> Self {
         let is_blind = !observed.hosts.is_empty() && observed.hosts.values().all(Result::is_err);
         let mut status = Self { is_compared: plan.is_some(), is_blind, ..Self::default() };
         for (host, state) in &observed.hosts {
             match state {
-                Ok(state) => status.add_host(observed, host, state),
+                Ok(state) => status.add_host(observed, host, state, &is_asked_for),
                 Err(fault) => status.unseen.push((format!("host {host}"), fault.message.clone())),
             }
         }
@@ -131,9 +144,16 @@ impl Status {
             && self.proxies.iter().all(|it| it.obstacles.is_empty())
     }
 
-    fn add_host(&mut self, observed: &Observed, host: &HostName, state: &HostState) {
+    fn add_host(
+        &mut self,
+        observed: &Observed,
+        host: &HostName,
+        state: &HostState,
+        is_asked_for: &impl Fn(&StackName) -> bool,
+    ) {
         self.drained.extend(state.drained.iter().map(|it| (host.to_string(), it.by.clone())));
-        for (name, container) in &state.containers {
+        let is_meant = |(_, it): &(&String, &LiveContainer)| is_asked_for(&it.identity.stack);
+        for (name, container) in state.containers.iter().filter(is_meant) {
             let sight = Sight::of(observed, name);
             let identity = &container.identity;
             let (words, is_well) = state_words(container);

@@ -153,7 +153,7 @@ impl Stage<'_> {
 
     fn fleet(&self, ports: crate::ports::Ports) -> Fleet<'_> {
         let owner = self.session.owner.clone();
-        Fleet { owner, inventory: &self.session.snapshot.inventory, ports }
+        Fleet { owner, inventory: &self.session.snapshot.inventory, ports, absent: BTreeMap::new() }
     }
 
     async fn carried_out(&self, world: &World, fleet: &Fleet<'_>, wish: &Wish) -> Tried {

@@ -1,5 +1,7 @@
 //! The end of a round: what is remembered of it, and what it means for the next one.
 
+use std::sync::Arc;
+
 use super::limits::{Failed, failed};
 use super::{HISTORY, StackState};
 use crate::model::Millis;
@@ -50,7 +52,7 @@ impl StackState {
 
     fn remember(&mut self, round: Round) {
         if let Some(last) = self.history.front_mut() {
-            last.steps = Vec::new();
+            Arc::make_mut(last).steps = Vec::new();
         }
         // A lease that somebody holds is asked for every few seconds; the list would be full of it.
         let is_again = round.end == Some(RoundEnd::Locked)
@@ -58,7 +60,7 @@ impl StackState {
         if is_again {
             self.history.pop_front();
         }
-        self.history.push_front(round);
+        self.history.push_front(Arc::new(round));
         self.history.truncate(HISTORY);
     }
 }

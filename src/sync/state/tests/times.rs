@@ -96,6 +96,43 @@ fn a_source_that_is_taken_out_of_the_rules_is_forgotten() {
 }
 
 #[test]
+fn a_round_of_a_source_that_is_taken_out_is_waited_for_and_told_of() {
+    let mut case = Case::synced(StackRules::default());
+    case.upgrading("b", 2);
+    case.forget();
+    case.state.reload(Rules::of(name("blog"), source()), case.now);
+    case.tick(0);
+    assert_eq!(case.state.running(), 1);
+    case.ended(RoundEnd::Synced);
+    assert_eq!(case.state.running(), 0);
+    assert!(matches!(case.told()[..], [NoticeKind::Ended { end: RoundEnd::Synced, .. }]));
+}
+
+#[test]
+fn a_source_that_comes_back_does_not_take_the_end_of_an_older_round_for_its_own() {
+    let mut case = Case::synced(StackRules::default());
+    case.upgrading("b", 2);
+    case.state.reload(Rules::of(name("blog"), source()), case.now);
+    case.state.reload(Rules::of(name("shop"), source()), case.now);
+    case.tick(0);
+    case.ended(RoundEnd::Failed);
+    assert_eq!(case.state.running(), 0);
+    let picture = case.state.picture(case.now);
+    assert!(picture.sources[&name("shop")].stacks.is_empty(), "nothing is known of it yet");
+}
+
+#[test]
+fn a_look_that_came_to_nothing_is_made_again_in_its_time() {
+    let mut case = Case::with(StackRules::default());
+    case.fetched();
+    let (number, ..) = case.look().expect("a look");
+    case.answer(number, false, &[]);
+    case.forget();
+    case.tick(6 * MINUTE);
+    assert!(matches!(case.look(), Some((_, None, _))));
+}
+
+#[test]
 fn ten_thousand_rounds_leave_nothing_behind() {
     let mut case = Case::quiet(StackRules::default());
     let size = |case: &Case| format!("{:?}", case.state).len();
