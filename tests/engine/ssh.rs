@@ -11,7 +11,7 @@ use super::rig::{Sshd, World};
 
 /// A world whose host is reached through a server of its own, with the right key and the host
 /// known.
-fn over_ssh(name: &str, more: &str) -> (World, Sshd) {
+pub(super) fn over_ssh(name: &str, more: &str) -> (World, Sshd) {
     let mut world = World::new(name);
     let server = Sshd::start(&world.home().join("sshd"), more);
     know(&world, &server.line());
@@ -35,6 +35,6 @@ fn give_key(world: &World, server: &Sshd) {
 }
 
 /// A stack that needs no proxy.
-fn plain(image: &str) -> String {
+pub(super) fn plain(image: &str) -> String {
     format!("services: {{web: {{image: {image}}}}}\n")
 }

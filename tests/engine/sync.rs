@@ -1,10 +1,16 @@
 //! The daemon against the real engine: what is pushed is deployed, what dies is replaced, and
 //! clients notice nothing of either, nor of a daemon that dies.
 
+mod drift;
+mod hooks;
+mod hosts;
+mod rules;
+mod signed;
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::rig::{Background, Kind, Variant, alone, docker};
+use super::rig::{Background, Kind, Variant, World, alone, docker};
 use super::shop::{Shop, until};
 
 /// How long a daemon may take to end once it was asked to.
@@ -13,26 +19,28 @@ const END_MAX: Duration = Duration::from_secs(60);
 /// How long it may take to say something: the lease of a daemon that was killed lasts for 30 s.
 const SAY_MAX: Duration = Duration::from_secs(120);
 
-/// A daemon that watches the repository of a shop.
+/// A daemon that watches the repository of a world.
 struct Daemon {
     running: Background,
+    file: PathBuf,
     log: PathBuf,
 }
 
 impl Daemon {
+    /// Watches a shop, and asks for commits every second.
     fn start(shop: &Shop, name: &str, more: &str) -> Self {
-        let folder = shop.world.folder();
-        let file = folder.join(format!("{name}.yaml"));
-        let repository = shop.world.path();
-        let text = format!(
-            "sources:\n  shop:\n    repository: {}\n    interval: 1s\n{more}",
-            repository.display()
-        );
-        std::fs::write(&file, text).expect("a file");
-        let log = folder.join(format!("{name}.log"));
-        let mut command = shop.world.command(&["sync", "--config"]);
+        let source = format!("    interval: 1s\n{more}");
+        Self::of(&shop.world, name, &rules(&shop.world, "", &source))
+    }
+
+    /// A daemon with such a file.
+    fn of(world: &World, name: &str, rules: &str) -> Self {
+        let file = world.folder().join(format!("{name}.yaml"));
+        std::fs::write(&file, rules).expect("a file");
+        let log = world.folder().join(format!("{name}.log"));
+        let mut command = world.command(&["sync", "--config"]);
         command.arg(&file);
-        Self { running: Background::start(&mut command, &log), log }
+        Self { running: Background::start(&mut command, &log), file, log }
     }
 
     fn said(&self) -> String {
@@ -48,6 +56,12 @@ impl Daemon {
         }
     }
 
+    /// Waits until it has said something so many times.
+    fn says_again(&self, words: &str, times: usize) {
+        let what = format!("{words}, {times} times");
+        until(&what, || self.said().matches(words).count() >= times);
+    }
+
     fn kill(mut self) {
         self.running.signal("KILL");
         assert!(self.running.wait(END_MAX).is_some(), "it does not end");
@@ -57,6 +71,13 @@ impl Daemon {
         self.running.signal("TERM");
         assert_eq!(self.running.wait(END_MAX), Some(0), "{}", self.said());
     }
+}
+
+/// The file of a daemon that watches the repository of a world: lines of the file itself, and of the
+/// source.
+fn rules(world: &World, more: &str, source: &str) -> String {
+    let repository = world.path();
+    format!("{more}sources:\n  shop:\n    repository: {}\n{source}", repository.display())
 }
 
 /// Waits until nothing is left to do to be at a commit.

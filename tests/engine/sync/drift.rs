@@ -1,0 +1,138 @@
+//! What people change by hand is put right by the daemon while clients ask on, and what is not ours
+//! stays as it is.
+
+use std::time::Instant;
+
+use super::super::rig::{Kind, Load, Runs, Variant, World, alone, docker, try_docker};
+use super::super::rollout::stack;
+use super::super::shop::{HOST, until};
+use super::{Daemon, rules};
+
+/// Looks find soon what no engine tells, and several healings in a row are no crash loop here.
+const SOURCE: &str = "    interval: 1h\n    look: 2s\n    heal: {rounds: 50, within: 1s}\n";
+
+/// Three replicas in two networks behind a proxy, a daemon that keeps them, and a container and a
+/// file of somebody else.
+struct Scene {
+    world: World,
+    daemon: Daemon,
+    /// Somebody else's.
+    other: String,
+}
+
+impl Scene {
+    fn new(name: &str, kind: Kind) -> Self {
+        let mut world = World::new(name).with_proxy(kind, Runs::OnHost);
+        let image = world.tag("one", Variant::V1);
+        let more = "    mem_limit: 128m\n    restart: always\n    networks: [default, zone]\n";
+        let text = stack(&world, &image, 3, more) + "networks: {zone: {}}\n";
+        world.write("stacks/shop/compose.yaml", text);
+        let commit = world.commit("first");
+        world.run(&["apply", "-y"]).succeeded();
+        let other = format!("{}-other", world.project);
+        let label = format!("gitdeploy-test={}", world.project);
+        docker(&["run", "-d", "--name", &other, "--label", &label, &image]);
+        world.proxies[0].add_foreign("# its owner's\n");
+        let daemon = Daemon::of(&world, "sync", &rules(&world, "", SOURCE));
+        daemon.says(&format!("{} is new", &commit[..7]));
+        Self { world, daemon, other }
+    }
+
+    /// The first replica.
+    fn one(&self) -> String {
+        self.world.running(Some("shop")).into_iter().next().expect("a replica")
+    }
+
+    /// The network whose loss cuts nothing: published ports are carried through the first of a
+    /// container's networks by name.
+    fn beside(&self) -> String {
+        let project = format!("label=gitdeploy.project={}", self.world.project);
+        let names = docker(&["network", "ls", "--filter", &project, "--format", "{{.Name}}"]);
+        names.lines().find(|name| name.ends_with("_zone")).expect("a network").to_owned()
+    }
+
+    fn is_well(&self) -> bool {
+        self.world.run(&["plan", "--detailed-exitcode"]).code == 0
+    }
+
+    /// Does something by hand, and waits until it is put right.
+    fn heals(&self, what: &str, by_hand: impl FnOnce(&Self)) {
+        let begun = || self.daemon.said().matches("brings about").count();
+        let before = begun();
+        let since = Instant::now();
+        by_hand(self);
+        until(&format!("{what}: a round"), || begun() > before);
+        let begins = since.elapsed();
+        until(&format!("{what}: its end"), || self.is_well());
+        let all = since.elapsed();
+        println!("{what}: begins after {begins:.1?}, is put right after {all:.1?}");
+    }
+
+    fn foreign(&self) -> (String, String) {
+        let format = "{{.Id}} {{.State.StartedAt}} {{.State.Running}}";
+        (docker(&["inspect", "-f", format, &self.other]), self.world.proxies[0].foreign_files())
+    }
+
+    fn load(&self) -> Load {
+        Load { streams: 0, sockets: 0, ..Load::light(self.world.proxies[0].address, HOST) }
+    }
+}
+
+/// What leaves the container that serves as it is until another one does.
+fn settings(name: &str, kind: Kind) {
+    let _alone = alone();
+    let scene = Scene::new(name, kind);
+    let foreign = scene.foreign();
+    let load = scene.load().start();
+    scene.heals("memory", |scene| {
+        docker(&["update", "--memory", "256m", "--memory-swap", "256m", &scene.one()]);
+    });
+    scene.heals("restart policy", |scene| {
+        docker(&["update", "--restart", "no", &scene.one()]);
+    });
+    scene.heals("network", |scene| {
+        docker(&["network", "disconnect", &scene.beside(), &scene.one()]);
+    });
+    scene.heals("file of the proxy", |scene| {
+        let proxy = &scene.world.proxies[0];
+        proxy.edit(&format!("{}\n# by hand\n", proxy.managed().expect("a file")));
+    });
+    let file = scene.world.proxies[0].managed().expect("a file");
+    assert!(!file.contains("by hand"), "{file}");
+    load.finish().assert_nothing_lost();
+    assert_eq!(scene.foreign(), foreign);
+    scene.daemon.stop();
+}
+
+#[test]
+fn settings_that_are_changed_by_hand_are_put_right_behind_nginx_and_nothing_is_lost() {
+    settings("sync-set-n", Kind::Nginx);
+}
+
+#[test]
+fn settings_that_are_changed_by_hand_are_put_right_behind_haproxy_and_nothing_is_lost() {
+    settings("sync-set-h", Kind::Haproxy);
+}
+
+#[test]
+fn replicas_that_are_stopped_killed_or_removed_are_put_right_while_the_others_serve() {
+    let _alone = alone();
+    let scene = Scene::new("sync-gone", Kind::Nginx);
+    let foreign = scene.foreign();
+    let load = scene.load().start();
+    scene.heals("stopped", |scene| drop(docker(&["stop", "-t", "10", &scene.one()])));
+    scene.heals("killed", |scene| {
+        let one = scene.one();
+        // Its restart policy would be quicker.
+        docker(&["update", "--restart", "no", &one]);
+        drop(try_docker(&["kill", &one], Vec::new()));
+    });
+    scene.heals("removed", |scene| drop(docker(&["rm", "-f", &scene.one()])));
+    let report = load.finish();
+    // What is under way in a container that somebody takes away is lost with it: whoever asks for
+    // that without the proxy's knowledge has no one left to answer. What comes after is not.
+    assert!(report.failed() < 40, "{report}");
+    assert_eq!(scene.world.running(Some("shop")).len(), 3);
+    assert_eq!(scene.foreign(), foreign);
+    scene.daemon.stop();
+}
