@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -14,9 +14,10 @@ use tokio::sync::{broadcast, watch};
 use super::{Failure, World};
 use crate::daemon::Hub;
 use crate::forge::notify::{self, About, Body, Mail, Post, Recipient, Told, Tries, Way};
-use crate::forge::{Forge, ForgeKind, ForgeToken};
+use crate::forge::{Forge, ForgeKind, ForgeToken, RateLimit};
+use crate::model::Name;
 use crate::ports::Clock;
-use crate::server::{Doors, HookKey, Key, Keys, Supervisor, serve};
+use crate::server::{Doors, HookKey, Key, Keys, Limits, Supervisor, serve};
 use crate::sync::{HookKind, Notice, Notify, NotifyKind, Rules, Secret, Source};
 
 /// How long letters may take once the loop has ended.
@@ -29,6 +30,7 @@ pub(super) struct Front {
     listening: Option<tokio::task::JoinHandle<std::io::Result<()>>>,
     telling: tokio::task::JoinHandle<()>,
     told: Arc<Mutex<Told>>,
+    limits: Arc<Mutex<BTreeMap<Name, RateLimit>>>,
     notices: broadcast::Receiver<Notice>,
     /// The service manager.
     pub(super) supervisor: Arc<Supervisor>,
@@ -43,6 +45,7 @@ impl Front {
         world: &World,
     ) -> Result<Self, Failure> {
         let recipients = recipients(rules, world)?;
+        let limits = Arc::new(Mutex::new(limits(&recipients)));
         let (keys, known) = watch::channel(Arc::new(keys(rules, world)?));
         let (ending, ended) = watch::channel(false);
         let listening = match rules.listen {
@@ -55,6 +58,7 @@ impl Front {
                     orders: hub.orders.clone(),
                     keys: known,
                     clock: Arc::new(move || clock.now()),
+                    limits: said_by(&limits),
                 };
                 Some(tokio::spawn(serve(listener, doors, ended)))
             }
@@ -63,13 +67,14 @@ impl Front {
         let notices = hub.notices.resubscribe();
         let telling = tell(recipients, notices.resubscribe(), Arc::clone(&told));
         let supervisor = Arc::new(supervisor(world)?);
-        Ok(Self { keys, ending, listening, telling, told, notices, supervisor })
+        Ok(Self { keys, ending, listening, telling, told, limits, notices, supervisor })
     }
 
     /// Takes other rules. The address it listens on stays what it was.
     pub(super) fn reload(&mut self, rules: &Rules, world: &World) -> Result<(), Failure> {
         let recipients = recipients(rules, world)?;
         self.keys.send_replace(Arc::new(keys(rules, world)?));
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits(&recipients);
         self.telling.abort();
         self.notices = self.notices.resubscribe();
         self.telling = tell(recipients, self.notices.resubscribe(), Arc::clone(&self.told));
@@ -94,6 +99,23 @@ impl Drop for Front {
             listening.abort();
         }
     }
+}
+
+/// What the forges of sources say of how much they still take.
+fn limits(recipients: &[Recipient]) -> BTreeMap<Name, RateLimit> {
+    let forges = recipients.iter().filter_map(|it| match &it.way {
+        Way::Status { forge, .. } => Some((it.sources.first()?.clone(), forge.rate_limit())),
+        Way::Post(_) | Way::Mail(_) => None,
+    });
+    forges.collect()
+}
+
+fn said_by(limits: &Arc<Mutex<BTreeMap<Name, RateLimit>>>) -> Limits {
+    let limits = Arc::clone(limits);
+    Arc::new(move || {
+        let limits = limits.lock().unwrap_or_else(PoisonError::into_inner);
+        limits.iter().filter_map(|(name, it)| Some((name.clone(), it.remaining()?))).collect()
+    })
 }
 
 async fn listener(address: SocketAddr) -> Result<TcpListener, Failure> {

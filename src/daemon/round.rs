@@ -1,5 +1,6 @@
 //! One round: plan, carry out, say how it ended. The same road that `apply` walks.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use super::look::{fleet, no_plan, scope};
 use super::place::{Place, Standing};
 use crate::diag::words;
 use crate::exec::{Options, Stop};
-use crate::model::{CommitId, Event, Outcome, Plan, Verdict};
+use crate::model::{CommitId, Event, Op, Outcome, Plan, Verdict};
 use crate::pipeline::{ApplyError, Orders, Wish};
 use crate::planner::deletions;
 use crate::sync::{Begin, Finding, Progress, RoundEnd, StepView, Wake};
@@ -189,6 +190,8 @@ fn steps(plan: &Plan) -> Vec<StepView> {
 struct Narrator {
     lines: ui::run::Progress,
     steps: usize,
+    /// Those that wait until a proxy has let go.
+    drains: BTreeSet<usize>,
     is_going_back: bool,
     reason: Option<String>,
 }
@@ -197,7 +200,10 @@ impl Narrator {
     fn new(plan: &Plan) -> Self {
         let style = ui::run::ProgressStyle::Lines { color: false };
         let lines = ui::run::Progress::new(style, plan);
-        Self { lines, steps: plan.steps.len(), is_going_back: false, reason: None }
+        let drains = plan.steps.iter().enumerate();
+        let drains = drains.filter(|(_, step)| matches!(step.op, Op::AwaitDrained { .. }));
+        let drains = drains.map(|(index, _)| index).collect();
+        Self { lines, steps: plan.steps.len(), drains, is_going_back: false, reason: None }
     }
 
     fn event(&mut self, event: &Event) -> Vec<Progress> {
@@ -216,7 +222,11 @@ impl Narrator {
             Event::Progress { step: it, message } if self.is_of_plan(it.id.0) => {
                 told.push(step(it.id.0, "running", Some(message.clone())));
             }
-            Event::Ended { step: it, outcome, .. } => {
+            Event::Ended { step: it, outcome, took } => {
+                let has_waited = matches!(outcome, Outcome::Applied | Outcome::Tolerated(_));
+                if self.is_of_plan(it.id.0) && self.drains.contains(&it.id.0) && has_waited {
+                    told.push(Progress::Drained(*took));
+                }
                 let (state, message) = ended(outcome);
                 if state == "failed" && !self.is_going_back {
                     let why = message.clone().unwrap_or_default();

@@ -1,12 +1,13 @@
 //! One question to a forge: asked again where that is safe and useful, never for ever.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
-use super::{Forge, ForgeError, ForgeKind};
+use super::{Forge, ForgeError, ForgeKind, RateLimit};
 use crate::diag::printable_name;
 
 /// The largest answer that is read: a hundred comments of the longest kind.
@@ -108,6 +109,7 @@ impl Forge {
             Err(error) => return Attempt::Again(silent(&error), None),
         };
         let status = response.status();
+        self.limit.heard(response.headers());
         let headers = response.headers().clone();
         let mut bytes = Vec::new();
         loop {
@@ -206,6 +208,21 @@ impl Forge {
     /// `text` without the token.
     fn scrubbed(&self, text: &str) -> String {
         text.replace(&self.token.0, "***")
+    }
+}
+
+impl RateLimit {
+    /// How many more questions are taken, as the last answer said; `None` when none has.
+    pub fn remaining(&self) -> Option<u64> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn heard(&self, headers: &HeaderMap) {
+        let names = ["x-ratelimit-remaining", "ratelimit-remaining"];
+        let said = names.iter().find_map(|name| headers.get(*name)?.to_str().ok()?.parse().ok());
+        if said.is_some() {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = said;
+        }
     }
 }
 

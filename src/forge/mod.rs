@@ -13,6 +13,7 @@ mod status;
 mod surroundings;
 
 use std::fmt;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub use comments::{Comment, Posted};
@@ -90,7 +91,12 @@ pub struct Forge {
     patience: Patience,
     /// GitLab's pipeline that statuses belong to; without it, it makes one of its own for them.
     pipeline: Option<u64>,
+    limit: RateLimit,
 }
+
+/// What a forge says of how many more questions it takes. Clones say the same.
+#[derive(Debug, Clone, Default)]
+pub struct RateLimit(Arc<Mutex<Option<u64>>>);
 
 impl Forge {
     /// A repository by the address of the API (`https://api.github.com`,
@@ -121,7 +127,13 @@ impl Forge {
             .map_err(|error| bad(&crate::diag::words(&error)))?;
         let repository = repository.to_owned();
         let patience = Patience::default();
-        Ok(Self { kind, api, repository, token, client, patience, pipeline: None })
+        let limit = RateLimit::default();
+        Ok(Self { kind, api, repository, token, client, patience, pipeline: None, limit })
+    }
+
+    /// What it says of how many more questions it takes, now and later.
+    pub fn rate_limit(&self) -> RateLimit {
+        self.limit.clone()
     }
 
     /// The same with other limits of time.

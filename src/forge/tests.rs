@@ -217,6 +217,21 @@ async fn a_forge_that_wants_a_pause_gets_it() {
 }
 
 #[tokio::test]
+async fn what_a_forge_still_takes_is_what_it_last_said() {
+    let last = Scripted(200, "x-ratelimit-remaining: 4998\r\n", "{}".into());
+    let first = Scripted(200, "x-ratelimit-remaining: 4999\r\n", "{}".into());
+    let server = Local::serving(vec![first, last, ok("{}")]).await;
+    let forge = server.forge(ForgeKind::Github);
+    let limit = forge.rate_limit();
+    assert_eq!(limit.remaining(), None);
+    for expected in [4999, 4998, 4998] {
+        let question = super::http::Question::get("ask", "/user".to_owned());
+        forge.ask(&question).await.expect("an answer");
+        assert_eq!(limit.remaining(), Some(expected));
+    }
+}
+
+#[tokio::test]
 async fn a_forge_that_wants_too_long_a_pause_is_given_up() {
     let server = Local::serving(vec![Scripted(429, "retry-after: 3600\r\n", "{}".into())]).await;
     let error = upserted(&server, ForgeKind::Github).await.expect_err("no patience");

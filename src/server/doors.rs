@@ -19,6 +19,9 @@ pub type OrderSender = mpsc::Sender<(Order, oneshot::Sender<Result<(), Refusal>>
 /// The time, by the clock of whoever runs the server.
 pub type Clock = Arc<dyn Fn() -> Millis + Send + Sync>;
 
+/// Numbers by source, as they are when they are asked for.
+pub type Limits = Arc<dyn Fn() -> BTreeMap<Name, u64> + Send + Sync>;
+
 /// All that the server sees and can do.
 pub struct Doors {
     /// What is shown.
@@ -31,6 +34,8 @@ pub struct Doors {
     pub keys: watch::Receiver<Arc<Keys>>,
     /// The time.
     pub clock: Clock,
+    /// How many more questions the forge of each source takes, where it has said so.
+    pub limits: Limits,
 }
 
 /// The secrets of the daemon's file, read.

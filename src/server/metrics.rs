@@ -3,6 +3,7 @@
 //! No commit, round or container is ever a label: each would be a series that never ends. What can
 //! be read off the picture is read off it; only what is gone afterwards is counted.
 
+use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
 use std::sync::Arc;
 
@@ -12,18 +13,18 @@ use axum::response::{IntoResponse, Response};
 
 use super::counts::{BUCKETS, Counts};
 use super::serve::Front;
-use crate::model::Millis;
-use crate::sync::{Health, Mode, Picture, RoundEnd, StackView, Sync};
+use crate::model::{Millis, Name};
+use crate::sync::{Health, Measured, Mode, Picture, RoundEnd, StackView, Sync, Times};
 
 pub(super) async fn show(State(front): State<Arc<Front>>) -> Response {
     let picture = Arc::clone(&front.doors.picture.borrow());
-    let page = text(&picture, &front.counts());
+    let page = text(&picture, &front.counts(), &(front.doors.limits)());
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     (kind, page).into_response()
 }
 
 /// All of them.
-pub(super) fn text(picture: &Picture, counts: &Counts) -> String {
+pub(super) fn text(picture: &Picture, counts: &Counts, limits_of: &BTreeMap<Name, u64>) -> String {
     let mut page = Page::default();
     page.family("gitdeploy_build_info", "gauge", "The version that runs.");
     page.line("", &[("version", env!("CARGO_PKG_VERSION"))], 1);
@@ -32,6 +33,8 @@ pub(super) fn text(picture: &Picture, counts: &Counts) -> String {
     page.family("gitdeploy_ready", "gauge", "1 once every source has been looked at.");
     page.line("", &[], u8::from(picture.is_ready));
     sources(&mut page, picture);
+    measured(&mut page, picture);
+    limits(&mut page, limits_of);
     hosts(&mut page, picture);
     stacks(&mut page, picture);
     counted(&mut page, counts);
@@ -49,6 +52,39 @@ fn sources(page: &mut Page, picture: &Picture) {
         if let Some(fetched) = source.fetched {
             page.line("", &[("source", name.as_str())], Seconds(fetched));
         }
+    }
+}
+
+fn measured(page: &mut Page, picture: &Picture) {
+    let each = || picture.sources.iter().map(|(name, source)| (name.as_str(), &source.measured));
+    let help = "Times that the branch was asked for and read, by how that ended.";
+    page.family("gitdeploy_git_requests_total", "counter", help);
+    for (source, it) in each() {
+        for (result, times) in [("done", it.fetches), ("failed", it.failures)] {
+            page.line("", &[("source", source), ("result", result)], times.count);
+        }
+    }
+    let mut summary = |name, help, pick: fn(&Measured) -> [Times; 2]| {
+        page.family(name, "summary", help);
+        for (source, it) in each() {
+            let [one, other] = pick(it);
+            page.line("_sum", &[("source", source)], Seconds(one.sum + other.sum));
+            page.line("_count", &[("source", source)], one.count + other.count);
+        }
+    };
+    let help = "How long that took.";
+    summary("gitdeploy_git_request_duration_seconds", help, |it| [it.fetches, it.failures]);
+    let help = "How long proxies took to let go of replicas.";
+    summary("gitdeploy_drain_duration_seconds", help, |it| [it.drains, Times::default()]);
+    let help = "How long rounds waited because another run held their stack.";
+    summary("gitdeploy_lock_wait_seconds", help, |it| [it.locks, Times::default()]);
+}
+
+fn limits(page: &mut Page, limits: &BTreeMap<Name, u64>) {
+    let help = "Questions that the forge of a source still takes, as it last said.";
+    page.family("gitdeploy_forge_rate_limit_remaining", "gauge", help);
+    for (source, left) in limits {
+        page.line("", &[("forge", source.as_str())], left);
     }
 }
 
@@ -255,12 +291,21 @@ mod tests {
     use super::*;
     use crate::server::view::fixture::picture;
 
+    fn page() -> String {
+        let shop = Name::parse("shop").expect("a name");
+        text(&picture(), &Counts::default(), &BTreeMap::from([(shop, 4999)]))
+    }
+
     #[test]
     fn every_stack_and_host_has_its_lines() {
-        let page = text(&picture(), &Counts::default());
+        let page = page();
         for line in [
             "gitdeploy_host_up{source=\"shop\",host=\"web-2\"} 0",
             "gitdeploy_drifted_resources{source=\"shop\",stack=\"api\"} 1",
+            "gitdeploy_git_requests_total{source=\"shop\",result=\"done\"} 12",
+            "gitdeploy_drain_duration_seconds_sum{source=\"shop\"} 1.500",
+            "gitdeploy_lock_wait_seconds_count{source=\"shop\"} 0",
+            "gitdeploy_forge_rate_limit_remaining{forge=\"shop\"} 4999",
             "gitdeploy_plan_changes{source=\"shop\",stack=\"web\",action=\"create\"} 4",
             "gitdeploy_last_sync_timestamp_seconds{source=\"shop\",stack=\"web\"} 1699999100.000",
         ] {
@@ -270,14 +315,14 @@ mod tests {
 
     #[test]
     fn no_commit_is_a_label() {
-        let page = text(&picture(), &Counts::default());
+        let page = page();
         assert!(!page.contains("3f2a1c9"), "{page}");
     }
 
     #[test]
     fn every_line_is_of_the_family_above_it() {
         let mut family = "";
-        for line in text(&picture(), &Counts::default()).leak().lines() {
+        for line in page().leak().lines() {
             if let Some(rest) = line.strip_prefix("# HELP ") {
                 family = rest.split(' ').next().expect("a name");
             } else if !line.starts_with('#') {

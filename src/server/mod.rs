@@ -22,6 +22,6 @@ mod supervisor;
 mod view;
 mod when;
 
-pub use doors::{Clock, Doors, HookKey, Key, KeyError, Keys, OrderSender};
+pub use doors::{Clock, Doors, HookKey, Key, KeyError, Keys, Limits, OrderSender};
 pub use serve::serve;
 pub use supervisor::{Supervisor, Word};

@@ -139,6 +139,7 @@ pub(super) mod fixture {
             orders: tokio::sync::mpsc::channel(1).0,
             keys: watch::channel(Arc::new(keys)).1,
             clock: Arc::new(|| 1_700_000_000_000),
+            limits: Arc::new(BTreeMap::new),
         };
         Arc::new(Front::new(doors, watch::channel(false).1))
     }

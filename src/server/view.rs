@@ -212,6 +212,7 @@ fn source_part(name: &Name, view: &SourceView, now: Millis) -> SourcePart {
         trouble,
         hosts,
         stacks,
+        measured: _,
     } = view;
     SourcePart {
         name: name.to_string(),
@@ -365,6 +366,7 @@ pub(super) mod fixture {
 
     use super::*;
     use crate::model::{CommitId, PlanId};
+    use crate::sync::{Measured, Times};
 
     pub(crate) const NOW: Millis = 1_700_000_000_000;
 
@@ -444,6 +446,11 @@ pub(super) mod fixture {
             trouble: None,
             hosts: BTreeMap::from([(name("web-1").into(), host), (name("web-2").into(), away)]),
             stacks: BTreeMap::from([(name("web").into(), web), (name("api").into(), api)]),
+            measured: Measured {
+                fetches: Times { count: 12, sum: 3_400 },
+                drains: Times { count: 2, sum: 1_500 },
+                ..Measured::default()
+            },
         };
         Picture {
             started: NOW - 86_400_000,

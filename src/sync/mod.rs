@@ -15,8 +15,8 @@ mod window;
 pub use notice::{Notice, NoticeKind};
 pub use order::{Order, OrderKind, Refusal};
 pub use picture::{
-    Health, HostView, Mode, Picture, PlanView, Round, RoundEnd, SourceView, StackView, StepView,
-    Sync, Trigger, Waiting,
+    Health, HostView, Measured, Mode, Picture, PlanView, Round, RoundEnd, SourceView, StackView,
+    StepView, Sync, Times, Trigger, Waiting,
 };
 pub use rules::{
     Budget, Forge, Hook, HookKind, Notify, NotifyKind, Retry, Rules, Secret, Signers, Source,

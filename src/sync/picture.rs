@@ -45,6 +45,38 @@ pub struct SourceView {
     pub hosts: BTreeMap<HostName, HostView>,
     /// Its stacks, also those that run and have left the repository.
     pub stacks: BTreeMap<StackName, StackView>,
+    /// What was measured since it is watched.
+    pub measured: Measured,
+}
+
+/// What takes time at a source, over the life of the process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Measured {
+    /// The branch was asked for, and its newest commit read.
+    pub fetches: Times,
+    /// That failed.
+    pub failures: Times,
+    /// Proxies let go of replicas.
+    pub drains: Times,
+    /// Rounds waited because another run held a stack.
+    pub locks: Times,
+}
+
+/// How often, and how long all of it took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Times {
+    /// How often.
+    pub count: u64,
+    /// All of it together, in milliseconds.
+    pub sum: Millis,
+}
+
+impl Times {
+    /// Once more.
+    pub fn add(&mut self, took: Millis) {
+        self.count += 1;
+        self.sum = self.sum.saturating_add(took);
+    }
 }
 
 /// One host.

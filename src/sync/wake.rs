@@ -83,6 +83,8 @@ pub enum Progress {
     },
     /// A line as a terminal would show it.
     Line(String),
+    /// A proxy has let go of servers, after so many milliseconds.
+    Drained(Millis),
 }
 
 /// The newest commit of a source.

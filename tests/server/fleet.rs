@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use gitdeploy::model::{CommitId, Millis, PlanId, StackName};
 use gitdeploy::sync::{
-    Health, HostView, Mode, Picture, PlanView, Round, RoundEnd, SourceView, StackView, StepView,
-    Sync, Trigger, Waiting,
+    Health, HostView, Measured, Mode, Picture, PlanView, Round, RoundEnd, SourceView, StackView,
+    StepView, Sync, Trigger, Waiting,
 };
 use serde_json::json;
 
@@ -67,6 +67,7 @@ pub(crate) fn fleet() -> Picture {
         trouble: None,
         hosts,
         stacks,
+        measured: Measured::default(),
     };
     Picture {
         started: NOW - 3 * 86_400_000,

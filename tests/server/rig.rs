@@ -66,6 +66,7 @@ impl Rig {
             orders: asked,
             keys: known,
             clock: Arc::new(move || clock.load(Ordering::SeqCst)),
+            limits: Arc::new(BTreeMap::new),
         };
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
         let address = listener.local_addr().expect("an address");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Turn;
 use super::stack::{Ground, StackState};
 use crate::model::{CommitId, HostName, Millis, Name, StackName};
-use crate::sync::{Decision, HostView, News, NoticeKind, Sight, Source, Wake};
+use crate::sync::{Decision, HostView, Measured, News, NoticeKind, Progress, Sight, Source, Wake};
 
 /// The longest pause after a source could not be asked.
 const TROUBLE_MAX: Duration = Duration::from_secs(15 * 60);
@@ -23,7 +23,8 @@ pub(super) struct SourceState {
     pub(super) news: Option<News>,
     pub(super) fetched: Option<Millis>,
     pub(super) next_fetch: Millis,
-    is_fetching: bool,
+    /// Since when it is being asked.
+    fetching: Option<Millis>,
     failures: u32,
     pub(super) trouble: Option<String>,
     pub(super) is_unsigned: bool,
@@ -34,6 +35,7 @@ pub(super) struct SourceState {
     was_seen: bool,
     pub(super) hosts: BTreeMap<HostName, HostView>,
     pub(super) stacks: BTreeMap<StackName, StackState>,
+    pub(super) measured: Measured,
 }
 
 /// What is to be looked at as soon as it can be.
@@ -51,7 +53,7 @@ impl SourceState {
             news: None,
             fetched: None,
             next_fetch: now,
-            is_fetching: false,
+            fetching: None,
             failures: 0,
             trouble: None,
             is_unsigned: false,
@@ -61,6 +63,7 @@ impl SourceState {
             was_seen: false,
             hosts: BTreeMap::new(),
             stacks: BTreeMap::new(),
+            measured: Measured::default(),
         }
     }
 
@@ -101,7 +104,7 @@ impl SourceState {
 
     /// Whether nothing is under way, and nothing will be unless something happens or time passes.
     pub(super) fn is_settled(&self) -> bool {
-        let is_idle = !self.is_fetching && self.looks.is_empty() && self.wanted.is_empty();
+        let is_idle = self.fetching.is_none() && self.looks.is_empty() && self.wanted.is_empty();
         let is_known = self.was_seen || self.failures > 0;
         is_idle
             && is_known
@@ -121,6 +124,9 @@ impl SourceState {
             Wake::Stirred { stack: None, .. } => self.wanted.all = true,
             Wake::Stirred { stack: Some(stack), .. } => self.want(stack),
             Wake::Progressed { stack, progress, .. } => {
+                if let Progress::Drained(took) = progress {
+                    self.measured.drains.add(took);
+                }
                 if let Some(state) = self.stacks.get_mut(&stack)
                     && let Some(line) = state.progressed(progress)
                 {
@@ -137,6 +143,7 @@ impl SourceState {
                         let at = turn.now;
                         Decision::Tell(crate::sync::Notice { number: 0, at, source, stack, kind })
                     }));
+                    state.unlocked().into_iter().for_each(|it| self.measured.locks.add(it));
                     self.wanted.stacks.insert(stack);
                 }
             }
@@ -153,7 +160,8 @@ impl SourceState {
     }
 
     fn fetched(&mut self, turn: &mut Turn<'_>, news: News) {
-        self.is_fetching = false;
+        let began = self.fetching.take();
+        self.measured.fetches.add(turn.now.saturating_sub(began.unwrap_or(turn.now)));
         self.failures = 0;
         self.is_unsigned = false;
         self.fetched = Some(turn.now);
@@ -187,7 +195,8 @@ impl SourceState {
     }
 
     fn not_fetched(&mut self, turn: &mut Turn<'_>, message: String) {
-        self.is_fetching = false;
+        let began = self.fetching.take();
+        self.measured.failures.add(turn.now.saturating_sub(began.unwrap_or(turn.now)));
         self.failures = self.failures.saturating_add(1);
         let pause = self.rules.interval.saturating_mul(1 << self.failures.min(6).saturating_sub(1));
         let pause = pause.min(TROUBLE_MAX.max(self.rules.interval));
@@ -245,8 +254,8 @@ impl SourceState {
         if turn.is_ending {
             return;
         }
-        if !self.is_fetching && self.next_fetch <= turn.now {
-            self.is_fetching = true;
+        if self.fetching.is_none() && self.next_fetch <= turn.now {
+            self.fetching = Some(turn.now);
             turn.decisions.push(Decision::Fetch { source: self.name.clone() });
         }
         let Some(news) = &self.news else { return };
@@ -318,7 +327,7 @@ impl SourceState {
 
     /// When something is due without a wake.
     pub(super) fn next(&self) -> Option<Millis> {
-        let fetch = (!self.is_fetching).then_some(self.next_fetch);
+        let fetch = self.fetching.is_none().then_some(self.next_fetch);
         let stacks = self.stacks.values().filter_map(StackState::next);
         fetch.into_iter().chain(self.next_look).chain(stacks).min()
     }

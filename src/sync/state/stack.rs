@@ -62,6 +62,8 @@ pub(super) struct StackState {
     pub(super) plan: Option<Arc<PlanView>>,
     told_waiting: Option<String>,
     told_drift: Vec<String>,
+    /// When a round first found that another run holds the stack.
+    locked_since: Option<Millis>,
     is_queued: bool,
     needs_look: bool,
     pub(super) history: VecDeque<Arc<Round>>,
@@ -486,6 +488,7 @@ impl StackState {
             Progress::Line(line) => {
                 return Some(NoticeKind::Progress { round: round.number, line });
             }
+            Progress::Drained(_) => {}
         }
         None
     }

@@ -26,6 +26,7 @@ impl SourceState {
             stacks: stacks
                 .map(|(name, stack)| (name.clone(), stack.view(self.rules.rules(name), now)))
                 .collect(),
+            measured: self.measured,
         }
     }
 }

@@ -59,6 +59,35 @@ fn body(commit: &str) -> String {
 }
 
 #[test]
+fn a_forge_and_a_chat_that_are_down_hold_nothing_up_and_no_secret_is_said() {
+    let mut shop = Shop::open("sync-down", Kind::Haproxy);
+    let image = shop.world.tag("two", Variant::V2);
+    let [token, chat] = ["token", "chat"].map(|name| shop.world.folder().join(name));
+    std::fs::write(&token, "a token of the forge").expect("a file");
+    std::fs::write(&chat, "http://127.0.0.1:1/a-secret-address").expect("a file");
+    // Nobody listens there.
+    let forge = "{kind: forgejo, api: 'http://127.0.0.1:1/api/v1', repository: acme/shop";
+    let source =
+        format!("    interval: 1s\n    forge: {forge}, token: {{file: {}}}}}\n", token.display());
+    let notify = format!(
+        "notify:\n  - {{kind: slack, url: {{file: {}}}, about: [synced, failed]}}\n",
+        chat.display()
+    );
+    let daemon = Daemon::of(&shop.world, "sync", &rules(&shop.world, &notify, &source));
+    daemon.says("is new");
+    for image in [&image, &shop.image] {
+        let commit = shop.release(image, "");
+        daemon.says(&format!("for {} is done", &commit[..7]));
+        shop.assert_settled(&commit);
+    }
+    daemon.says("warning: ");
+    for secret in ["a token of the forge", "a-secret-address"] {
+        assert!(!daemon.said().contains(secret), "{}", daemon.said());
+    }
+    daemon.stop();
+}
+
+#[test]
 fn a_signed_delivery_is_followed_by_a_deployment_without_loss_and_a_forged_or_old_one_by_nothing() {
     let _alone = alone();
     let mut shop = Shop::open("sync-hook", Kind::Nginx);

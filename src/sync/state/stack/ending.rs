@@ -50,6 +50,16 @@ impl StackState {
         (end != RoundEnd::Locked).then_some(notice)
     }
 
+    /// How long another run kept this one waiting, once it does not any more.
+    pub(in crate::sync::state) fn unlocked(&mut self) -> Option<Millis> {
+        let last = self.history.front()?;
+        if last.end == Some(RoundEnd::Locked) {
+            self.locked_since.get_or_insert(last.began);
+            return None;
+        }
+        Some(last.began.saturating_sub(self.locked_since.take()?))
+    }
+
     fn remember(&mut self, round: Round) {
         if let Some(last) = self.history.front_mut() {
             Arc::make_mut(last).steps = Vec::new();

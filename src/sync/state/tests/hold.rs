@@ -107,6 +107,20 @@ fn a_stack_that_another_run_holds_is_tried_again_soon_and_has_not_failed() {
 }
 
 #[test]
+fn how_long_another_run_kept_a_round_waiting_is_measured_once() {
+    let mut case = Case::synced(StackRules::default());
+    case.upgrading("b", 2);
+    for _ in 0..2 {
+        case.ends(RoundEnd::Locked, differs("p", "b", "web.image"));
+        case.tick(5 * SECOND);
+        assert_eq!(case.begun_for().as_deref(), Some("b"));
+    }
+    case.ends(RoundEnd::Synced, Finding::Same);
+    let locks = case.state.picture(case.now).sources[&name("shop")].measured.locks;
+    assert_eq!((locks.count, locks.sum), (1, 10 * SECOND));
+}
+
+#[test]
 fn in_plan_only_a_commit_waits_for_its_plan_to_be_approved() {
     let mut case = Case::synced(StackRules { mode: Mode::PlanOnly, ..StackRules::default() });
     assert_eq!(case.upgrading("b", 2), None);

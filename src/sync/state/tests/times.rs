@@ -122,6 +122,20 @@ fn a_source_that_comes_back_does_not_take_the_end_of_an_older_round_for_its_own(
 }
 
 #[test]
+fn how_often_and_how_long_a_source_was_asked_is_measured() {
+    let mut case = Case::with(StackRules::default());
+    case.now += 300;
+    case.fetched();
+    case.tick(3 * MINUTE);
+    case.now += 200;
+    let message = "could not fetch".to_owned();
+    case.wake(Wake::NotFetched { source: name("shop"), message, is_unsigned: false });
+    let measured = case.state.picture(case.now).sources[&name("shop")].measured;
+    assert_eq!((measured.fetches.count, measured.fetches.sum), (1, 300));
+    assert_eq!((measured.failures.count, measured.failures.sum), (1, 200));
+}
+
+#[test]
 fn a_look_that_came_to_nothing_is_made_again_in_its_time() {
     let mut case = Case::with(StackRules::default());
     case.fetched();
