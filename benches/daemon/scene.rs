@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gitdeploy::daemon::{self, Ended, Hub, Reading, Setup, hub};
+use gitdeploy::daemon::{self, Aside, Ended, Hub, Reading, Setup, hub};
 use gitdeploy::exec::{Options, Stop};
 use gitdeploy::git::{Access, Repository};
 use gitdeploy::model::{Name, Verdict};
@@ -174,6 +174,7 @@ impl Scene {
         let never = Duration::from_secs(365 * 24 * 3600);
         let source = Source { interval: never, look: never, ..Source::of(repository) };
         let reading = Reading {
+            aside: Aside::Threads,
             access: Access::default(),
             mirrors: None,
             folder: self.repository.clone(),

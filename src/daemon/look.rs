@@ -36,9 +36,9 @@ pub(super) struct Glance {
 
 /// Looks at all hosts; CPU work is done elsewhere than on the thread of the loop.
 pub(super) async fn look(glance: Glance) -> Sight {
-    let standing = Arc::clone(&glance.standing);
+    let (standing, aside) = (Arc::clone(&glance.standing), glance.place.aside());
     let (place, commits) = (glance.place.clone(), glance.held.clone());
-    let held = blocking(move || earlier(&place, commits)).await;
+    let held = aside.done(move || earlier(&place, commits)).await;
     // Everything that any of the commits names must be looked for.
     let mut all = vec![narrowed(&standing.wish.desired, glance.stacks.as_ref())];
     for (stack, wish) in &held {
@@ -52,7 +52,7 @@ pub(super) async fn look(glance: Glance) -> Sight {
         settle_images(&standing.ports, &standing.inventory, desired, &mut observed).await;
     }
     let took = Millis::try_from(began.elapsed().as_millis()).unwrap_or(Millis::MAX);
-    blocking(move || compare(&glance, &held, &observed, took)).await
+    aside.done(move || compare(&glance, &held, &observed, took)).await
 }
 
 /// What stacks are held at, or why that cannot be read.
@@ -68,14 +68,6 @@ fn earlier(place: &Place, commits: BTreeMap<StackName, CommitId>) -> Held {
         stacks.into_iter().map(move |stack| (stack, wish.clone()))
     });
     read.collect()
-}
-
-/// Does work that would hold up the loop; a panic in it is one of the caller's.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    }
 }
 
 fn named(all: &[Desired]) -> Wanted {

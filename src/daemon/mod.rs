@@ -5,6 +5,8 @@
 //! round is a task, and a panic in it ends that round and nothing else.
 
 mod absences;
+mod aside;
+mod claims;
 mod hub;
 mod look;
 mod place;
@@ -24,6 +26,7 @@ use crate::model::{Millis, Name, StackName};
 use crate::ports::Clock;
 use crate::sync::{Begin, Decision, News, Picture, RoundEnd, Rules, Sight, Source, State, Wake};
 
+pub use aside::Aside;
 pub use hub::{Asked, Heart, Host, Hub, hub};
 pub use place::{Connect, Reading};
 
@@ -250,9 +253,10 @@ impl Daemon {
         let cancel = Arc::<AtomicBool>::default();
         working.cancel = Arc::clone(&cancel);
         let (place, inner) = (working.place.clone(), self.inner.clone());
+        let aside = self.reading.aside;
         tokio::task::spawn_local(async move {
             let given_up = Arc::clone(&cancel);
-            let read = tokio::task::spawn_blocking(move || place.newest(&cancel));
+            let read = aside.run(move || place.newest(&cancel));
             let read = match tokio::time::timeout(FETCH_MAX, read).await {
                 Ok(Ok(read)) => read,
                 Ok(Err(_)) => Err("reading it ended in a fault of this program".to_owned().into()),

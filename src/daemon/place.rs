@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::Aside;
+use super::claims::Claims;
 use crate::diag::{Diagnostic, Sources, words};
 use crate::files::{Files, Report};
 use crate::git::{Access, Commit, Keys, Mirror, RemoteUrl, Repository};
@@ -36,6 +38,8 @@ pub struct Reading {
     pub variables: BTreeMap<String, String>,
     /// Opens the way to the hosts.
     pub connect: Arc<Connect>,
+    /// Where they are read, and what was seen is compared.
+    pub aside: Aside,
 }
 
 /// Why a source's newest commit is not known.
@@ -81,6 +85,7 @@ pub(super) struct Place {
     reading: Arc<Reading>,
     known: Arc<Mutex<Known>>,
     wishes: Arc<Mutex<Wishes>>,
+    claims: Claims,
 }
 
 /// The commit that is wanted.
@@ -111,12 +116,21 @@ struct Version {
 impl Place {
     pub(super) fn new(rules: Source, reading: Arc<Reading>) -> Self {
         let (known, wishes) = (Arc::default(), Arc::default());
-        Self { rules: Arc::new(rules), reading, known, wishes }
+        Self { rules: Arc::new(rules), reading, known, wishes, claims: Claims::default() }
     }
 
     /// The same place with other rules; what is known of it stays.
     pub(super) fn with_rules(&self, rules: Source) -> Self {
         Self { rules: Arc::new(rules), ..self.clone() }
+    }
+
+    /// What its rounds have chosen.
+    pub(super) fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    pub(super) fn aside(&self) -> Aside {
+        self.reading.aside
     }
 
     /// Asks for the newest commit and reads it.

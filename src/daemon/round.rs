@@ -14,7 +14,7 @@ use crate::diag::words;
 use crate::exec::{Options, Stop};
 use crate::model::{CommitId, Event, Op, Outcome, Plan, Verdict};
 use crate::pipeline::{ApplyError, Orders, Wish};
-use crate::planner::deletions;
+use crate::planner::{Scope, deletions};
 use crate::sync::{Begin, Finding, Progress, RoundEnd, StepView, Wake};
 use crate::ui;
 
@@ -24,8 +24,8 @@ const LEASE: Duration = Duration::from_secs(30);
 /// Steps that may work on one host at the same time, as with `apply`.
 const STEPS_PER_HOST: usize = 8;
 
-/// How often it is planned anew when the hosts change under the plan.
-const PLANS: usize = 3;
+/// How often it is planned anew when the hosts change under the plan, or another round was faster.
+const PLANS: usize = 5;
 
 /// What a round works with.
 pub(super) struct Job {
@@ -45,13 +45,11 @@ impl Job {
     pub(super) async fn run(self) -> End {
         let (place, commit) = (self.place.clone(), self.begin.commit.clone());
         let stack = self.begin.stack.clone();
-        let read = tokio::task::spawn_blocking(move || place.wish(&commit, &stack)).await;
-        let wish = match read {
-            Ok(Ok(wish)) => wish,
-            Ok(Err(why)) => {
+        let wish = match self.place.aside().done(move || place.wish(&commit, &stack)).await {
+            Ok(wish) => wish,
+            Err(why) => {
                 return (RoundEnd::Failed, format!("{} {why}", self.begin.commit.short()));
             }
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         };
         let mut last = (RoundEnd::Failed, "the hosts do not hold still".to_owned());
         for _ in 0..PLANS {
@@ -66,6 +64,7 @@ impl Job {
     /// Plans and carries out; `Err` when the hosts have changed between the two.
     async fn attempt(&self, wish: &Wish) -> Result<End, String> {
         let scope = scope(&self.standing, &self.begin.stack);
+        let scope = Scope { taken: self.place.claims().taken(), ..scope };
         let before = fleet(&self.standing);
         let observed = before.look(wish).await;
         note(&self.standing, &observed, &self.begin.source, &self.inner);
@@ -86,6 +85,9 @@ impl Job {
         if let Some(refused) = self.refuse(&plan) {
             return Ok(refused);
         }
+        let Some(_claim) = self.place.claims().claim(&plan) else {
+            return Err("other rounds open ports on the same hosts".to_owned());
+        };
         self.tell(Progress::Steps(steps(&plan))).await;
         let (events, mut received) = mpsc::unbounded_channel::<Event>();
         let options = self.options();
@@ -167,6 +169,8 @@ impl Job {
                     totals.create, totals.change, totals.remove
                 ),
             ),
+            // The stack is as it was, and it was not the commit that failed: it may be tried again.
+            Verdict::RolledBack if narrator.is_superseded => (RoundEnd::Failed, why()),
             Verdict::RolledBack => (RoundEnd::RolledBack, why()),
             Verdict::Failed => (RoundEnd::Failed, why()),
             Verdict::Partly => (RoundEnd::Partly, why()),
@@ -194,6 +198,8 @@ struct Narrator {
     drains: BTreeSet<usize>,
     is_going_back: bool,
     reason: Option<String>,
+    /// Whether what failed first did so because the hosts were not as the plan saw them.
+    is_superseded: bool,
 }
 
 impl Narrator {
@@ -203,7 +209,14 @@ impl Narrator {
         let drains = plan.steps.iter().enumerate();
         let drains = drains.filter(|(_, step)| matches!(step.op, Op::AwaitDrained { .. }));
         let drains = drains.map(|(index, _)| index).collect();
-        Self { lines, steps: plan.steps.len(), drains, is_going_back: false, reason: None }
+        Self {
+            lines,
+            steps: plan.steps.len(),
+            drains,
+            is_going_back: false,
+            reason: None,
+            is_superseded: false,
+        }
     }
 
     fn event(&mut self, event: &Event) -> Vec<Progress> {
@@ -229,6 +242,8 @@ impl Narrator {
                 }
                 let (state, message) = ended(outcome);
                 if state == "failed" && !self.is_going_back {
+                    let is_first = self.reason.is_none();
+                    self.is_superseded |= is_first && matches!(outcome, Outcome::Superseded(_));
                     let why = message.clone().unwrap_or_default();
                     self.reason.get_or_insert_with(|| format!("{}: {why}", it.words));
                 }

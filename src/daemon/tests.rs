@@ -153,6 +153,7 @@ impl Case {
             folder: self.mirrors.path().to_owned(),
             variables: BTreeMap::new(),
             connect: Arc::new(move |_, _| Ok(run.ports())),
+            aside: Aside::Threads,
         };
         let setup = Setup {
             rules: Rules::of(name("shop"), source),

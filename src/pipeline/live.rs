@@ -347,6 +347,7 @@ impl Fleet<'_> {
             stacks: Some(BTreeSet::from([stack.clone()])),
             skip_unreachable: orders.scope.skip_unreachable,
             course: Course::Rollback,
+            taken: orders.scope.taken.clone(),
             ..Scope::default()
         };
         let mut planned = match self.way_back(&wish, &scope, orders, guard).await {

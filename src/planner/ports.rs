@@ -45,5 +45,6 @@ impl Ports {
 fn of_host(world: &World<'_>, host: &HostName) -> BTreeSet<u16> {
     let Some(state) = world.hosts.get(host) else { return BTreeSet::new() };
     let own = state.containers.values().flat_map(bindings).map(|it| it.at.port);
-    state.foreign.ports.keys().copied().chain(own).collect()
+    let others = world.request.scope.taken.get(host).into_iter().flatten();
+    state.foreign.ports.keys().chain(others).copied().chain(own).collect()
 }

@@ -5,7 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::model::{
-    CommitId, Course, Desired, Name, Observed, Owner, ProxyPlace, ServiceName, Slot, StackName,
+    CommitId, Course, Desired, HostName, Name, Observed, Owner, ProxyPlace, ServiceName, Slot,
+    StackName,
 };
 use crate::proxy::Site;
 use crate::settings::Inventory;
@@ -50,6 +51,8 @@ pub struct Scope {
     pub explain: bool,
     /// Whether replicas are replaced as the settings say for an update, or for the way back.
     pub course: Course,
+    /// Ports that no container shows yet and somebody else will open, by host.
+    pub taken: BTreeMap<HostName, BTreeSet<u16>>,
 }
 
 /// A stack, a service of it or one replica: `shop`, `shop/web`, `shop/web/2`.

@@ -90,7 +90,7 @@ pub(super) fn ports(host: &SimHost, name: &str, now: Millis) -> Result<(), PortE
     let is_taken = taken.any(|at| own.published.iter().any(|own| meets(own, at)))
         || own.published.iter().any(|at| host.foreign.ports.contains_key(&at.port));
     match is_taken {
-        true => Err(PortError::Refused(format!("{name}: port is already allocated"))),
+        true => Err(PortError::Moved(format!("{name}: port is already allocated"))),
         false => Ok(()),
     }
 }

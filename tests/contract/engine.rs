@@ -224,7 +224,7 @@ pub(crate) async fn a_port_that_is_taken_stops_a_start(subject: &impl Subject) {
     });
     started(subject, &first).await;
     assert_eq!(subject.engine().create(&second, &[]).await, Ok(Applied::Changed));
-    is_refused(subject.engine().start(&second.name).await);
+    is_moved(subject.engine().start(&second.name).await);
     assert!(!seen(subject, &second.name).await.state.is_running());
     subject.engine().stop(&first.name, None, GRACE).await.expect("stopped");
     assert_eq!(subject.engine().start(&second.name).await, Ok(Applied::Changed));

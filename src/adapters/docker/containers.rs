@@ -115,6 +115,10 @@ impl Docker {
                 Some(seen) if was_started(&seen) => Ok(Applied::Changed),
                 _ => Err(PortError::Unknown(message)),
             },
+            // It was free when the plan was made.
+            Err(PortError::Refused(message)) if is_port_taken(&message) => {
+                Err(PortError::Moved(message))
+            }
             Err(error) => Err(error),
         }
     }
@@ -230,4 +234,9 @@ fn moved_image(replica: &Replica) -> PortError {
         "image {} is not the one that the plan chose",
         text(&replica.body, "/Image")
     ))
+}
+
+/// Whether an engine says that it cannot publish a port.
+fn is_port_taken(message: &str) -> bool {
+    ["port is already allocated", "address already in use"].iter().any(|it| message.contains(it))
 }

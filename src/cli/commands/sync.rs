@@ -15,7 +15,7 @@ use crate::adapters::System;
 use crate::cli::args::SyncArgs;
 use crate::cli::front::Front;
 use crate::cli::{Exit, Failure, World, repository, screen, stage, wire};
-use crate::daemon::{self, Command, Hub, Reading, Setup, hub};
+use crate::daemon::{self, Aside, Command, Hub, Reading, Setup, hub};
 use crate::diag::Sources;
 use crate::exec::Stop;
 use crate::files::{Disk, Report};
@@ -139,6 +139,7 @@ fn reading(run: &Run<'_>) -> Result<Reading, Failure> {
             let screen = screen::Screen::new(&global, &world);
             wire::connect(inventory, files, &world, &screen).map_err(|failure| failure.message)
         }),
+        aside: Aside::Threads,
     })
 }
 

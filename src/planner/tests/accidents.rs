@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{WEB, WORKER};
 use crate::model::{Health, Status};
 use crate::planner::deletions;
-use crate::planner::fixture::Fleet;
+use crate::planner::fixture::{Fleet, name};
 
 fn deployed(text: &str) -> Fleet {
     let mut fleet = Fleet::one();
@@ -238,4 +238,6 @@ fn names_and_ports_of_others_are_planned_around() {
     assert_ne!(first.name, second.name);
     assert_eq!(first.endpoints[&8080].port, 20000);
     assert_eq!(second.endpoints[&8080].port, 20001);
+    fleet.scope.taken.insert(name("local").into(), [20001, 20002].into());
+    assert_eq!(created(&fleet).endpoints[&8080].port, 20003);
 }
