@@ -54,6 +54,7 @@ pub(super) struct Faults {
     faults: Vec<Fault>,
     calls: AtomicUsize,
     is_dead: AtomicBool,
+    is_over: AtomicBool,
     death: Notify,
 }
 
@@ -138,7 +139,15 @@ impl Faults {
         }
     }
 
+    /// Nothing more happens to the run.
+    pub(super) fn end(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
+    }
+
     fn at(&self, number: usize) -> Fault {
+        if self.is_over.load(Ordering::Relaxed) {
+            return Fault::None;
+        }
         let strikes = |fault: &&Fault| match fault {
             Fault::Kill(at, _) | Fault::Lose(at, _) | Fault::Delay(at, _) | Fault::Double(at) => {
                 *at == number

@@ -9,6 +9,7 @@
 //! or does not); Docker's own restarts; names inside networks.
 
 mod account;
+mod address;
 mod engine;
 mod excuse;
 mod fault;
@@ -295,6 +296,11 @@ impl Run {
     /// How many calls have been made that can meet a fault.
     pub fn calls(&self) -> usize {
         self.faults.calls()
+    }
+
+    /// From now on it meets no fault any more.
+    pub fn spare(&self) {
+        self.faults.end();
     }
 
     /// Ends when the run has been killed; never otherwise.

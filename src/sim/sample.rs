@@ -58,7 +58,7 @@ impl State {
                 let of = (identity.stack.clone(), identity.service.clone());
                 let counts = services.entry(of).or_default();
                 let is_in = |set: &BTreeSet<(&HostName, &Endpoint)>| {
-                    set.iter().any(|(host, at)| *host == name && container.published.contains(*at))
+                    container.published.iter().any(|at| set.contains(&(name, at)))
                 };
                 let (is_routed, is_old) = (is_in(&current), is_in(&old));
                 let is_ready = container.is_ready(now);

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::address::Addresses;
 use super::file::running;
 use super::rule::Rule;
 use super::state::{Running, SimContainer, State};
@@ -43,7 +44,7 @@ impl State {
         let before = proxy.running.clone();
         self.hold(place, &before, &next, now);
         self.judge(place, &before, &next, now);
-        for life in self.lives(place, &next) {
+        for life in lives(&Addresses::of(self), place, &next) {
             self.drained.remove(&(life.clone(), place.clone()));
             self.senders.insert((life, place.clone()));
         }
@@ -101,26 +102,31 @@ impl State {
 
     /// What a reload does to those who are sent somewhere: I2 and I10.
     fn judge(&mut self, place: &ProxyPlace, before: &Running, next: &Running, now: Millis) {
+        let addresses = Addresses::of(self);
+        let mut wrong = Vec::new();
         for (name, servers) in &before.backends {
+            let key = name.parse().ok();
             let Some(promised) = self.promised(place.proxy.as_str(), name) else { continue };
             if self.may_be_away.contains(name) {
                 continue;
             }
-            let well = |at: &&Endpoint| self.serves(&place.host, name, at, now);
+            let well = |at: &&Endpoint| addresses.serves(&place.host, key.as_ref(), at, now);
             let had = servers.iter().filter(well).count();
             let after = next.backends.get(name).into_iter().flatten();
-            let has = after.filter(|at| self.answers(&place.host, name, at, now)).count();
+            let answers = |at: &&Endpoint| addresses.answers(&place.host, key.as_ref(), at, now);
+            let has = after.filter(answers).count();
             let least = promised.min(had);
             if has < least {
                 let what = format!(
                     "{} on {} sends {name} to {has} servers, and {least} are promised",
                     place.proxy, place.host
                 );
-                self.blame(now, Rule::EnoughServe, what);
+                wrong.push(what);
             }
         }
-        let kept = self.lives(place, before);
-        for id in self.lives(place, next) {
+        let (kept, lives) = (lives(&addresses, place, before), lives(&addresses, place, next));
+        wrong.into_iter().for_each(|what| self.blame(now, Rule::EnoughServe, what));
+        for id in lives {
             if !kept.contains(&id) && self.let_go.contains(&id) {
                 let (proxy, host) = (&place.proxy, &place.host);
                 let what = format!("{proxy} on {host} sends again to {id}, which was let go of");
@@ -187,11 +193,16 @@ impl State {
         if has_none && self.lost_files.contains(place) {
             return;
         }
+        let addresses = Addresses::of(self);
+        let lives = servers.iter().filter_map(|at| addresses.container(&place.host, at));
+        let lives: BTreeSet<String> = lives.map(life).collect();
+        if lives.is_empty() {
+            return;
+        }
         let running = self.proxies.iter().map(|(place, proxy)| (place, &proxy.running));
-        let used: BTreeSet<String> =
-            running.flat_map(|(place, running)| self.lives(place, running)).collect();
-        let lives = servers.iter().filter_map(|at| self.container_at(&place.host, at)).map(life);
-        let lives: Vec<String> = lives.filter(|life| !used.contains(life)).collect();
+        let used = running.flat_map(|(place, running)| sent_to(&addresses, place, running));
+        let used: BTreeSet<String> = used.map(life).collect();
+        let lives: Vec<String> = lives.difference(&used).cloned().collect();
         for life in lives {
             self.drained.insert((life.clone(), place.clone()));
             let mut senders = self.senders.iter().filter(|(to, _)| *to == life);
@@ -201,17 +212,29 @@ impl State {
         }
     }
 
-    /// The lives that a generation sends to: a container that was started again is another one.
-    fn lives(&self, place: &ProxyPlace, running: &Running) -> BTreeSet<String> {
-        let servers = running.backends.values().flatten();
-        servers.filter_map(|at| self.container_at(&place.host, at)).map(life).collect()
-    }
-
     /// The longest that any request lasts.
     fn longest_request(&self) -> Millis {
         let containers = self.hosts.values().flat_map(|host| host.containers.values());
         containers.map(|container| container.app.longest_request).max().unwrap_or(0)
     }
+}
+
+/// The lives that a generation sends to: a container that was started again is another one.
+fn lives<'a>(
+    addresses: &Addresses<'a>,
+    place: &'a ProxyPlace,
+    running: &Running,
+) -> BTreeSet<String> {
+    sent_to(addresses, place, running).map(life).collect()
+}
+
+fn sent_to<'a>(
+    addresses: &Addresses<'a>,
+    place: &'a ProxyPlace,
+    running: &Running,
+) -> impl Iterator<Item = &'a SimContainer> {
+    let servers = running.backends.values().flatten();
+    servers.filter_map(|at| addresses.container(&place.host, at))
 }
 
 /// A container and when it was started, in a few characters.

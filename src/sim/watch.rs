@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use super::address::{Addresses, is_meant};
 use super::rule::Rule;
 use super::state::{Running, SimContainer, State};
 use crate::model::{BackendKey, Endpoint, HostName, Millis, ProxyPlace, Status};
@@ -40,9 +41,10 @@ impl State {
         self.accuse_ready(now);
         self.sample(now);
         let mut wrong = Wrong::new();
+        let addresses = Addresses::of(self);
         for place in self.proxies.keys() {
-            self.serves_all(place, now, &mut wrong);
-            self.reaches_only_ready(place, now, &mut wrong);
+            self.serves_all(place, now, &addresses, &mut wrong);
+            self.reaches_only_ready(place, now, &addresses, &mut wrong);
         }
         for (rule, what) in wrong {
             self.blame(now, rule, what);
@@ -60,11 +62,18 @@ impl State {
     }
 
     /// Nobody is sent nowhere.
-    fn serves_all(&self, place: &ProxyPlace, now: Millis, wrong: &mut Wrong) {
+    fn serves_all<'a>(
+        &'a self,
+        place: &'a ProxyPlace,
+        now: Millis,
+        addresses: &Addresses<'a>,
+        wrong: &mut Wrong,
+    ) {
         let running = &self.proxies[place].running;
         for (name, servers) in &running.backends {
-            let is_away = servers.is_empty()
-                || !servers.iter().any(|it| self.answers(&place.host, name, it, now));
+            let key = name.parse().ok();
+            let answers = |at| addresses.answers(&place.host, key.as_ref(), at, now);
+            let is_away = !servers.iter().any(answers);
             if is_away && !self.may_be_away.contains(name) {
                 wrong.insert((Rule::EnoughServe, format!("{} sends {name} nowhere", place.proxy)));
             }
@@ -79,7 +88,13 @@ impl State {
     }
 
     /// Every server that any generation of a proxy sends to answers for what is meant.
-    fn reaches_only_ready(&self, place: &ProxyPlace, now: Millis, wrong: &mut Wrong) {
+    fn reaches_only_ready<'a>(
+        &'a self,
+        place: &'a ProxyPlace,
+        now: Millis,
+        addresses: &Addresses<'a>,
+        wrong: &mut Wrong,
+    ) {
         let proxy = &self.proxies[place];
         for (running, is_old) in generations(proxy) {
             for (name, servers) in &running.backends {
@@ -89,9 +104,12 @@ impl State {
                 if self.may_be_away.contains(name) {
                     continue;
                 }
-                for at in servers.iter().filter(|at| !self.answers(&place.host, name, at, now)) {
+                let key = name.parse().ok();
+                let answers =
+                    |at: &&Endpoint| addresses.answers(&place.host, key.as_ref(), at, now);
+                for at in servers.iter().filter(|at| !answers(at)) {
                     let age = if is_old { "an old generation of " } else { "" };
-                    let (proxy, why) = (&place.proxy, self.why_not(&place.host, name, at));
+                    let (proxy, why) = (&place.proxy, self.why_not(&place.host, key.as_ref(), at));
                     let rule = if is_old { Rule::LetGoFirst } else { why.0 };
                     let what = format!("{age}{proxy} sends {name} to {at}, {}", why.1);
                     wrong.insert((rule, what));
@@ -100,37 +118,18 @@ impl State {
         }
     }
 
-    fn why_not(&self, host: &HostName, backend: &str, at: &Endpoint) -> (Rule, &'static str) {
+    fn why_not(
+        &self,
+        host: &HostName,
+        backend: Option<&BackendKey>,
+        at: &Endpoint,
+    ) -> (Rule, &'static str) {
         match self.container_at(host, at) {
             None => (Rule::LetGoFirst, "where nothing runs any more"),
             Some(it) if !is_meant(backend, it) => (Rule::OnlyReady, "which is another service's"),
             Some(it) if it.ends_at.is_some() => (Rule::LetGoFirst, "which is ending"),
             Some(_) => (Rule::OnlyReady, "which is not ready"),
         }
-    }
-
-    /// Whether a request is answered there, or is lost by no run's mistake.
-    pub(super) fn answers(
-        &self,
-        host: &HostName,
-        backend: &str,
-        at: &Endpoint,
-        now: Millis,
-    ) -> bool {
-        self.serves(host, backend, at, now) || self.is_excused(host, at)
-    }
-
-    /// Whether a request is answered there.
-    pub(super) fn serves(
-        &self,
-        host: &HostName,
-        backend: &str,
-        at: &Endpoint,
-        now: Millis,
-    ) -> bool {
-        let container = self.container_at(host, at);
-        container
-            .is_some_and(|it| is_meant(backend, it) && it.is_ready(now) && it.ends_at.is_none())
     }
 
     /// The running container that an address leads to, seen from a host.
@@ -140,12 +139,6 @@ impl State {
         let is_at = |it: &&SimContainer| it.address == at.address || it.publishes(at);
         containers.filter(|it| it.status == Status::Running).find(is_at)
     }
-}
-
-fn is_meant(backend: &str, container: &SimContainer) -> bool {
-    backend.parse::<BackendKey>().is_ok_and(|key| {
-        key.stack == container.identity.stack && key.service == container.identity.service
-    })
 }
 
 fn generations(proxy: &super::SimProxy) -> impl Iterator<Item = (&Running, bool)> {
