@@ -1,7 +1,8 @@
 //! Seeds of chaos in the simulated world: as many as one likes, and how many there are in a second.
 //!
-//! `cargo bench --bench chaos -- --seeds 10000 --from 500`. A seed that goes wrong is shown, its
-//! schedule is shortened and written to `fixtures/sim/`, and the next one is tried.
+//! `cargo bench --bench chaos -- --seeds 10000 --from 500`, with `--daemons` for those with daemons.
+//! A seed that goes wrong is shown, its schedule is shortened and written to `fixtures/sim/`, and
+//! the next one is tried.
 
 #![expect(clippy::disallowed_types, reason = "a benchmark measures time")]
 #![expect(clippy::print_stdout, reason = "a benchmark says what it found")]
@@ -11,6 +12,11 @@
 mod chaos;
 #[path = "../tests/sim/commit.rs"]
 mod commit;
+#[path = "../tests/sim/process.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
+mod process;
+#[path = "../tests/sim/repository.rs"]
+mod repository;
 #[path = "../tests/sim/rounds.rs"]
 #[expect(dead_code, unused_imports, reason = "the tests use more of it")]
 mod rounds;
@@ -34,6 +40,10 @@ fn main() -> ExitCode {
     let from = said("--from").unwrap_or(0);
     let to = from + said("--seeds").unwrap_or(SEEDS);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let kind = match words.iter().any(|word| word == "--daemons") {
+        true => chaos::Kind::Daemons,
+        false => chaos::Kind::Runs,
+    };
     let (next, wrong) = (AtomicU64::new(from), AtomicU64::new(0));
     let began = Instant::now();
     std::thread::scope(|scope| {
@@ -44,7 +54,7 @@ fn main() -> ExitCode {
                     if seed >= to {
                         return;
                     }
-                    if let Err(why) = chaos::try_seed(seed) {
+                    if let Err(why) = chaos::try_seed(kind, seed) {
                         wrong.fetch_add(1, Ordering::Relaxed);
                         println!("{why}\n");
                     }

@@ -5,10 +5,13 @@
 
 use std::fs;
 
-use crate::chaos::{Schedule, folder, play, schedule, try_seed};
+use crate::chaos::{Kind, Schedule, folder, play, schedule, try_seed, watched};
 
 /// Seeds of an ordinary test run.
 const SEEDS: u64 = 500;
+
+/// And of those with daemons.
+const WATCHED: u64 = 100;
 
 /// How many that go wrong are shown.
 const WRONG_MAX: usize = 8;
@@ -19,25 +22,39 @@ fn number(variable: &str) -> Option<u64> {
     text.parse().ok()
 }
 
-fn seeds(first: u64) {
-    let wanted = match (number("GITDEPLOY_SEED"), number("GITDEPLOY_SEEDS").unwrap_or(SEEDS)) {
+fn seeds(kind: Kind, first: u64) {
+    let usual = match kind {
+        Kind::Runs => SEEDS,
+        Kind::Daemons => WATCHED,
+    };
+    let wanted = match (number("GITDEPLOY_SEED"), number("GITDEPLOY_SEEDS").unwrap_or(usual)) {
         (Some(seed), _) => seed..seed + 1,
         (None, most) => 0..most,
     };
     // Every second one, so that two threads share them.
-    let tried = wanted.filter(|seed| seed % 2 == first).map(try_seed);
+    let tried = wanted.filter(|seed| seed % 2 == first).map(|seed| try_seed(kind, seed));
     let wrong: Vec<String> = tried.filter_map(Result::err).take(WRONG_MAX).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
 #[test]
 fn whatever_happens_no_request_is_lost_and_the_next_runs_end_it() {
-    seeds(0);
+    seeds(Kind::Runs, 0);
 }
 
 #[test]
 fn whatever_else_happens_no_request_is_lost_either() {
-    seeds(1);
+    seeds(Kind::Runs, 1);
+}
+
+#[test]
+fn whatever_happens_to_daemons_no_request_is_lost_and_they_end_what_was_begun() {
+    seeds(Kind::Daemons, 0);
+}
+
+#[test]
+fn whatever_else_happens_to_daemons_no_request_is_lost_either() {
+    seeds(Kind::Daemons, 1);
 }
 
 #[test]
@@ -58,7 +75,8 @@ fn what_went_wrong_once_does_not_go_wrong_again() {
 #[test]
 fn a_schedule_can_be_written_down_and_read_again() {
     for seed in 0..200 {
-        let schedule = schedule(seed);
-        assert_eq!(schedule.to_string().parse(), Ok(schedule));
+        for schedule in [schedule(seed), watched(seed)] {
+            assert_eq!(schedule.to_string().parse(), Ok(schedule));
+        }
     }
 }

@@ -3,7 +3,7 @@
 use gitdeploy::exec::Stop;
 use gitdeploy::sim::{Fault, Moment};
 
-use super::event::{Attempt, End, Event, Hand, Refusal, Schedule, Timed, Trouble};
+use super::event::{Ask, Attempt, End, Event, Hand, Refusal, Schedule, Timed, Trouble};
 
 /// Marsaglia's xorshift.
 struct Dice(u64);
@@ -55,6 +55,47 @@ pub(crate) fn schedule(seed: u64) -> Schedule {
     }
     events.sort_by_key(|it| it.at);
     Schedule { is_spread, goal: 1 + dice.roll(4), events }
+}
+
+/// The same with daemons: one that is there from the beginning, others that come, and people who
+/// push, ask and apply meanwhile.
+pub(crate) fn watched(seed: u64) -> Schedule {
+    let mut dice = Dice::new(!seed);
+    let is_spread = dice.roll(3) == 0;
+    let mut events = vec![Timed { at: 0, event: Event::Daemon(daemon(&mut dice)) }];
+    let mut at = 0;
+    for _ in 0..=dice.roll(5) {
+        let most = dice.one_of(&[300, 5_000, 60_000]);
+        at += dice.roll(most);
+        let event = match dice.roll(8) {
+            0..=2 => Event::Push(dice.roll(super::play::COMMITS)),
+            3 | 4 => Event::Daemon(daemon(&mut dice)),
+            5 => Event::Run(attempt(&mut dice)),
+            6 => Event::Order(dice.one_of(Ask::ALL)),
+            _ => mishap(&mut dice, is_spread),
+        };
+        events.push(Timed { at, event });
+        for _ in 0..dice.roll(3) {
+            let later = at + dice.roll(9_000);
+            let event = mishap(&mut dice, is_spread);
+            events.push(Timed { at: later, event });
+        }
+    }
+    events.sort_by_key(|it| it.at);
+    Schedule { is_spread, goal: 1 + dice.roll(4), events }
+}
+
+/// A daemon works for longer than a run, and never thinks.
+fn daemon(dice: &mut Dice) -> Attempt {
+    let mut daemon = Attempt { thinks: 0, ..attempt(dice) };
+    for fault in &mut daemon.faults {
+        if let Fault::Kill(at, _) | Fault::Lose(at, _) | Fault::Delay(at, _) | Fault::Double(at) =
+            fault
+        {
+            *at += dice.index(200);
+        }
+    }
+    daemon
 }
 
 fn attempt(dice: &mut Dice) -> Attempt {

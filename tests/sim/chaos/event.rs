@@ -42,9 +42,15 @@ pub(crate) enum Event {
     Image(String, u64),
     /// Somebody breaks all leases of a host.
     Leases(usize),
+    /// Somebody pushes a commit, and tells the daemons so.
+    Push(u64),
+    /// Somebody pushes a commit and starts a daemon.
+    Daemon(Attempt),
+    /// Somebody asks all daemons for something.
+    Order(Ask),
 }
 
-/// A run and what it meets.
+/// A run or a daemon, and what it meets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Attempt {
     pub(crate) commit: u64,
@@ -123,6 +129,24 @@ words!(
     }
 );
 
+words!(
+    /// What people ask of daemons.
+    Ask {
+        Pause = "pause",
+        Resume = "resume",
+        Sync = "sync",
+    }
+);
+
+impl Schedule {
+    /// Whether there are daemons in it.
+    pub(crate) fn is_watched(&self) -> bool {
+        let is_theirs =
+            |it: &Timed| matches!(it.event, Event::Push(_) | Event::Daemon(_) | Event::Order(_));
+        self.events.iter().any(is_theirs)
+    }
+}
+
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "fleet {}", if self.is_spread { "three" } else { "one" })?;
@@ -147,6 +171,9 @@ impl fmt::Display for Timed {
             }
             Event::Image(reference, time) => write!(f, "image {reference} {time}"),
             Event::Leases(host) => write!(f, "leases {host}"),
+            Event::Push(commit) => write!(f, "push {commit}"),
+            Event::Daemon(attempt) => write!(f, "daemon {attempt}"),
+            Event::Order(ask) => write!(f, "order {}", ask.word()),
         }
     }
 }
@@ -224,6 +251,9 @@ impl FromStr for Timed {
             }
             ("image", [reference, time]) => Event::Image((*reference).to_owned(), number(time)?),
             ("leases", [host]) => Event::Leases(number(host)?),
+            ("push", [commit]) => Event::Push(number(commit)?),
+            ("daemon", [commit, more @ ..]) => Event::Daemon(attempt(commit, more)?),
+            ("order", [ask]) => Event::Order(ask.parse()?),
             _ => return Err(format!("`{kind}` is no event with these words")),
         };
         Ok(Self { at: number(at)?, event })

@@ -9,9 +9,12 @@ use gitdeploy::pipeline::Wish;
 use gitdeploy::planner::Scope;
 use gitdeploy::settings::Inventory;
 use gitdeploy::sim::{Fault, Rule, SimImage, World};
+use tokio::task::LocalSet;
 
+use super::daemons::Daemons;
 use super::event::{Attempt, End, Event, Hand, Refusal, Schedule, Timed, Trouble};
 use crate::commit::{inventory, wish};
+use crate::repository::Repository;
 use crate::rounds::{Manner, Round, left, no_earlier, round, round_with, steps};
 use crate::scenario::{
     ONE_HOST, THREE_HOSTS, rolling, stop_first, web, with_config, with_secret, world,
@@ -42,13 +45,13 @@ pub(crate) fn play(schedule: &Schedule) -> Played {
         .start_paused(true)
         .build()
         .expect("a runtime");
-    runtime.block_on(played(schedule))
+    LocalSet::new().block_on(&runtime, played(schedule))
 }
 
-/// Commits that may be wanted; the number is the commit.
-fn commit(number: u64, inventory: &Inventory) -> Wish {
+/// What commits want of the stack `shop`; the number is the commit.
+fn shop(number: u64) -> String {
     let both: &[&str] = &["edge", "inner"];
-    let shop = match number {
+    match number {
         0 => web("app:1", 2, &["edge"], ""),
         1 => web("app:2", 2, &["edge"], ""),
         2 => web("app:2", 3, both, ""),
@@ -59,8 +62,7 @@ fn commit(number: u64, inventory: &Inventory) -> Wish {
         7 => rolling("bad:1", 3, 1),
         8 => with_secret(&with_config("app:1", "eight")),
         _ => stop_first("app:2", 3),
-    };
-    wish(&format!("{number:040}"), inventory, &[("shop", shop)])
+    }
 }
 
 struct Stage<'a> {
@@ -68,34 +70,70 @@ struct Stage<'a> {
     inventory: &'a Inventory,
     hosts: Vec<HostName>,
     places: Vec<ProxyPlace>,
+    /// Those who watch a repository, in schedules that have them.
+    daemons: Option<Daemons>,
     /// Whether somebody breaks leases.
     is_robbed: bool,
 }
 
 async fn played(schedule: &Schedule) -> Played {
-    let inventory = inventory(if schedule.is_spread { THREE_HOSTS } else { ONE_HOST });
+    let fleet = if schedule.is_spread { THREE_HOSTS } else { ONE_HOST };
+    let inventory = inventory(fleet);
     let world = world(&inventory);
+    let daemons = schedule.is_watched().then(|| {
+        let repository = Repository::new(fleet);
+        let commit = |number| repository.commit(&format!("{number}"), &[("shop", shop(number))]);
+        let commits = (0..COMMITS).map(commit).collect();
+        Daemons::new(repository, commits)
+    });
     let stage = Stage {
         world: &world,
         inventory: &inventory,
         hosts: inventory.hosts.keys().map(|name| name.clone().into()).collect(),
         places: world.places(),
+        daemons,
         is_robbed: schedule.events.iter().any(|it| matches!(it.event, Event::Leases(_))),
     };
-    let first = commit(0, &inventory);
+    let first = stage.commit(0);
     round(&world.run(Fault::None), &inventory, &first, &no_earlier).await;
     world.settled(&first.desired);
     let wrongs = join_all(schedule.events.iter().map(|it| stage.happens(it))).await;
     let wrong = match wrongs.into_iter().flatten().next() {
         Some(wrong) => Some(wrong),
-        None => stage.ends(&commit(schedule.goal, &inventory)).await,
+        None => stage.ends(schedule.goal).await,
     };
     Played { log: world.log(), wrong }
 }
 
 impl Stage<'_> {
+    fn commit(&self, number: u64) -> Wish {
+        match &self.daemons {
+            Some(daemons) => daemons.repository.wish(daemons.commit(number)),
+            None => wish(&format!("{number:040}"), self.inventory, &[("shop", shop(number))]),
+        }
+    }
+
+    /// What a commit wants that hosts remember.
+    fn remembered(&self, id: &CommitId) -> Result<Wish, String> {
+        let number = match &self.daemons {
+            Some(daemons) => daemons.commits.iter().position(|commit| commit == id),
+            None => id.as_str().parse().ok(),
+        };
+        let number = number.ok_or_else(|| "is not known".to_owned())?;
+        Ok(self.commit(number as u64))
+    }
+
+    /// What was wrong until nothing was left to do.
+    async fn ends(&self, goal: u64) -> Option<String> {
+        let settled = match &self.daemons {
+            Some(daemons) => daemons.end(self.world, goal).await,
+            None => Ok(()),
+        };
+        self.rests(&self.commit(goal), settled).await
+    }
+
     /// Rounds until nothing is left to do, and what was wrong until then.
-    async fn ends(&self, goal: &Wish) -> Option<String> {
+    async fn rests(&self, goal: &Wish, settled: Result<(), String>) -> Option<String> {
         let Self { world, inventory, .. } = *self;
         let mut rounds = Vec::new();
         for _ in 0..=ROUNDS {
@@ -114,8 +152,11 @@ impl Stage<'_> {
         if let Some(first) = violations.first() {
             return Some(format!("{} is broken: {violations:#?}", first.rule));
         }
+        if settled.is_err() {
+            return settled.err();
+        }
         match rounds.last() {
-            Some(Round::Nothing) => None,
+            Some(Round::Nothing) if self.daemons.is_none() || rounds.len() == 1 => None,
             _ => {
                 let plan = left(world, inventory, goal).await;
                 Some(format!("I6 is broken: not settled: {rounds:?}{}", steps(&plan)))
@@ -151,23 +192,38 @@ impl Stage<'_> {
             }
             Event::Image(reference, time) => self.image(reference, *time).await,
             Event::Leases(host) => world.break_leases(&self.hosts[host % self.hosts.len()]),
+            Event::Push(_) | Event::Daemon(_) | Event::Order(_) => self.watch(&it.event).await,
         }
         None
     }
 
+    async fn watch(&self, event: &Event) {
+        let (world, daemons) = (self.world, self.daemons.as_ref());
+        let daemons = daemons.expect("a schedule with such events has daemons");
+        match event {
+            Event::Push(commit) => {
+                daemons.push(world, *commit);
+                daemons.tell().await;
+            }
+            Event::Daemon(attempt) => {
+                daemons.push(world, attempt.commit);
+                daemons.start(world, attempt);
+            }
+            Event::Order(ask) => daemons.order(*ask).await,
+            _ => {}
+        }
+    }
+
     async fn run(&self, attempt: &Attempt) -> Option<String> {
         let inventory = self.inventory;
-        let earlier = |id: &CommitId| {
-            let number = id.as_str().parse().map_err(|_| "is not known".to_owned())?;
-            Ok(commit(number, inventory))
-        };
+        let earlier = |id: &CommitId| self.remembered(id);
         let run = self.world.run_with(attempt.faults.clone()).with_clock(attempt.clock);
         let after = |(time, stop): (u64, Stop)| (Duration::from_millis(time), stop);
         let manner = Manner {
             thinks: Duration::from_millis(attempt.thinks),
             stops: attempt.stops.map(after),
         };
-        let wish = commit(attempt.commit, inventory);
+        let wish = self.commit(attempt.commit);
         let scope = Scope::default();
         let ended = round_with(&run, inventory, &wish, &scope, &earlier, &manner).await;
         match ended {

@@ -45,7 +45,13 @@ fn without_events(mut best: Schedule, is_same: &impl Fn(&Schedule) -> bool) -> S
 /// Runs without one of their faults, their haste, their clock.
 fn without_faults(mut best: Schedule, is_same: &impl Fn(&Schedule) -> bool) -> Schedule {
     for at in 0..best.events.len() {
-        let Event::Run(attempt) = &best.events[at].event else { continue };
+        let (Event::Run(attempt) | Event::Daemon(attempt)) = &best.events[at].event else {
+            continue;
+        };
+        let event = match &best.events[at].event {
+            Event::Daemon(_) => Event::Daemon,
+            _ => Event::Run,
+        };
         let mut others = Vec::new();
         for fault in 0..attempt.faults.len() {
             let mut other = attempt.clone();
@@ -57,7 +63,7 @@ fn without_faults(mut best: Schedule, is_same: &impl Fn(&Schedule) -> bool) -> S
         others.push(calm);
         for other in others {
             let mut candidate = best.clone();
-            candidate.events[at].event = Event::Run(other);
+            candidate.events[at].event = event(other);
             if candidate != best && is_same(&candidate) {
                 best = candidate;
                 break;
