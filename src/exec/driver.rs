@@ -210,19 +210,26 @@ impl Driver<'_> {
     fn report(self) -> Report {
         let steps = &self.context.work.plan.steps;
         let outcomes = self.machine.outcomes();
-        // An effect that nobody knows about counts as one.
-        let has_effect = |it: &Outcome| matches!(it, Outcome::Applied | Outcome::Unknown(_));
+        // An effect that nobody knows about counts as one; and what the plan has to make was not
+        // there when it was made, so this run has made it, even where the answer to a call that was
+        // carried twice says that it was there.
+        let has_effect = |step: &Step, it: &Outcome| match it {
+            Outcome::Applied | Outcome::Unknown(_) => true,
+            Outcome::AlreadyTrue => matches!(step.op, Op::Create { .. } | Op::Start { .. }),
+            _ => false,
+        };
         let failure = |(stack, first): (StackName, First)| {
             let First { reason, service, ends_stack: _ } = first;
             let own = || {
                 let all = steps.iter().zip(&outcomes);
-                all.filter(|(step, it)| step.stack == stack && has_effect(it))
+                all.filter(|(step, it)| step.stack == stack && has_effect(step, it))
             };
             let switched = own().any(|(step, _)| matches!(step.op, Op::Switch { .. }));
             // A container that does not start is in the way of the next run, whoever made it.
             let is_stuck = |(step, it): (&Step, &Outcome)| {
                 step.stack == stack
-                    && matches!((&step.op, it), (Op::Start { .. }, Outcome::Failed(_)))
+                    && matches!(step.op, Op::Start { .. })
+                    && matches!(it, Outcome::Failed(_) | Outcome::Superseded(_))
             };
             let changed = own().any(|(step, _)| changes(&step.op))
                 || steps.iter().zip(&outcomes).any(is_stuck);
