@@ -47,7 +47,7 @@ pub(in crate::ui) fn extent(change: &Change) -> String {
         }
         Action::Update | Action::ReplaceStartFirst | Action::ReplaceStopFirst => {
             match &change.downtime {
-                Downtime::None if matches!(change.count, (1.., 0)) => {
+                Downtime::None if serves_no_more(change) => {
                     format!("{replicas}, it serves no more")
                 }
                 Downtime::None => format!("{replicas}, no downtime"),
@@ -55,6 +55,12 @@ pub(in crate::ui) fn extent(change: &Change) -> String {
             }
         }
     }
+}
+
+/// Whether nothing is left of a service that stays in the commit.
+fn serves_no_more(change: &Change) -> bool {
+    let is_kept = !matches!(change.action, Action::Create | Action::Remove);
+    is_kept && change.kind == ResourceKind::Service && matches!(change.count, (1.., 0))
 }
 
 fn replicas(change: &Change) -> String {
@@ -207,17 +213,19 @@ pub fn summary(plan: &Plan, heading: &Heading) -> String {
     }
     let totals = plan.totals();
     let stacks = plan.stacks.values().filter(|stack| !stack.changes.is_empty()).count();
-    let down: Vec<String> = downtimes(plan)
-        .into_iter()
-        .filter_map(|(stack, change, downtime)| match downtime {
-            Downtime::None => None,
-            Downtime::About { time, .. } => {
-                let name = printable_name(&change.name);
-                let stack = if stacks > 1 { format!("{stack}/") } else { String::new() };
-                Some(format!("{stack}{name} about {}", duration(*time)))
-            }
-        })
-        .collect();
+    let changes = plan.stacks.iter();
+    let changes =
+        changes.flat_map(|(stack, it)| it.changes.iter().map(move |change| (stack, change)));
+    let down = changes.filter_map(|(stack, change)| {
+        let what = match &change.downtime {
+            Downtime::About { time, .. } => format!("about {}", duration(*time)),
+            Downtime::None if serves_no_more(change) => "serves no more".to_owned(),
+            Downtime::None => return None,
+        };
+        let stack = if stacks > 1 { format!("{stack}/") } else { String::new() };
+        Some(format!("{stack}{} {what}", printable_name(&change.name)))
+    });
+    let down: Vec<String> = down.collect();
     let down = if down.is_empty() { "none".to_owned() } else { down.join(", ") };
     format!(
         "Plan: {} to create, {} to change, {} to remove. Downtime: {down}.",
