@@ -36,6 +36,7 @@ pub(crate) struct Process {
     commands: mpsc::Sender<Command>,
     /// Rounds that it has begun.
     began: Rc<Cell<usize>>,
+    is_ending: Cell<bool>,
     life: JoinHandle<()>,
 }
 
@@ -82,7 +83,7 @@ impl Process {
                 () = tasks => {}
             }
         });
-        Self { run: run_of_it, hub, commands, began, life }
+        Self { run: run_of_it, hub, commands, began, is_ending: Cell::new(false), life }
     }
 
     /// Ends it at once, wherever it is.
@@ -92,13 +93,14 @@ impl Process {
         drop((&mut self.life).await);
     }
 
-    /// Waits until it has ended.
-    pub(crate) async fn ended(&mut self) {
-        drop((&mut self.life).await);
+    /// Waits until it has ended; `false` when it does not.
+    pub(crate) async fn ended(&mut self) -> bool {
+        tokio::time::timeout(PATIENCE, &mut self.life).await.is_ok()
     }
 
     /// Asks it to end after a while.
     pub(crate) fn stop_after(&self, time: Duration, stop: Stop) {
+        self.is_ending.set(true);
         let commands = self.commands.clone();
         tokio::task::spawn_local(async move {
             tokio::time::sleep(time).await;
@@ -109,6 +111,11 @@ impl Process {
 
     pub(crate) fn is_alive(&self) -> bool {
         !self.life.is_finished()
+    }
+
+    /// Whether it was asked to end.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.is_ending.get()
     }
 
     /// From now on it meets no fault.

@@ -198,7 +198,7 @@ fn a_killed_daemon_leaves_a_world_that_was_kept() {
             for moment in [Moment::Before, Moment::After] {
                 let world = before.thaw();
                 let mut daemon = case.start(&world, Fault::Kill(at, moment));
-                daemon.ended().await;
+                assert!(daemon.ended().await);
                 assert!(kept.contains(&world.shape()), "{moment:?} {at}:\n{}", world.shape());
             }
         }

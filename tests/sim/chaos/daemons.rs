@@ -84,8 +84,16 @@ impl Daemons {
 
     /// Nothing happens any more: they bring the newest commit about, and start nothing more.
     pub(super) async fn end(&self, world: &World, goal: u64) -> Result<(), String> {
-        self.all.borrow_mut().retain(Process::is_alive);
         self.all.borrow().iter().for_each(Process::spare);
+        let mut working = Vec::new();
+        for mut daemon in self.all.take().into_iter().filter(Process::is_alive) {
+            match daemon.is_ending() {
+                true if daemon.ended().await => {}
+                true => return Err("I6 is broken: a daemon does not end".to_owned()),
+                false => working.push(daemon),
+            }
+        }
+        self.all.replace(working);
         self.push(world, goal);
         if self.all.borrow().is_empty() {
             self.start(world, &Attempt::default());
@@ -133,8 +141,9 @@ impl Daemons {
             // What failed while everything did is tried again by whoever reads that it is over.
             drop(daemon.order(OrderKind::Sync(name("shop").into())).await);
         }
-        let view = daemon.view();
-        Err(format!("I6 is broken: a daemon does not settle: {view:#?}"))
+        let stack = daemon.shop();
+        let said = stack.map(|it| (it.sync, it.synced, it.waiting, it.drift, it.history));
+        Err(format!("I6 is broken: a daemon does not settle at {}: {said:#?}", commit.short()))
     }
 }
 

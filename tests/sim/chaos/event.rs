@@ -97,6 +97,7 @@ words!(
         Slow = "slow",
         Full = "full",
         Returns = "returns-as-it-was",
+        Drained = "drained",
     }
 );
 

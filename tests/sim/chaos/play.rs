@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use gitdeploy::exec::Stop;
-use gitdeploy::model::{CommitId, HostName, ProxyPlace};
+use gitdeploy::model::{CommitId, Drained, HostName, ProxyPlace};
 use gitdeploy::pipeline::Wish;
 use gitdeploy::planner::Scope;
 use gitdeploy::settings::Inventory;
@@ -237,6 +237,9 @@ impl Stage<'_> {
         match trouble {
             Trouble::Down => world.with_host(name, |host| host.is_down = true),
             Trouble::Silent => world.with_host(name, |host| host.is_silent = true),
+            Trouble::Drained => world.with_host(name, |host| {
+                host.drained = Some(Drained { by: "ann".into(), is_forced: false });
+            }),
             Trouble::Slow => world.with_host(name, |host| host.slowness = SLOWNESS),
             Trouble::Full => world.with_host(name, |host| host.is_full = true),
             Trouble::EngineEnds => {
@@ -254,6 +257,7 @@ impl Stage<'_> {
         world.with_host(name, |host| match trouble {
             Trouble::Down => host.is_down = false,
             Trouble::Silent => host.is_silent = false,
+            Trouble::Drained => host.drained = None,
             Trouble::Slow => host.slowness = 0,
             Trouble::Full => host.is_full = false,
             Trouble::EngineEnds | Trouble::Returns => {}
