@@ -152,7 +152,7 @@ fn changed(stacks: usize) {
             scene.change(number * (stacks / COMMITS).max(1) % stacks, number + 1);
             let (round, began) = (daemon.rounds(), Instant::now());
             daemon.knock().await;
-            daemon.until(|picture| has_begun(picture)).await;
+            daemon.until(has_begun).await;
             times.push(began.elapsed());
             daemon.until(|picture| are_all_synced(picture, stacks)).await;
             assert_eq!(daemon.rounds(), round + 1, "one stack has changed");

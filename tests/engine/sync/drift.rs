@@ -56,6 +56,7 @@ impl Scene {
     }
 
     /// Does something by hand, and waits until it is put right.
+    #[expect(clippy::print_stdout, reason = "how long it took is for people, not for the test")]
     fn heals(&self, what: &str, by_hand: impl FnOnce(&Self)) {
         let begun = || self.daemon.said().matches("brings about").count();
         let before = begun();

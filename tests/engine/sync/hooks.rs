@@ -63,7 +63,7 @@ fn a_forge_and_a_chat_that_are_down_hold_nothing_up_and_no_secret_is_said() {
     let mut shop = Shop::open("sync-down", Kind::Haproxy);
     let image = shop.world.tag("two", Variant::V2);
     let [token, chat] = ["token", "chat"].map(|name| shop.world.folder().join(name));
-    std::fs::write(&token, "a token of the forge").expect("a file");
+    std::fs::write(&token, "a-token-of-the-forge").expect("a file");
     std::fs::write(&chat, "http://127.0.0.1:1/a-secret-address").expect("a file");
     // Nobody listens there.
     let forge = "{kind: forgejo, api: 'http://127.0.0.1:1/api/v1', repository: acme/shop";
@@ -81,7 +81,7 @@ fn a_forge_and_a_chat_that_are_down_hold_nothing_up_and_no_secret_is_said() {
         shop.assert_settled(&commit);
     }
     daemon.says("warning: ");
-    for secret in ["a token of the forge", "a-secret-address"] {
+    for secret in ["a-token-of-the-forge", "a-secret-address"] {
         assert!(!daemon.said().contains(secret), "{}", daemon.said());
     }
     daemon.stop();
