@@ -180,6 +180,7 @@ impl Scene {
             folder: self.repository.clone(),
             variables: BTreeMap::new(),
             connect: Arc::new(move |_, _| Ok(ports.clone())),
+            aside: Aside::Threads,
         };
         let rules = Rules::of(name(SOURCE), source);
         let setup = Setup { rules, reading, clock, holder: "a daemon".to_owned(), is_once: false };
