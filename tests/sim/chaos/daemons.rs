@@ -150,9 +150,3 @@ impl Daemons {
 fn began(all: &[Process]) -> usize {
     all.iter().map(Process::began).sum()
 }
-
-impl Default for Attempt {
-    fn default() -> Self {
-        Self { commit: 0, thinks: 0, stops: None, clock: 0, faults: Vec::new() }
-    }
-}

@@ -51,7 +51,7 @@ pub(crate) enum Event {
 }
 
 /// A run or a daemon, and what it meets.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Attempt {
     pub(crate) commit: u64,
     /// Milliseconds between plan and apply.
