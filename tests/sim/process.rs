@@ -212,7 +212,11 @@ async fn hear(mut hub: Hub, run: Run, began: Rc<Cell<usize>>) {
         run.hear(&format!("{notice:?}"));
         match notice.kind {
             NoticeKind::Began { .. } => began.set(began.get() + 1),
-            NoticeKind::Ended { .. } => run.hear(&format!("{:?}", hub.picture.borrow())),
+            NoticeKind::Ended { .. } => {
+                // Without the folder of the repository, which is another one each time.
+                let shown = view(&hub.picture.borrow()).map(|it| it.stacks.clone());
+                run.hear(&format!("{shown:?}"));
+            }
             _ => {}
         }
     }

@@ -11,7 +11,7 @@ use crate::chaos::{Kind, Schedule, folder, play, schedule, try_seed, watched};
 const SEEDS: u64 = 500;
 
 /// And of those with daemons.
-const WATCHED: u64 = 60;
+const WATCHED: u64 = 40;
 
 /// How many that go wrong are shown.
 const WRONG_MAX: usize = 8;
