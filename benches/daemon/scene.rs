@@ -174,7 +174,6 @@ impl Scene {
         let never = Duration::from_secs(365 * 24 * 3600);
         let source = Source { interval: never, look: never, ..Source::of(repository) };
         let reading = Reading {
-            aside: Aside::Threads,
             access: Access::default(),
             mirrors: None,
             folder: self.repository.clone(),

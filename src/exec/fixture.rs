@@ -300,7 +300,7 @@ pub(super) fn plan(mut steps: Vec<Step>) -> Plan {
     Plan {
         id: PlanId("0123456789abcdef".into()),
         owner: owner(),
-        commit: None,
+        commit: Some(CommitId::new("c0ffee")),
         stacks: BTreeMap::new(),
         files: Vec::new(),
         steps,

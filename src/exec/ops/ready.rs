@@ -187,6 +187,13 @@ fn own_address(live: &LiveContainer, probe: &Probe) -> Endpoint {
     Endpoint { address, port }
 }
 
+/// Whether a container was made by another commit and may say what only that commit knows.
+fn may_say_unknown_secrets(task: &Task<'_>, live: &LiveContainer) -> bool {
+    let (work, made) = (task.context.work, &live.identity);
+    let is_other = work.plan.commit.as_ref() != Some(&made.commit);
+    is_other && !(made.inputs.is_empty() && work.contents.hidden(&made.stack).is_empty())
+}
+
 /// `why`, with the last lines of the container's output and without its secrets.
 async fn with_output(task: &Task<'_>, name: &str, why: &str) -> String {
     let Ok(engine) = task.engine() else { return why.to_owned() };
@@ -201,6 +208,10 @@ async fn with_output(task: &Task<'_>, name: &str, why: &str) -> String {
     // Without its output the failure is still told.
     drop::<Result<(), PortError>>(read);
     let masks = match engine.inspect(name).await {
+        // What this run does not know, it could not cover.
+        Ok(Some(live)) if may_say_unknown_secrets(task, &live) => {
+            return format!("{why}; `gitdeploy logs` shows its output");
+        }
         Ok(Some(live)) => Masks::of(task, name, Some(&*live.config)),
         Ok(None) | Err(_) => Masks::of(task, name, None),
     };

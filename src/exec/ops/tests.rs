@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::exec::fixture::{Fake, Fault, Told, chain, endpoint, key, place, replica, switch};
 use crate::model::{
-    Health, Hook, HookMoment, HttpProbe, Nanos, Op, Outcome, OutsideProbe, Plan, Probe, Readiness,
-    Release, Status,
+    CommitId, Health, Hook, HookMoment, HttpProbe, Nanos, Op, Outcome, OutsideProbe, Plan, Probe,
+    Readiness, Release, Status,
 };
 
 const SECOND: u64 = 1_000_000_000;
@@ -261,6 +261,17 @@ async fn secret_files_that_an_earlier_run_gave_it_are_covered_too() {
     let told = fake.run(&ready(asked())).await;
     let why = failed(&told);
     assert!(why.ends_with("\n  cannot log in with ***"), "{why}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_commit_gave_it_is_unknown_and_so_nothing_is_quoted() {
+    let fake = Fake::new();
+    fake.add("w1", Status::Exited);
+    fake.state().output.push("cannot log in with nobody-knows-this-one".into());
+    let plan = Plan { commit: Some(CommitId::new("beef")), ..ready(asked()) };
+    let told = fake.run(&plan).await;
+    let why = failed(&told);
+    assert_eq!(why, "its process ended with 0; `gitdeploy logs` shows its output");
 }
 
 #[tokio::test(start_paused = true)]
