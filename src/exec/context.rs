@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::model::{Event, Nanos, ProxyPlace, Step, StepEvent};
+use crate::model::{BackendKey, Event, Nanos, ProxyPlace, RouteChange, Step, StepEvent};
 use crate::ports::{Engine, PortError, Proxy};
 use crate::proxy::Site;
 
@@ -36,6 +36,8 @@ pub(super) struct Context<'a> {
     cut: Mutex<BTreeSet<(ProxyPlace, String)>>,
     /// Proxies that were told of a switch to come.
     prepared: Mutex<BTreeSet<ProxyPlace>>,
+    /// Backends that were not written down again, since not all they sent to is ready.
+    unwritten: Mutex<BTreeSet<(ProxyPlace, BackendKey)>>,
 }
 
 /// How long a proxy may take to settle again.
@@ -63,6 +65,7 @@ impl<'a> Context<'a> {
             turns: turns.collect(),
             cut: Mutex::default(),
             prepared: Mutex::default(),
+            unwritten: Mutex::default(),
         }
     }
 
@@ -90,6 +93,18 @@ impl<'a> Context<'a> {
     /// A proxy that was switched may be told of the next switch.
     pub(super) fn switched(&self, place: &ProxyPlace) {
         self.prepared.lock().unwrap_or_else(PoisonError::into_inner).remove(place);
+    }
+
+    /// Notes what the file of a proxy goes on without.
+    pub(super) fn leave_unwritten(&self, place: &ProxyPlace, change: &RouteChange) {
+        let mut unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
+        unwritten.extend(change.set.keys().map(|key| (place.clone(), key.clone())));
+    }
+
+    /// Whether the file of a proxy goes on without this backend; from now on it does not.
+    pub(super) fn take_unwritten(&self, place: &ProxyPlace, key: &BackendKey) -> bool {
+        let mut unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
+        unwritten.remove(&(place.clone(), key.clone()))
     }
 
     /// Tells a proxy that no switch comes after all. One that was switched since knows better.

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::Stop;
 use super::fixture::{Fake, chain, key, name, place, plan, replica, step, switch};
-use crate::model::{Event, Nanos, Op, Outcome, Plan, Readiness, Release, Status};
+use crate::model::{Cause, Event, Nanos, Op, Outcome, Plan, Readiness, Release, Status, Step};
 use crate::ports::LeaseKey;
 
 const SECOND: u64 = 1_000_000_000;
@@ -179,6 +179,28 @@ async fn a_replica_that_may_fail_is_left_out_of_the_switch() {
     assert!(matches!(report.outcomes[0], Outcome::Tolerated(_)));
     assert!(report.failed.is_empty());
     assert_eq!(fake.servers().1.into_iter().collect::<Vec<_>>(), ["good"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_all_ready_is_not_written_down_and_hinders_nothing() {
+    let fake = Fake::new();
+    fake.add("old", Status::Running);
+    fake.add("bad", Status::Exited);
+    fake.add("new", Status::Running);
+    let olds: &[(&str, u16)] = &[("bad", 1), ("old", 2)];
+    let written = Step { cause: Cause::NotServed, ..step("a", switch(None, olds), &[0, 1]) };
+    let steps = vec![
+        step("a", ready("bad", u32::MAX), &[]),
+        step("a", ready("old", u32::MAX), &[]),
+        written,
+        step("a", ready("new", 0), &[2]),
+        step("a", switch(Some(olds), &[("new", 3), ("old", 2)]), &[3]),
+    ];
+    let told = fake.run(&plan(steps)).await;
+    assert!(told.report.failed.is_empty(), "{:?}", told.report.failed);
+    assert_eq!(told.report.outcomes[2], Outcome::AlreadyTrue);
+    assert_eq!(told.warnings(), ["edge goes on as it is, since bad is not ready"]);
+    assert_eq!(fake.servers().1.into_iter().collect::<Vec<_>>(), ["new", "old"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,7 +15,9 @@ use tokio::time::Instant;
 use crate::exec::context::Task;
 use crate::exec::lease::{Hold, take_lease};
 use crate::exec::repeat::{Done, Trouble, made_so, repeated};
-use crate::model::{BackendKey, Endpoint, Generation, ProxyPlace, RouteChange, RoutingTable, Rule};
+use crate::model::{
+    BackendKey, Cause, Endpoint, Generation, ProxyPlace, RouteChange, RoutingTable, Rule,
+};
 use crate::ports::{Activation, Applied, LeaseKey, PortError, Proxy, Taken};
 use crate::proxy::{self, Managed, Site};
 
@@ -48,7 +50,18 @@ const LEASE_INTERVAL: Duration = Duration::from_millis(500);
 pub(super) async fn switch(task: &Task<'_>, place: &ProxyPlace, change: &RouteChange) -> Done {
     let proxy = task.proxy(place)?;
     let site = task.site(place)?;
-    let change = without(change, &task.left_out)?;
+    if let Some(missing) = missing(task, change) {
+        // Whoever it sends to is more than what could be written down.
+        task.context.leave_unwritten(place, change);
+        task.warn(format!("{} goes on as it is, since {missing} is not ready", place.proxy));
+        return Ok(Applied::AlreadyTrue);
+    }
+    let mut change = without(change, &task.left_out)?;
+    for (key, backend) in &mut change.set {
+        if task.context.take_unwritten(place, key) {
+            backend.from = None;
+        }
+    }
     let _turn = match task.context.turn(place) {
         Some(turn) => Some(turn.lock().await),
         None => None,
@@ -79,6 +92,15 @@ async fn kept(hold: &Hold, work: impl Future<Output = Done>) -> Done {
         // Cancel-safe: a renewal more or less harms nobody.
         never = keep => match never {},
     }
+}
+
+/// Who of those that are only to be written down, since the proxy sends to them already, is not
+/// ready.
+fn missing<'a>(task: &Task<'_>, change: &'a RouteChange) -> Option<&'a String> {
+    let is_written_down = task.step.cause == Cause::NotServed;
+    let to = change.set.values().filter_map(|backend| backend.to.as_ref());
+    let mut servers = to.flat_map(|backend| backend.servers.keys());
+    servers.find(|name| is_written_down && task.left_out.contains(*name))
 }
 
 /// The change without replicas that did not become ready. A backend that would be left without any
