@@ -13,7 +13,7 @@ use super::place::{Place, Standing};
 use crate::diag::words;
 use crate::exec::{Options, Stop};
 use crate::model::{CommitId, Event, Op, Outcome, Plan, Verdict};
-use crate::pipeline::{ApplyError, Orders, Wish};
+use crate::pipeline::{ApplyError, Orders, Past, Wish, release_of};
 use crate::planner::{Scope, deletions};
 use crate::sync::{Begin, Finding, Progress, RoundEnd, StepView, Wake};
 use crate::ui;
@@ -68,6 +68,8 @@ impl Job {
         let before = fleet(&self.standing);
         let observed = before.look(wish).await;
         note(&self.standing, &observed, &self.begin.source, &self.inner);
+        let was_here = Past::At(self.begin.commit.clone());
+        let was_here = release_of(&observed, &self.begin.stack) == was_here;
         // Who has just not answered is not asked again under the lease.
         let fleet = fleet(&self.standing);
         let plan = match fleet.plan_on(wish, &scope, observed) {
@@ -113,7 +115,7 @@ impl Job {
             self.narrate(&mut narrator, &event).await;
         }
         match result {
-            Ok(verdict) => Ok(self.verdict(&verdict, &plan, &narrator)),
+            Ok(verdict) => Ok(self.verdict(&verdict, &plan, &narrator, was_here)),
             Err(ApplyError::Stale(facts)) if self.begin.only.is_none() => {
                 let fact = facts.keys().next().map(|fact| format!(": {}", fact.what));
                 Err(format!("the hosts change under the plan{}", fact.unwrap_or_default()))
@@ -158,7 +160,8 @@ impl Job {
         drop(self.inner.send(Inner::Wake(wake)).await);
     }
 
-    fn verdict(&self, verdict: &Verdict, plan: &Plan, narrator: &Narrator) -> End {
+    /// `was_here`: the stack has been at this commit before, and well.
+    fn verdict(&self, verdict: &Verdict, plan: &Plan, narrator: &Narrator, was_here: bool) -> End {
         let totals = plan.totals();
         let why = || narrator.reason.clone().unwrap_or_else(|| "a step failed".to_owned());
         match verdict {
@@ -170,7 +173,7 @@ impl Job {
                 ),
             ),
             // The stack is as it was, and it was not the commit that failed: it may be tried again.
-            Verdict::RolledBack if narrator.is_superseded => (RoundEnd::Failed, why()),
+            Verdict::RolledBack if narrator.is_superseded || was_here => (RoundEnd::Failed, why()),
             Verdict::RolledBack => (RoundEnd::RolledBack, why()),
             Verdict::Failed => (RoundEnd::Failed, why()),
             Verdict::Partly => (RoundEnd::Partly, why()),
