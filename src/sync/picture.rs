@@ -241,7 +241,7 @@ pub enum RoundEnd {
     Synced,
     /// It failed, and the stack is as it was before.
     RolledBack,
-    /// It failed before anything was changed.
+    /// It failed before anything was changed, or was taken back by no fault of the commit.
     Failed,
     /// Some of it was done.
     Partly,

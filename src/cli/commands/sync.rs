@@ -255,7 +255,7 @@ fn ending(end: RoundEnd) -> (&'static str, &'static str) {
     match end {
         RoundEnd::Synced => ("info", "is done"),
         RoundEnd::RolledBack => ("error", "failed and was taken back"),
-        RoundEnd::Failed => ("error", "failed, and nothing was changed"),
+        RoundEnd::Failed => ("error", "failed, and the stack is as it was"),
         RoundEnd::Partly => ("error", "was done in part"),
         RoundEnd::Interrupted => ("warn", "was interrupted"),
         RoundEnd::Locked => ("info", "waits for another run"),
