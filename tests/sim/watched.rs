@@ -311,6 +311,31 @@ fn what_breaks_again_and_again_is_healed_within_its_budget_and_then_left() {
 }
 
 #[test]
+fn a_commit_that_was_well_before_is_not_given_up_when_its_healing_is_disturbed() {
+    played(async || {
+        let case = Case::named("first deployment");
+        let world = case.deployed().await;
+        let mut daemon = case.start(&world, Fault::None);
+        assert!(daemon.synced(&case.after).await);
+        let (began, replica) = (daemon.began(), first_replica(&world));
+        world.crash(&local(), &replica);
+        while daemon.began() == began {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        // It is started again, and watched until it is ready.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        world.crash(&local(), &replica);
+        let has_ended = |it: &gitdeploy::sync::SourceView| {
+            let first = it.stacks.values().find_map(|it| it.history.first());
+            first.is_some_and(|round| round.end == Some(RoundEnd::Failed))
+        };
+        assert!(daemon.until(has_ended).await, "{:#?}", daemon.view());
+        assert!(!is_given_up(&daemon.shop().expect("a stack")), "{:#?}", daemon.view());
+        case.is_brought_about(&world, &mut daemon).await;
+    });
+}
+
+#[test]
 fn a_bad_commit_is_not_tried_again_and_the_one_before_is_kept_until_another_comes() {
     played(async || {
         let case = Case::bad();
