@@ -195,6 +195,19 @@ impl Haproxy {
         Ok(found)
     }
 
+    /// Has HAProxy look at `candidate` in the place of the file.
+    async fn check_aside(&self, candidate: &str) -> Result<(), PortError> {
+        let stand_in = beside(&self.front.path);
+        let argv = self.checker(&stand_in).await?;
+        self.front.shell.replace(&stand_in, candidate).await?;
+        let ran = self.run(&argv).await;
+        self.front.shell.remove(&stand_in).await?;
+        match ran? {
+            Ran { code: 0, .. } => Ok(()),
+            ran => Err(PortError::Refused(ran.said().replace(&stand_in, &self.front.path))),
+        }
+    }
+
     /// The runtime, if what runs is built as the file says.
     async fn same_structure(&self, text: &str) -> Option<&Runtime> {
         let runtime = self.runtime.as_ref()?;
@@ -332,18 +345,10 @@ impl Proxy for Haproxy {
     }
 
     async fn test(&self, candidate: &str) -> Result<(), PortError> {
-        let stand_in = beside(&self.front.path);
-        let argv = self.checker(&stand_in).await?;
-        self.front.shell.replace(&stand_in, candidate).await?;
-        let ran = self.run(&argv).await;
-        self.front.shell.remove(&stand_in).await?;
-        match ran? {
-            Ran { code: 0, .. } => {}
-            ran => {
-                return Err(PortError::Refused(ran.said().replace(&stand_in, &self.front.path)));
-            }
-        }
-        bind::refuse_taken(&self.front, "HAProxy", &self.family().await?).await
+        let is_free =
+            async { bind::refuse_taken(&self.front, "HAProxy", &self.family().await?).await };
+        let (checked, is_free) = futures_util::join!(self.check_aside(candidate), is_free);
+        checked.and(is_free)
     }
 
     async fn swap(&self, expect: Option<&str>, new: Option<&str>) -> Result<Applied, PortError> {

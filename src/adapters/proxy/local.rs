@@ -74,15 +74,16 @@ impl Shell for Local {
 
     async fn processes(&self) -> Result<Vec<Process>, PortError> {
         // What runs in containers has another number there; it is not the host's.
-        Ok(processes().into_iter().filter(|process| process.number == process.pid).collect())
+        let all = aside(processes).await;
+        Ok(all.into_iter().filter(|process| process.number == process.pid).collect())
     }
 
     async fn listening(&self) -> Result<Vec<Socket>, PortError> {
-        Ok(listening("self"))
+        Ok(aside(|| listening("self")).await)
     }
 
     async fn connected(&self) -> Result<Option<Vec<Connection>>, PortError> {
-        Ok(connected("self"))
+        Ok(aside(|| connected("self")).await)
     }
 
     async fn sockets_of(&self, pid: u32) -> Result<Option<Vec<u64>>, PortError> {
@@ -112,20 +113,27 @@ impl Machine for Local {
     }
 
     async fn processes(&self) -> Result<Vec<Process>, PortError> {
-        Ok(processes())
+        Ok(aside(processes).await)
     }
 
     async fn listening(&self, of: Option<u32>) -> Result<Vec<Socket>, PortError> {
-        Ok(listening(&of.map_or_else(|| "self".to_owned(), |pid| pid.to_string())))
+        let of = of.map_or_else(|| "self".to_owned(), |pid| pid.to_string());
+        Ok(aside(move || listening(&of)).await)
     }
 
     async fn connected(&self, of: Option<u32>) -> Result<Option<Vec<Connection>>, PortError> {
-        Ok(connected(&of.map_or_else(|| "self".to_owned(), |pid| pid.to_string())))
+        let of = of.map_or_else(|| "self".to_owned(), |pid| pid.to_string());
+        Ok(aside(move || connected(&of)).await)
     }
 
     async fn sockets_of(&self, pid: u32) -> Result<Option<Vec<u64>>, PortError> {
         Ok(sockets_of(pid))
     }
+}
+
+/// The kernel takes milliseconds for its tables, in which others go on.
+async fn aside<T: Send + 'static>(look: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(look).await.expect("looking does not panic")
 }
 
 fn refused(what: &str, path: &str, error: &std::io::Error) -> PortError {
