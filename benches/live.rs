@@ -8,7 +8,7 @@
 //! * a release of 4 replicas, behind nginx and behind HAProxy, with the same containers made,
 //!   started, asked until they are ready, stopped and removed by hand: no proxy, no lease, no plan,
 //!   and none of the 2 s in which nginx before 1.27.4 must let idle connections run out;
-//! * a look at three hosts over SSH (`live/hosts.rs`).
+//! * a look at three hosts over SSH, near and far (`live/hosts.rs`).
 //!
 //! Both sides in turns, and medians, since a machine does other things too. Everything it makes goes
 //! with it; what an interrupted run left of the containers made by hand goes at the next start.
