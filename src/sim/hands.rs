@@ -174,6 +174,8 @@ impl World {
                 let lost = proxy.running.backends.values().flatten().cloned();
                 let lost: Vec<_> = lost.collect();
                 let now = state.proxies.remove(&place).unwrap_or_default();
+                // No connection outlives the machine that one end of it is on.
+                state.connections.retain(|it| it.place != place);
                 // What is wrong with it now is not a matter of its disk.
                 let proxy = SimProxy {
                     old: Vec::new(),

@@ -191,7 +191,7 @@ fn the_haproxy_file_as_a_whole() {
     insta::assert_snapshot!(rendered(&haproxy()), @r#"
     # gitdeploy 1: generation 7; written by gitdeploy, do not edit
     # owner: acme/production
-    # sha256: c106af3f3218a2674281ab29ba936ccc315a86bf59ba99706d46855e6c8435a0
+    # sha256: 59385610bc997f8505bfbad5a0355edbefbca4b9eaaf7bdc5424e6e25dc4118b
     # generation: 7
     # table: {"generation":7,"activated_at":1700000000000,"backends":{"old.web.80":{"rules":[{"host":"old.example.com","path":"/v1/"}],"servers":{}},"shop.api.9000":{"rules":[{"host":"shop.example.com","path":"/api"}],"servers":{"shop-api-1-b2":{"address":"::1","port":20002}}},"shop.web.8080":{"rules":[{"host":"*.example.com","path":"/"},{"host":"shop.example.com","path":"/"}],"servers":{"shop-web-1-a1":{"address":"127.0.0.1","port":20000},"shop-web-2-a1":{"address":"127.0.0.1","port":20001}},"check":"/health"}},"retired":[{"address":"127.0.0.1","port":20009}]}
     #
@@ -290,7 +290,7 @@ fn the_haproxy_file_as_a_whole() {
         timeout check 2s
         option httpchk GET "/health"
         http-response set-header X-Gitdeploy-Server %si:%sp if { var(txn.gitdeploy_probe) -m bool }
-        server shop-web-1-a1 127.0.0.1:20000 check inter 500 fastinter 100 downinter 100 fall 2 rise 1 weight 100
-        server shop-web-2-a1 127.0.0.1:20001 check inter 500 fastinter 100 downinter 100 fall 2 rise 1 weight 100
+        server shop-web-1-a1 127.0.0.1:20000 check inter 500 fastinter 100 downinter 50 fall 2 rise 1 weight 100
+        server shop-web-2-a1 127.0.0.1:20001 check inter 500 fastinter 100 downinter 50 fall 2 rise 1 weight 100
     "#);
 }
