@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
@@ -153,15 +154,22 @@ pub(super) fn resolve(run: &Run<'_>, snapshot: &Snapshot, verb: &str) -> Result<
     Err(Failure::new(message).hint(run.cli.global.next_command("validate")))
 }
 
+/// What the calls to hosts run on. One for the process: connections live on from one call to the next.
+static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+
 /// Runs the calls to the hosts.
 pub(super) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
     if let Some(stage) = stage::current() {
         return stage.block_on(work);
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::because("could not start", &error))?;
+    let runtime = match RUNTIME.get() {
+        Some(runtime) => runtime,
+        None => {
+            let made = Builder::new_current_thread().enable_all().build();
+            let made = made.map_err(|error| Failure::because("could not start", &error))?;
+            RUNTIME.get_or_init(|| made)
+        }
+    };
     Ok(runtime.block_on(work))
 }
 

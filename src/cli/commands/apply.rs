@@ -1,5 +1,6 @@
 //! `apply`: makes the hosts what the commit wants.
 
+use std::cell::Cell;
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +39,7 @@ pub(super) fn run(run: &Run<'_>, args: &ApplyArgs) -> Result<Exit, Failure> {
     let session = Session::open(run, Source::Options, choice(run, &args.inputs))?;
     let mut scope = scope(&args.stacks, &args.narrowing)?;
     scope.skip_unreachable = session.skips_unreachable(args.narrowing.skip_unreachable);
-    let job = Job { run, session: &session, execution: &args.execution, verb: "apply" };
+    let job = Job::new(run, &session, &args.execution, "apply");
     let wish = session.wish()?;
     let mut again = if args.execution.lock_timeout > 0 { PLANS_AGAIN } else { 0 };
     loop {
@@ -82,10 +83,9 @@ fn saved(run: &Run<'_>, args: &ApplyArgs, path: &std::path::Path) -> Result<Exit
     let session = Session::open(run, Source::Revision(&saved.commit), choice)?;
     let mut scope = scope(&saved.asked.stacks, &narrowing)?;
     scope.skip_unreachable = session.skips_unreachable(narrowing.skip_unreachable);
-    let job = Job { run, session: &session, execution: &args.execution, verb: "apply" };
+    let job = Job::new(run, &session, &args.execution, "apply");
     let wish = session.wish()?;
-    let fleet = session.fleet()?;
-    let planned = block_on(fleet.plan(&wish, &scope))?.map_err(|error| no_plan("apply", error))?;
+    let planned = job.look(&wish, &scope)?;
     if planned.plan.id != saved.id() {
         return Err(stale(&moved(&saved.basis(), &planned.plan.basis)));
     }
@@ -101,22 +101,39 @@ fn saved(run: &Run<'_>, args: &ApplyArgs, path: &std::path::Path) -> Result<Exit
 
 /// One plan on its way to the hosts.
 pub(super) struct Job<'a> {
-    pub(super) run: &'a Run<'a>,
-    pub(super) session: &'a Session<'a>,
-    pub(super) execution: &'a Execution,
-    pub(super) verb: &'static str,
+    run: &'a Run<'a>,
+    session: &'a Session<'a>,
+    execution: &'a Execution,
+    verb: &'static str,
+    /// The connections that the plan was made over.
+    fleet: Cell<Option<Fleet<'a>>>,
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
+    pub(super) fn new(
+        run: &'a Run<'a>,
+        session: &'a Session<'a>,
+        execution: &'a Execution,
+        verb: &'static str,
+    ) -> Self {
+        Self { run, session, execution, verb, fleet: Cell::new(None) }
+    }
+
     /// Looks at the hosts, plans and shows the plan.
     pub(super) fn plan(&self, wish: &Wish, scope: &Scope) -> Result<Planned, Failure> {
-        let fleet = self.session.fleet()?;
         let bar = crate::cli::repository::progress(self.run.screen, "looking at the hosts");
-        let planned = block_on(fleet.plan(wish, scope))?;
+        let planned = self.look(wish, scope);
         bar.finish_and_clear();
-        let planned = planned.map_err(|error| no_plan(self.verb, error))?;
+        let planned = planned?;
         self.show(&planned.plan)?;
         Ok(planned)
+    }
+
+    fn look(&self, wish: &Wish, scope: &Scope) -> Result<Planned, Failure> {
+        let fleet = self.session.fleet()?;
+        let planned = block_on(fleet.plan(wish, scope))?;
+        self.fleet.set(Some(fleet));
+        planned.map_err(|error| no_plan(self.verb, error))
     }
 
     pub(super) fn show(&self, plan: &Plan) -> Result<(), Failure> {
@@ -149,7 +166,7 @@ impl Job<'_> {
         if plan.is_empty() {
             return Ok(Exit::Done);
         }
-        let fleet = self.session.fleet()?;
+        let fleet = self.fleet.take().map_or_else(|| self.session.fleet(), Ok)?;
         let result = block_on(self.with_events(&fleet, wish, plan, scope))?;
         let verdict = result.map_err(|error| self.not_applied(error))?;
         Ok(match verdict {
@@ -207,7 +224,10 @@ impl Job<'_> {
         self.run.screen.happened(event, &lines);
     }
 
+    /// Whether the person at the terminal agrees. Nobody looks after the connections meanwhile, so
+    /// new ones are made afterwards.
     pub(super) fn is_approved(&self, plan: &Plan) -> Result<bool, Failure> {
+        self.fleet.take();
         let totals = plan.totals();
         let question = format!(
             "\nDo this to {} ({} to create, {} to change, {} to remove)?",

@@ -18,7 +18,7 @@ pub(super) fn run(run: &Run<'_>, args: &DestroyArgs) -> Result<Exit, Failure> {
         skip_unreachable: session.skips_unreachable(false),
         ..Scope::default()
     };
-    let job = Job { run, session: &session, execution: &args.execution, verb: "destroy" };
+    let job = Job::new(run, &session, &args.execution, "destroy");
     let wish = Wish::nothing(&session.owner);
     let planned = job.plan(&wish, &scope)?;
     job.carry_out(&wish, &planned.plan, &scope)

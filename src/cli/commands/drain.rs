@@ -58,7 +58,7 @@ impl Order<'_> {
         state.drained.clone_from(&mark);
         let planned = fleet.plan_on(&wish, &scope, observed);
         let Planned { plan, observed, .. } = planned.map_err(|error| no_plan(self.verb, error))?;
-        let job = Job { run, session: &session, execution: self.execution, verb: self.verb };
+        let job = Job::new(run, &session, self.execution, self.verb);
         job.show(&plan)?;
         self.tell_of_proxies(&session, &host, mark.is_some());
         if mark.is_some() {

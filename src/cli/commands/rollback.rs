@@ -29,7 +29,7 @@ pub(super) fn run(run: &Run<'_>, args: &RollbackArgs) -> Result<Exit, Failure> {
         course: Course::Rollback,
         ..Scope::default()
     };
-    let job = Job { run, session: &there, execution: &args.execution, verb: "roll back" };
+    let job = Job::new(run, &there, &args.execution, "roll back");
     let wish = there.wish()?;
     let planned = job.plan(&wish, &scope)?;
     job.carry_out(&wish, &planned.plan, &scope)
