@@ -40,7 +40,6 @@ const DRAINED: &str = "has let go";
 /// A release during which the host `three` is taken away after the step that does `what`; then the
 /// host comes back, and the next run ends it.
 fn lost_in_the_middle(name: &str, what: &str) {
-    let _alone = alone();
     let (mut town, _) = Town::deployed(name);
     let second = town.image("two", Variant::V2);
     town.release(&second);
