@@ -39,6 +39,7 @@ pub(super) struct State {
     pub(super) running: Option<String>,
     pub(super) leases: BTreeMap<LeaseKey, Lease>,
     pub(super) in_flight: u64,
+    pub(super) room: Option<Room>,
     pub(super) forgotten: BTreeSet<String>,
     pub(super) log: Vec<String>,
     pub(super) calls: usize,
@@ -410,6 +411,10 @@ impl Engine for Fake {
 
     async fn pull(&self, it: &str, _: Option<&str>, _: Option<&str>) -> Result<Applied, PortError> {
         self.call("pull", |state, _| Ok(applied(state.things.insert(it.to_owned())))).await
+    }
+
+    async fn room(&self) -> Result<Option<Room>, PortError> {
+        Ok(self.state().room)
     }
 
     async fn create_network(&self, name: &str, _: &Value) -> Result<Applied, PortError> {

@@ -25,6 +25,17 @@ pub struct Room {
     pub total: u64,
 }
 
+impl Room {
+    /// With less than this, or than a twentieth of a small disk, free, no image is brought: the engine
+    /// needs some itself, for the log of whatever runs.
+    const LEAST: u64 = 256 << 20;
+
+    /// Whether there is so little that nothing more should be put there.
+    pub fn is_used_up(&self) -> bool {
+        self.free < Self::LEAST.min(self.total / 20)
+    }
+}
+
 /// One host.
 #[derive(Debug, Clone)]
 pub struct HostInspection {
@@ -62,4 +73,17 @@ pub struct Joining {
     pub by: Option<HostName>,
     /// Whether it becomes a manager.
     pub as_manager: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_is_used_up_below_a_fixed_rest_and_a_small_one_below_a_share() {
+        let is_used_up =
+            |free: u64, total: u64| Room { free: free << 20, total: total << 20 }.is_used_up();
+        assert!(is_used_up(255, 100_000) && !is_used_up(256, 100_000));
+        assert!(is_used_up(4, 100) && !is_used_up(5, 100));
+    }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::exec::fixture::{Fake, Fault, Told, chain, endpoint, key, place, replica, switch};
 use crate::model::{
     CommitId, Health, Hook, HookMoment, HttpProbe, Nanos, Op, Outcome, OutsideProbe, Plan, Probe,
-    Readiness, Release, Status,
+    Readiness, Release, Room, Status,
 };
 
 const SECOND: u64 = 1_000_000_000;
@@ -126,6 +126,17 @@ async fn a_container_is_made_once_and_made_ready_again_until_it_was_started() {
     fake.add("w1", Status::Running);
     assert_eq!(first(&fake, &plan).await, Outcome::AlreadyTrue);
     assert_eq!(fake.state().log.iter().filter(|call| *call == "create").count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_image_is_brought_to_a_disk_that_is_full() {
+    let fake = Fake::new();
+    let plan = chain(vec![Op::Pull { reference: "app:2".into(), digest: None, platform: None }]);
+    fake.state().room = Some(Room { free: 9 << 20, total: 40 << 30 });
+    insta::assert_snapshot!(failed(&fake.run(&plan).await), @"the disk of the engine on h1 is full: 9 of 40960 MiB are free; make room there, `docker system df` says what takes it");
+    assert!(fake.state().things.is_empty());
+    fake.state().room = Some(Room { free: 9 << 30, total: 40 << 30 });
+    assert_eq!(first(&fake, &plan).await, Outcome::Applied);
 }
 
 #[tokio::test(start_paused = true)]
