@@ -6,8 +6,9 @@ use crate::model::{Backend, BackendKey, Endpoint};
 
 /// Health questions of HAProxy: out after two failures within 0.6 s, back after one success. A server
 /// that is added at run time is down until its first answer, and a switch waits for that, so those
-/// that are down are asked most often. Such servers inherit no defaults, so each says it.
-const CHECK: &str = "check inter 500 fastinter 100 downinter 50 fall 2 rise 1";
+/// that are down are asked most often. Such servers inherit no defaults, so each says it. With units:
+/// HAProxy 3 takes a small number without one for a mistake.
+const CHECK: &str = "check inter 500ms fastinter 100ms downinter 50ms fall 2 rise 1";
 
 /// Leaves room below for smaller shares; HAProxy's largest is 256.
 const WEIGHT: u32 = 100;

@@ -227,11 +227,11 @@ fn a_server_is_said_alike_in_the_file_and_at_run_time() {
     let at = endpoint("[::1]:80");
     assert_eq!(
         runtime_server(&checked, "a", &at),
-        "a [::1]:80 check inter 500 fastinter 100 downinter 50 fall 2 rise 1 weight 100"
+        "a [::1]:80 check inter 500ms fastinter 100ms downinter 50ms fall 2 rise 1 weight 100"
     );
     assert_eq!(runtime_server(&Backend::default(), "a", &at), "a [::1]:80 weight 100");
     assert!(rendered(&haproxy()).contains(
-        "    server shop-web-1-a1 127.0.0.1:20000 check inter 500 fastinter 100 downinter 50 fall 2 rise 1 weight 100\n"
+        "    server shop-web-1-a1 127.0.0.1:20000 check inter 500ms fastinter 100ms downinter 50ms fall 2 rise 1 weight 100\n"
     ));
 }
 

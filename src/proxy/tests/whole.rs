@@ -191,7 +191,7 @@ fn the_haproxy_file_as_a_whole() {
     insta::assert_snapshot!(rendered(&haproxy()), @r#"
     # gitdeploy 1: generation 7; written by gitdeploy, do not edit
     # owner: acme/production
-    # sha256: 59385610bc997f8505bfbad5a0355edbefbca4b9eaaf7bdc5424e6e25dc4118b
+    # sha256: 1e56ee4289bf24c40c0bf1c789daaeb2a56ffef1686b19d6ed5fdea6ce6d000c
     # generation: 7
     # table: {"generation":7,"activated_at":1700000000000,"backends":{"old.web.80":{"rules":[{"host":"old.example.com","path":"/v1/"}],"servers":{}},"shop.api.9000":{"rules":[{"host":"shop.example.com","path":"/api"}],"servers":{"shop-api-1-b2":{"address":"::1","port":20002}}},"shop.web.8080":{"rules":[{"host":"*.example.com","path":"/"},{"host":"shop.example.com","path":"/"}],"servers":{"shop-web-1-a1":{"address":"127.0.0.1","port":20000},"shop-web-2-a1":{"address":"127.0.0.1","port":20001}},"check":"/health"}},"retired":[{"address":"127.0.0.1","port":20009}]}
     #
@@ -290,7 +290,7 @@ fn the_haproxy_file_as_a_whole() {
         timeout check 2s
         option httpchk GET "/health"
         http-response set-header X-Gitdeploy-Server %si:%sp if { var(txn.gitdeploy_probe) -m bool }
-        server shop-web-1-a1 127.0.0.1:20000 check inter 500 fastinter 100 downinter 50 fall 2 rise 1 weight 100
-        server shop-web-2-a1 127.0.0.1:20001 check inter 500 fastinter 100 downinter 50 fall 2 rise 1 weight 100
+        server shop-web-1-a1 127.0.0.1:20000 check inter 500ms fastinter 100ms downinter 50ms fall 2 rise 1 weight 100
+        server shop-web-2-a1 127.0.0.1:20001 check inter 500ms fastinter 100ms downinter 50ms fall 2 rise 1 weight 100
     "#);
 }
