@@ -251,7 +251,7 @@ fn forge(source: &Source, world: &World) -> Result<Option<Forge>, String> {
         HookKind::Forgejo => ForgeKind::Forgejo,
         HookKind::Generic => return Err("no API is known of this kind".to_owned()),
     };
-    let token = ForgeToken::new(&read(&forge.token, world)?).ok_or("its token is empty")?;
+    let token = ForgeToken::new(&read(&forge.token, world)?).map_err(|why| why.to_string())?;
     Forge::new(kind, &forge.api, &forge.repository, token)
         .map(Some)
         .map_err(|error| crate::diag::words(&error))

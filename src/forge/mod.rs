@@ -39,12 +39,41 @@ pub enum ForgeKind {
 #[derive(Clone, PartialEq, Eq)]
 pub struct ForgeToken(String);
 
+/// Why a text is no token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// There is nothing in it.
+    #[error("its token is empty")]
+    Empty,
+    /// There is nothing but white space in it.
+    #[error("its token is nothing but white space")]
+    Blank,
+    /// It has more than one word.
+    #[error("its token has white space inside: a token is one word")]
+    Words,
+    /// It has something that no header may have.
+    #[error("its token has characters that no token has")]
+    Strange,
+}
+
 impl ForgeToken {
-    /// Takes a token as it stands in a variable or a file; `None` when nothing is left of it.
-    pub fn new(text: &str) -> Option<Self> {
-        let text = text.trim();
-        let is_one_word = !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic());
-        is_one_word.then(|| Self(text.to_owned()))
+    /// Takes a token as it stands in a variable or a file; white space around it does not count.
+    pub fn new(text: &str) -> Result<Self, TokenError> {
+        let token = text.trim();
+        // A file that ends with its line has nothing in it all the same.
+        if text.trim_matches(['\r', '\n']).is_empty() {
+            return Err(TokenError::Empty);
+        }
+        if token.is_empty() {
+            return Err(TokenError::Blank);
+        }
+        if token.chars().any(char::is_whitespace) {
+            return Err(TokenError::Words);
+        }
+        match token.chars().all(|c| c.is_ascii_graphic()) {
+            true => Ok(Self(token.to_owned())),
+            false => Err(TokenError::Strange),
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 use super::fixture::{Local, Scripted, gone, ok};
-use super::{Forge, ForgeError, ForgeKind, ForgeToken, Posted, Pull, StatusState};
+use super::{Forge, ForgeError, ForgeKind, ForgeToken, Posted, Pull, StatusState, TokenError};
 
 const MARKER: &str = "<!-- gitdeploy-review:acme/production -->";
 
@@ -380,6 +380,14 @@ fn names_that_mean_something_in_a_url_are_refused() {
 fn a_token_is_shown_nowhere() {
     let token = ForgeToken::new(" s3cret\n").expect("a token");
     assert_eq!(format!("{token:?}"), "ForgeToken(***)");
-    assert_eq!(ForgeToken::new("a b"), None);
-    assert_eq!(ForgeToken::new("\n"), None);
+    for (text, why) in [
+        ("", TokenError::Empty),
+        ("\r\n", TokenError::Empty),
+        ("  \n", TokenError::Blank),
+        ("a b", TokenError::Words),
+        ("first\nsecond\n", TokenError::Words),
+        ("t\u{f6}ken", TokenError::Strange),
+    ] {
+        assert_eq!(ForgeToken::new(text), Err(why), "{text:?}");
+    }
 }

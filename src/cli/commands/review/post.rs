@@ -188,15 +188,21 @@ fn target(
             let text = std::fs::read_to_string(run.world.folder.join(path)).map_err(|error| {
                 Failure::because(&format!("could not read {}", path.display()), &error)
             })?;
-            ForgeToken::new(&text)
+            let token = ForgeToken::new(&text);
+            let token = token.map_err(|why| format!("{}: {why}", path.display()));
+            Some(token)
         }
-        None => around
-            .and_then(|it| it.token.clone())
-            .or_else(|| ForgeToken::new(run.world.variable("GITDEPLOY_FORGE_TOKEN")?)),
+        None => around.and_then(|it| it.token.clone()).map(Ok).or_else(|| {
+            let name = "GITDEPLOY_FORGE_TOKEN";
+            let token = ForgeToken::new(run.world.variable(name)?);
+            Some(token.map_err(|why| format!("{name}: {why}")))
+        }),
     };
     let missing = |what: &str| Ok(Err(Some(what.to_owned())));
-    let Some(token) = token else {
-        return missing("there is no token in GITDEPLOY_FORGE_TOKEN or --token-file");
+    let token = match token {
+        Some(Ok(token)) => token,
+        Some(Err(why)) => return missing(&why),
+        None => return missing("there is no token in GITDEPLOY_FORGE_TOKEN or --token-file"),
     };
     let Some(api) = api else { return missing("--forge-api is not said") };
     let Some(repository) = repository else { return missing("--forge-repository is not said") };
