@@ -38,6 +38,8 @@ pub(super) enum Source<'a> {
     Worktree,
     /// One revision, whatever the options say.
     Revision(&'a str),
+    /// The same, and the head of a pull request is within reach.
+    Base(&'a str, Option<u64>),
 }
 
 impl<'a> Session<'a> {
@@ -53,8 +55,9 @@ impl<'a> Session<'a> {
                 let is_worktree = source == Source::Worktree;
                 repository::opened(global, world, screen, is_worktree, choice.clone())?
             }
-            Source::Revision(revision) => {
-                let opened = Opened::new(global, world, screen)?;
+            Source::Revision(revision) | Source::Base(revision, _) => {
+                let pull = if let Source::Base(_, pull) = source { pull } else { None };
+                let opened = Opened::with(global, world, screen, pull)?;
                 let tree = opened.tree(revision)?;
                 let snapshot = repository::open(tree, choice.clone(), screen)?;
                 (opened, snapshot)
@@ -91,6 +94,11 @@ impl<'a> Session<'a> {
     pub(super) fn under(&self, revision: &str) -> Result<Result<Snapshot, Report>, Failure> {
         let tree = self.opened.tree(revision)?;
         Ok(Snapshot::open_under(tree, self.snapshot.tree(), self.choice.clone()))
+    }
+
+    /// What names the head of a pull request that was brought with the repository.
+    pub(super) fn head_of(&self, pull: u64) -> Result<String, Failure> {
+        self.opened.head_of(pull)
     }
 
     /// The files of another commit.

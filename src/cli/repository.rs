@@ -24,8 +24,18 @@ pub(super) struct Opened {
 impl Opened {
     /// Opens the repository of `-C` or brings the mirror of `--repo` up to date.
     pub(super) fn new(global: &Global, world: &World, screen: &Screen) -> Result<Self, Failure> {
+        Self::with(global, world, screen, None)
+    }
+
+    /// The same with the head of a pull request, which may be in no branch of the repository.
+    pub(super) fn with(
+        global: &Global,
+        world: &World,
+        screen: &Screen,
+        pull: Option<u64>,
+    ) -> Result<Self, Failure> {
         match &global.repo {
-            Some(url) => mirror(url, world, screen),
+            Some(url) => mirror(url, world, screen, &pull.map_or_else(Vec::new, heads)),
             None => {
                 let folder = world.folder.join(&global.directory);
                 let repository = Repository::open(&folder).map_err(|error| {
@@ -35,6 +45,16 @@ impl Opened {
                 Ok(Self { repository, name })
             }
         }
+    }
+
+    /// What names the head of a pull request that was brought.
+    pub(super) fn head_of(&self, pull: u64) -> Result<String, Failure> {
+        let names = heads(pull);
+        let found = names.iter().find(|name| self.repository.resolve(name).is_ok());
+        found.cloned().ok_or_else(|| {
+            let why = format!("could not find pull request {pull}: {} has no ", self.name);
+            Failure::new(why + &names.join(" and no ")).hint("name the change with --head REV")
+        })
     }
 
     /// The tree of a revision.
@@ -113,7 +133,12 @@ pub(super) fn open(tree: Tree, choice: Choice, screen: &Screen) -> Result<Snapsh
     Ok(snapshot)
 }
 
-fn mirror(url: &str, world: &World, screen: &Screen) -> Result<Opened, Failure> {
+/// Where forges keep the head of a pull request: GitHub, Gitea and Forgejo, then GitLab.
+fn heads(pull: u64) -> Vec<String> {
+    vec![format!("refs/pull/{pull}/head"), format!("refs/merge-requests/{pull}/head")]
+}
+
+fn mirror(url: &str, world: &World, screen: &Screen, also: &[String]) -> Result<Opened, Failure> {
     let url = RemoteUrl::parse(url, &world.folder)
         .map_err(|error| Failure::because("could not use the address of the repository", &error))?;
     let folder = mirrors(world)?.join(url.folder_name());
@@ -121,7 +146,7 @@ fn mirror(url: &str, world: &World, screen: &Screen) -> Result<Opened, Failure> 
     let bar = progress(screen, &url.to_string());
     let cancel = AtomicBool::new(false);
     let updated =
-        Mirror::update(&url, &folder, &access, &cancel, &mut |progress| show(&bar, progress));
+        Mirror::update_with(&url, &folder, &access, also, &cancel, &mut |now| show(&bar, now));
     bar.finish_and_clear();
     let failed = |error: &dyn std::error::Error, hint: String| {
         Failure::because(&format!("could not fetch {url}"), error).hint(hint)

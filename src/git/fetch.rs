@@ -61,6 +61,8 @@ pub(super) struct Request<'a> {
     /// The mirror's folder, for messages.
     pub(super) dir: &'a Path,
     pub(super) access: &'a Access,
+    /// References that are brought too, by their full names, where the remote repository has them.
+    pub(super) also: &'a [String],
     /// Set by the caller, from any thread, to stop.
     pub(super) cancel: &'a AtomicBool,
 }
@@ -135,24 +137,26 @@ pub(super) fn download(
             // Redirects to the same host are followed all the same.
             .follow_redirects(RemoteRedirect::None)
             .update_fetchhead(false);
-        remote.download(
-            &["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"],
-            Some(&mut options),
-        )
+        let usual = ["refs/heads/*", "refs/tags/*"].into_iter();
+        let wanted = usual.chain(request.also.iter().map(String::as_str));
+        let wanted: Vec<String> = wanted.map(|name| format!("+{name}:{name}")).collect();
+        remote.download(&wanted, Some(&mut options))
     };
     drop(held);
     if let Err(error) = result {
         return Err(witness.explain(request, &url, &error));
     }
-    advertised(&remote).map_err(|error| witness.explain(request, &url, &error))
+    advertised(&remote, request.also).map_err(|error| witness.explain(request, &url, &error))
 }
 
-fn advertised(remote: &git2::Remote<'_>) -> Result<Advertised, git2::Error> {
+fn advertised(remote: &git2::Remote<'_>, also: &[String]) -> Result<Advertised, git2::Error> {
     let references = remote
         .list()?
         .iter()
         .filter(|head| {
-            head.name().starts_with("refs/heads/") || head.name().starts_with("refs/tags/")
+            let name = head.name();
+            let is_usual = name.starts_with("refs/heads/") || name.starts_with("refs/tags/");
+            is_usual || also.iter().any(|wanted| wanted == name)
         })
         // Leaves out the `^{}` lines of tags, and names meant to climb out of a folder.
         .filter(|head| git2::Reference::is_valid_name(head.name()))

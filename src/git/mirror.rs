@@ -55,7 +55,20 @@ impl Mirror {
         cancel: &AtomicBool,
         progress: &mut dyn FnMut(FetchProgress),
     ) -> Result<Self, FetchError> {
-        let request = Request { url, dir, access, cancel };
+        Self::update_with(url, dir, access, &[], cancel, progress)
+    }
+
+    /// The same, with references beside branches and tags, as far as the remote repository has them.
+    /// They are there until the next update.
+    pub fn update_with(
+        url: &RemoteUrl,
+        dir: &Path,
+        access: &Access,
+        also: &[String],
+        cancel: &AtomicBool,
+        progress: &mut dyn FnMut(FetchProgress),
+    ) -> Result<Self, FetchError> {
+        let request = Request { url, dir, access, also, cancel };
         let folders = Folders::of(dir);
         let _lock = folders.lock(request, progress)?;
         folders.sweep();

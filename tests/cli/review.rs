@@ -493,3 +493,31 @@ fn a_marker_is_found_again_whatever_is_hidden() {
     assert!(comment.starts_with("<!-- gitdeploy-review:acme/default -->\n"), "{comment}");
     assert!(comment.contains("`***/default`"), "{comment}");
 }
+
+/// A change that is in no branch of the repository, since it comes from a fork.
+#[test]
+fn the_head_of_a_pull_request_from_a_fork_is_fetched_by_its_number() {
+    for reference in ["refs/pull/7/head", "refs/merge-requests/7/head"] {
+        let (repo, base, head) = pull_request();
+        let git = |arguments: &[&str]| {
+            let ended = Command::new("git").current_dir(repo.path()).args(arguments).output();
+            assert!(ended.expect("git runs").status.success(), "{arguments:?}");
+        };
+        git(&["update-ref", reference, &head]);
+        git(&["reset", "-q", "--hard", &base]);
+        let url = format!("file://{}", repo.path().display());
+        let review = |more: &[&str]| {
+            let arguments = ["review", "--repo", &url, "--base", &base, "--against", "base"];
+            repo.run(&[&arguments, more].concat())
+        };
+        let run = review(&["--number", "7"]);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        assert!(run.stdout.contains("1.28"), "{reference}: {}", run.stdout);
+        // A job names the head by its id.
+        let run = review(&["--number", "7", "--head", &head]);
+        assert!(run.stdout.contains("1.28"), "{reference}: {}", run.stdout);
+        let run = review(&["--number", "8"]);
+        assert_eq!((run.code, run.stdout.as_str()), (1, ""), "nothing else is reviewed for it");
+        assert!(run.stderr.contains("has no refs/pull/8/head"), "{}", run.stderr);
+    }
+}

@@ -17,7 +17,8 @@ pub struct ReviewArgs {
     /// [default: what the CI says].
     #[arg(long, value_name = "REV")]
     pub base: Option<String>,
-    /// The change [default: what the CI says, else HEAD].
+    /// The change [default: what the CI says, else the head of the pull request that `--number`
+    /// names, else HEAD].
     #[arg(long, value_name = "REV")]
     pub head: Option<String>,
     /// Variables and profiles.
@@ -87,7 +88,7 @@ pub struct PostArgs {
     /// The repository there.
     #[arg(long, value_name = "OWNER/NAME")]
     pub forge_repository: Option<String>,
-    /// The pull request.
+    /// The pull request. With `--repo` its head is fetched too, also from a fork.
     #[arg(long, value_name = "NUMBER")]
     pub number: Option<u64>,
     /// Read the token from this file [default: the variables GITDEPLOY_FORGE_TOKEN, GITHUB_TOKEN,

@@ -49,8 +49,13 @@ pub(super) fn run(run: &Run<'_>, args: &ReviewArgs) -> Result<Exit, Failure> {
         Failure::new("could not review: it is not said what the change would be merged into")
             .hint(run.cli.global.next_command("review --base main"))
     })?;
-    let head = args.head.clone().or_else(|| post.head()).unwrap_or_else(|| "HEAD".to_owned());
-    let session = Session::open(run, Source::Revision(&base), choice(run, &args.inputs))?;
+    let pull = args.post.number.or_else(|| post.number());
+    let session = Session::open(run, Source::Base(&base, pull), choice(run, &args.inputs))?;
+    let head = match (args.head.clone().or_else(|| post.head()), pull) {
+        (Some(head), _) => head,
+        (None, Some(pull)) if run.cli.global.repo.is_some() => session.head_of(pull)?,
+        (None, _) => "HEAD".to_owned(),
+    };
     let tree = session.tree(&head)?;
     let (label, commit) = (tree.label().to_owned(), tree.commit().cloned());
     let owner = &session.owner;

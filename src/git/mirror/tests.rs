@@ -237,3 +237,21 @@ fn a_mirror_is_private() {
     let mode = fs::metadata(scene.dir()).expect("there").permissions().mode();
     assert_eq!(mode & 0o077, 0);
 }
+
+#[test]
+fn a_reference_that_is_asked_for_is_brought_and_one_that_is_not_there_is_no_trouble() {
+    let scene = Scene::new();
+    let tip = scene.remote.commit("fork", &[("a", "of a fork")]);
+    scene.remote.point("refs/pull/7/head", tip);
+    let mut branch = scene.remote.git.find_reference("refs/heads/fork").expect("a branch");
+    branch.delete().expect("deleted");
+    scene.update().expect("a mirror");
+    assert_eq!(scene.resolved("refs/pull/7/head"), None, "nobody asked for it");
+    let also = ["refs/pull/7/head", "refs/merge-requests/7/head"].map(str::to_owned);
+    let never = AtomicBool::new(false);
+    let (url, dir, access) = (&scene.url, scene.dir(), Access::default());
+    Mirror::update_with(url, &dir, &access, &also, &never, &mut |_| {}).expect("a mirror");
+    assert_eq!(scene.resolved("refs/pull/7/head"), Some(tip.to_string()));
+    assert_eq!(scene.freshness(), Freshness::Updated { references: 1 }, "it is not kept");
+    assert_eq!(scene.resolved(&tip.to_string()), Some(tip.to_string()));
+}

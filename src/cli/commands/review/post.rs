@@ -55,6 +55,11 @@ impl Post {
         self.surroundings.as_ref()?.head.clone()
     }
 
+    /// The pull request that the CI names.
+    pub(super) fn number(&self) -> Option<u64> {
+        self.surroundings.as_ref()?.number
+    }
+
     /// Where the job is shown.
     pub(super) fn url(&self) -> Option<String> {
         self.surroundings.as_ref()?.url.clone()
