@@ -27,6 +27,10 @@ struct Scene {
 
 impl Scene {
     fn new(name: &str, kind: Kind) -> Self {
+        Self::with(name, kind, SOURCE)
+    }
+
+    fn with(name: &str, kind: Kind, source: &str) -> Self {
         let mut world = World::new(name).with_proxy(kind, Runs::OnHost);
         let image = world.tag("one", Variant::V1);
         let more = "    mem_limit: 128m\n    restart: always\n    networks: [default, zone]\n";
@@ -38,7 +42,7 @@ impl Scene {
         let label = format!("gitdeploy-test={}", world.project);
         docker(&["run", "-d", "--name", &other, "--label", &label, &image]);
         world.proxies[0].add_foreign("# its owner's\n");
-        let daemon = Daemon::of(&world, "sync", &rules(&world, "", SOURCE));
+        let daemon = Daemon::of(&world, "sync", &rules(&world, "", source));
         daemon.says(&format!("{} is new", &commit[..7]));
         Self { world, daemon, other }
     }
@@ -87,6 +91,30 @@ impl Scene {
     fn load(&self) -> Load {
         Load { streams: 0, sockets: 0, ..Load::light(self.world.proxies[0].address, HOST) }
     }
+}
+
+#[test]
+fn a_replica_that_is_taken_out_of_a_network_is_put_back_because_the_engine_tells() {
+    let _alone = alone();
+    let scene = Scene::with("sync-net", Kind::Nginx, "    interval: 1h\n    look: 1h\n");
+    let foreign = scene.foreign();
+    let load = scene.load().start();
+    scene.heals("network", |scene| {
+        docker(&["network", "disconnect", &scene.beside(), &scene.one()]);
+    });
+    load.finish().assert_nothing_lost();
+    let begun = || scene.daemon.said().matches("brings about").count();
+    assert_eq!(begun(), 1);
+    // What happens to somebody else's container is no matter of ours.
+    let others = format!("{}-others", scene.world.project);
+    docker(&["network", "create", &others]);
+    docker(&["network", "connect", &others, &scene.other]);
+    docker(&["network", "disconnect", &others, &scene.other]);
+    docker(&["network", "rm", &others]);
+    thread::sleep(Duration::from_secs(3));
+    assert_eq!(begun(), 1, "{}", scene.daemon.said());
+    assert_eq!(scene.foreign(), foreign);
+    scene.daemon.stop();
 }
 
 /// What leaves the container that serves as it is until another one does.
