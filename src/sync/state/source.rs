@@ -127,18 +127,17 @@ impl SourceState {
                 if let Progress::Drained(took) = progress {
                     self.measured.drains.add(took);
                 }
-                if let Some(state) = self.stacks.get_mut(&stack)
-                    && let Some(line) = state.progressed(progress)
-                {
-                    turn.tell(&self.name, Some(&stack), line);
+                let state = self.stacks.get_mut(&stack);
+                for kind in state.map(|it| it.progressed(progress)).unwrap_or_default() {
+                    turn.tell(&self.name, Some(&stack), kind);
                 }
             }
             Wake::Ended { stack, end, message, .. } => {
                 let looks = turn.counter.looks;
                 let rules = self.rules.rules(&stack).clone();
                 if let Some(state) = self.stacks.get_mut(&stack) {
-                    let notice = state.ended(turn.now, looks, end, message, &rules);
-                    turn.decisions.extend(notice.map(|kind| {
+                    let notices = state.ended(turn.now, looks, end, message, &rules);
+                    turn.decisions.extend(notices.into_iter().map(|kind| {
                         let (source, stack) = (self.name.clone(), Some(stack.clone()));
                         let at = turn.now;
                         Decision::Tell(crate::sync::Notice { number: 0, at, source, stack, kind })

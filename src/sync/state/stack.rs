@@ -64,6 +64,10 @@ pub(super) struct StackState {
     told_drift: Vec<String>,
     /// When a round first found that another run holds the stack.
     locked_since: Option<Millis>,
+    /// How many rounds in a row have found that.
+    locked: u32,
+    /// The round that runs is told of once it holds the stack: those before it did not.
+    is_silent: bool,
     is_queued: bool,
     needs_look: bool,
     pub(super) history: VecDeque<Arc<Round>>,
@@ -217,11 +221,10 @@ impl StackState {
                 self.waiting = None;
                 turn.free -= 1;
                 let round = self.begin(turn, &begin, trigger, by);
-                turn.tell(
-                    ground.source,
-                    Some(name),
-                    NoticeKind::Began { round, commit: begin.commit.clone() },
-                );
+                if !self.is_silent {
+                    let commit = begin.commit.clone();
+                    turn.tell(ground.source, Some(name), NoticeKind::Began { round, commit });
+                }
                 turn.decisions.push(Decision::Begin(Box::new(Begin {
                     source: ground.source.clone(),
                     stack: name.clone(),
@@ -455,6 +458,7 @@ impl StackState {
         self.running_version = Some(self.version());
         self.running_is_head = start.is_head;
         self.running_is_heal = is_heal;
+        self.is_silent = self.locked > 0 && by.is_none();
         self.running = Some(Round {
             number,
             trigger,
@@ -472,25 +476,38 @@ impl StackState {
     }
 
     /// Takes in how far the round is; what is worth telling of it.
-    pub(super) fn progressed(&mut self, progress: Progress) -> Option<NoticeKind> {
-        let round = self.running.as_mut()?;
+    pub(super) fn progressed(&mut self, progress: Progress) -> Vec<NoticeKind> {
+        let is_at_work = matches!(progress, Progress::Step { .. } | Progress::Line(_));
+        let mut told = Vec::new();
+        if is_at_work {
+            told.extend(self.begins_at_last());
+        }
+        let Some(round) = self.running.as_mut() else { return told };
         match progress {
             Progress::Steps(steps) => {
                 (round.done, round.of) = (0, steps.len());
                 round.steps = steps;
             }
             Progress::Step { index, state, message } => {
-                let step = round.steps.get_mut(index)?;
+                let Some(step) = round.steps.get_mut(index) else { return told };
                 step.state = state;
                 step.message = message.or(step.message.take());
                 round.done = round.steps.iter().filter(|step| step.is_over()).count();
             }
             Progress::Line(line) => {
-                return Some(NoticeKind::Progress { round: round.number, line });
+                told.push(NoticeKind::Progress { round: round.number, line });
             }
             Progress::Drained(_) => {}
         }
-        None
+        told
+    }
+
+    /// What was not told when the round began.
+    fn begins_at_last(&mut self) -> Option<NoticeKind> {
+        let round = self.running.as_ref()?;
+        let is_silent = std::mem::take(&mut self.is_silent);
+        let (round, commit) = (round.number, round.commit.clone());
+        is_silent.then_some(NoticeKind::Began { round, commit })
     }
 
     /// Whether a round would begin if fewer others ran.

@@ -16,23 +16,30 @@ impl StackState {
         end: RoundEnd,
         message: String,
         rules: &StackRules,
-    ) -> Option<NoticeKind> {
-        let mut round = self.running.take()?;
+    ) -> Vec<NoticeKind> {
+        // A stack that somebody else is at is asked for again and again; that is told once.
+        let is_untold = self.is_silent && end == RoundEnd::Locked;
+        let mut told: Vec<NoticeKind> = Vec::new();
+        if !is_untold {
+            told.extend(self.begins_at_last());
+        }
+        let Some(mut round) = self.running.take() else { return Vec::new() };
+        self.locked = if end == RoundEnd::Locked { self.locked.saturating_add(1) } else { 0 };
         let version = self.running_version.take().flatten();
         let is_heal = self.running_is_heal;
         self.fresh_from = looks;
         self.is_stale = true;
         (round.ended, round.end) = (Some(now), Some(end));
         round.message.clone_from(&message);
-        let notice = NoticeKind::Ended {
+        told.extend((!is_untold).then(|| NoticeKind::Ended {
             round: round.number,
             commit: round.commit.clone(),
             end,
             message: message.clone(),
-        };
+        }));
         let before = if is_heal { self.heal_failed.take() } else { self.failed.take() };
         let attempts = before.filter(|it| it.version == version).map_or(0, |it| it.attempts);
-        let failed = failed(end, attempts, rules.retry, now, || Failed {
+        let failed = failed(end, (attempts, self.locked), rules.retry, now, || Failed {
             version,
             commit: round.commit.clone(),
             attempts,
@@ -47,7 +54,7 @@ impl StackState {
             self.synced_at = Some(now);
         }
         self.remember(round);
-        (end != RoundEnd::Locked).then_some(notice)
+        told
     }
 
     /// How long another run kept this one waiting, once it does not any more.

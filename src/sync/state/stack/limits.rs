@@ -5,8 +5,12 @@ use std::collections::VecDeque;
 use crate::model::{CommitId, Millis};
 use crate::sync::{Budget, Retry, RoundEnd, Waiting};
 
-/// How long a stack is left alone that another run holds.
+/// How long a stack is left alone that another run holds; each time half as long again, since who
+/// has not ended soon may take long, and every attempt looks at the hosts.
 const HELD: Millis = 2_000;
+
+/// The longest it is left alone.
+const HELD_MAX: Millis = 10_000;
 
 /// The pause after the first of several healings in a row; each later one is twice as long.
 const HEAL_PAUSE: Millis = 1_000;
@@ -50,17 +54,18 @@ fn headline(message: &str) -> &str {
     message.lines().next().unwrap_or_default().trim_end_matches([':', ' '])
 }
 
-/// What an end leaves to be tried again, and when.
+/// What an end leaves to be tried again, and when. `before`: how often it has failed, and how often
+/// in a row another run held the stack, this time among them.
 pub(super) fn failed(
     end: RoundEnd,
-    before: u32,
+    (before, held): (u32, u32),
     retry: Retry,
     now: Millis,
     record: impl FnOnce() -> Failed,
 ) -> Option<Failed> {
     let (attempts, until) = match end {
         RoundEnd::Synced | RoundEnd::Interrupted => return None,
-        RoundEnd::Locked => (before, Some(now + HELD)),
+        RoundEnd::Locked => (before, Some(now + held_for(held))),
         RoundEnd::RolledBack => (before + 1, None),
         RoundEnd::Failed | RoundEnd::Partly | RoundEnd::Refused => {
             let until = (before < retry.limit).then(|| now + pause(retry, before));
@@ -68,6 +73,12 @@ pub(super) fn failed(
         }
     };
     Some(Failed { attempts, until, ..record() })
+}
+
+/// The pause after another run held the stack so many times in a row.
+fn held_for(times: u32) -> Millis {
+    let longer = |pause: Millis, _| (pause + pause / 2).min(HELD_MAX);
+    (1..times.min(10)).fold(HELD, longer)
 }
 
 /// The pause after so many attempts that failed before this one.

@@ -1,7 +1,7 @@
 //! What keeps a commit from being deployed: failures, quarantine, modes, windows, budgets.
 
 use super::*;
-use crate::sync::{Mode, Retry, Window, WindowKind};
+use crate::sync::{Mode, Progress, Retry, Window, WindowKind};
 
 fn none_again() -> StackRules {
     StackRules { retry: Retry { limit: 0, ..Retry::default() }, ..StackRules::default() }
@@ -94,16 +94,42 @@ fn a_round_that_failed_is_tried_again_with_growing_pauses_and_then_no_more() {
 
 #[test]
 fn a_stack_that_another_run_holds_is_tried_again_soon_and_has_not_failed() {
-    let mut case = Case::synced(none_again());
+    let mut case = Case::quiet(none_again());
     case.upgrading("b", 2);
-    for _ in 0..50 {
+    for pause in [2_000, 3_000, 4_500, 6_750].into_iter().chain([10_000; 40]) {
         case.ends(RoundEnd::Locked, differs("p", "b", "web.image"));
-        case.tick(2 * SECOND);
+        case.tick(pause - 1);
+        assert_eq!(case.begun(), Vec::new(), "it looks at the hosts each time");
+        case.tick(1);
         assert_eq!(case.begun_for(), Some("b".to_owned()));
     }
     assert_eq!(case.view("web").history.len(), 1, "one line says it");
-    let is_ended = |kind: &NoticeKind| matches!(kind, NoticeKind::Ended { .. });
-    assert!(!case.told().iter().any(is_ended), "nobody is told fifty times");
+}
+
+#[test]
+fn that_another_run_holds_a_stack_is_told_once_and_the_round_that_gets_it_as_any_other() {
+    let mut case = Case::quiet(StackRules::default());
+    case.upgrading("b", 2);
+    for _ in 0..50 {
+        case.ends(RoundEnd::Locked, differs("p", "b", "web.image"));
+        case.tick(10 * SECOND);
+        assert_eq!(case.begun_for(), Some("b".to_owned()));
+    }
+    let rounds = |told: Vec<NoticeKind>| -> Vec<(u64, Option<RoundEnd>)> {
+        let round = |kind: NoticeKind| match kind {
+            NoticeKind::Began { round, .. } => Some((round, None)),
+            NoticeKind::Ended { round, end, .. } => Some((round, Some(end))),
+            _ => None,
+        };
+        told.into_iter().filter_map(round).collect()
+    };
+    assert_eq!(rounds(case.told()), [(1, None), (1, Some(RoundEnd::Locked))]);
+    let (source, stack) = (name("shop"), stack("web"));
+    let progress = Progress::Line("it is at work".to_owned());
+    case.wake(Wake::Progressed { source, stack, progress });
+    assert_eq!(rounds(case.told()), [(51, None)]);
+    case.ends(RoundEnd::Synced, Finding::Same);
+    assert_eq!(rounds(case.told()), [(51, Some(RoundEnd::Synced))]);
 }
 
 #[test]
