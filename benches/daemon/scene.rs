@@ -182,7 +182,9 @@ impl Scene {
             aside: Aside::Threads,
         };
         let rules = Rules::of(name(SOURCE), source);
-        let setup = Setup { rules, reading, clock, holder: "a daemon".to_owned(), is_once: false };
+        let store = daemon::Store::at(self.repository.join(".git/gitdeploy-state.json"));
+        let setup =
+            Setup { rules, reading, clock, holder: "a daemon".to_owned(), store, is_once: false };
         Watching::new(setup)
     }
 

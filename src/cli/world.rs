@@ -58,4 +58,18 @@ impl World {
         };
         Some(base.join("gitdeploy"))
     }
+
+    /// Where things are kept that cannot: what a service manager says, else the user's own folder.
+    pub fn state_folder(&self) -> Option<PathBuf> {
+        let whole = |text: &&str| text.starts_with('/');
+        let given = self.variable("STATE_DIRECTORY").and_then(|all| all.split(':').next());
+        if let Some(folder) = given.filter(whole) {
+            return Some(PathBuf::from(folder));
+        }
+        let base = match self.variable("XDG_STATE_HOME").filter(whole) {
+            Some(folder) => PathBuf::from(folder),
+            None => PathBuf::from(self.home()?).join(".local/state"),
+        };
+        Some(base.join("gitdeploy"))
+    }
 }

@@ -12,6 +12,7 @@ mod look;
 mod place;
 mod round;
 mod stirs;
+mod store;
 mod wishes;
 
 use std::collections::BTreeMap;
@@ -24,11 +25,14 @@ use tokio::sync::{mpsc, watch};
 use crate::exec::Stop;
 use crate::model::{Millis, Name, StackName};
 use crate::ports::Clock;
-use crate::sync::{Begin, Decision, News, Picture, RoundEnd, Rules, Sight, Source, State, Wake};
+use crate::sync::{
+    Begin, Decision, News, Order, Picture, Refusal, RoundEnd, Rules, Sight, Source, State, Wake,
+};
 
 pub use aside::Aside;
 pub use hub::{Asked, Heart, Host, Hub, hub};
 pub use place::{Connect, Reading};
+pub use store::{Store, StoreFile};
 
 use look::Glance;
 use place::{Place, Standing, Unread};
@@ -50,6 +54,9 @@ const LOOK_MAX: Duration = Duration::from_secs(10 * 60);
 /// Wakes that may wait to be handled.
 const WAKES: usize = 4096;
 
+/// The pause after what must outlive the daemon could not be written; an order is not held up by it.
+const UNKEPT_PAUSE: Millis = 10_000;
+
 /// Wakes that are handled before what has come of them is shown.
 const AT_ONCE: usize = 256;
 
@@ -63,6 +70,8 @@ pub struct Setup {
     pub clock: Arc<dyn Clock>,
     /// Who holds the leases.
     pub holder: String,
+    /// Where what must outlive it is kept.
+    pub store: Store,
     /// Whether it ends when nothing is left to do.
     pub is_once: bool,
 }
@@ -108,6 +117,11 @@ struct Daemon {
     reading: Arc<Reading>,
     clock: Arc<dyn Clock>,
     holder: String,
+    store: Store,
+    /// Before this, it is not tried again to write what could not be written.
+    keeps_from: Millis,
+    /// Whether nobody can know what was held before.
+    is_unread: bool,
     is_once: bool,
     stop: watch::Sender<Stop>,
     inner: mpsc::Sender<Inner>,
@@ -126,14 +140,19 @@ pub async fn run(setup: Setup, host: Host, mut commands: mpsc::Receiver<Command>
         reading: Arc::new(setup.reading),
         clock: setup.clock,
         holder: setup.holder,
+        store: setup.store,
+        keeps_from: 0,
+        is_unread: false,
         is_once: setup.is_once,
         stop,
         inner,
         working: BTreeMap::new(),
     };
     daemon.take_rules(&setup.rules);
+    daemon.recall();
     daemon.wake(Wake::Tick);
     loop {
+        daemon.keep();
         daemon.show();
         if daemon.is_over() {
             let picture = daemon.state.picture(daemon.clock.now());
@@ -152,8 +171,7 @@ pub async fn run(setup: Setup, host: Host, mut commands: mpsc::Receiver<Command>
                 }
             }
             Some((order, answer)) = daemon.host.order() => {
-                let now = daemon.clock.now();
-                let answered = daemon.state.order(now, order);
+                let answered = daemon.order(order);
                 // Who asked may have gone.
                 drop(answer.send(answered));
                 daemon.wake(Wake::Tick);
@@ -182,6 +200,9 @@ impl Daemon {
             Command::Reload(rules) => {
                 self.state.reload((*rules).clone(), self.clock.now());
                 self.take_rules(&rules);
+                if self.is_unread {
+                    self.recall();
+                }
                 self.wake(Wake::Tick);
             }
         }
@@ -230,9 +251,71 @@ impl Daemon {
         }
     }
 
-    fn wake(&mut self, wake: Wake) {
+    /// Takes up what an earlier daemon has left. While that cannot be read, nothing begins by itself.
+    fn recall(&mut self) {
+        let (now, read) = (self.clock.now(), self.store.read());
+        self.is_unread = read.is_err();
+        let told = match read {
+            Ok(memory) => self.state.recall(now, &memory),
+            Err(why) => self.state.hold(now, why),
+        };
+        self.carry_out(told);
+    }
+
+    /// Takes an order; who gives one that is to last is told when it will not.
+    fn order(&mut self, order: Order) -> Result<(), Refusal> {
+        let is_to_last = order.kind.is_to_last();
+        self.state.order(self.clock.now(), order)?;
+        if !is_to_last {
+            return Ok(());
+        }
+        let kept = match self.store.is_nowhere() {
+            Some(why) => Err(why.to_owned()),
+            None => self.write(),
+        };
+        kept.map_err(|why| {
+            let why = format!("it holds until the daemon is started anew, and not longer: {why}");
+            Refusal::Unkept(why)
+        })
+    }
+
+    /// Writes what must outlive the daemon, if it is not there already. Rounds go on when it cannot
+    /// be written.
+    ///
+    /// It is done on the thread of the loop, though it waits for the disk: it is a small file that
+    /// rarely changes, and a round that fails is to be known as failed before anything else begins.
+    fn keep(&mut self) {
         let now = self.clock.now();
-        for decision in self.state.handle(now, wake) {
+        if self.is_unread || now < self.keeps_from {
+            return;
+        }
+        let kept = self.write();
+        self.keeps_from = if kept.is_err() { now + UNKEPT_PAUSE } else { 0 };
+        let told = self.state.note_kept(now, kept);
+        self.carry_out(told);
+    }
+
+    fn write(&mut self) -> Result<(), String> {
+        if self.is_unread {
+            return Err("what was held before cannot be read, and is not written over".to_owned());
+        }
+        if self.store.take()? {
+            // Who had it until now may have been told something since it was read.
+            self.recall();
+            if self.is_unread {
+                return self.write();
+            }
+        }
+        self.store.write(&self.state.memory(self.clock.now()))
+    }
+
+    fn wake(&mut self, wake: Wake) {
+        let decisions = self.state.handle(self.clock.now(), wake);
+        self.carry_out(decisions);
+    }
+
+    fn carry_out(&mut self, decisions: Vec<Decision>) {
+        for decision in decisions {
             match decision {
                 Decision::Fetch { source } => self.fetch(source),
                 Decision::Look { source, number, stacks, held } => {

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use sha2::{Digest as _, Sha256};
+
 use super::Aside;
 use super::claims::Claims;
 use crate::diag::{Diagnostic, Sources, words};
@@ -104,6 +106,8 @@ struct Known {
     cache: Cache,
     versions: BTreeMap<StackName, Version>,
     ground: u64,
+    /// Names the inventory, whoever counts.
+    ground_mark: String,
 }
 
 /// What a stack was last found to be, and how often it has become something else.
@@ -111,6 +115,8 @@ struct Version {
     number: u64,
     target: Option<Arc<StackTarget>>,
     fault: Option<String>,
+    /// Names what it wants, whoever counts.
+    mark: String,
 }
 
 impl Place {
@@ -326,7 +332,10 @@ impl Place {
                 (Arc::new(snapshot.inventory.clone()), ports, Arc::default())
             }
         };
-        known.ground += u64::from(!is_ground_same);
+        if !is_ground_same {
+            known.ground += 1;
+            known.ground_mark = mark(format!("{inventory:?}").as_bytes());
+        }
         let hosts = inventory.hosts.keys().cloned().map(HostName::from).collect();
         let limit = snapshot.settings.protect.max_deletes.as_ref().map(|limit| limit.value);
         let news = News {
@@ -411,20 +420,30 @@ fn targets(
             number: 0,
             target: None,
             fault: None,
+            mark: String::new(),
         });
         let is_same = version.number > 0 && is_same(version.target.as_ref(), stack.target.as_ref());
         if !is_same || version.fault != fault {
             version.number += 1;
             version.target.clone_from(&stack.target);
             version.fault.clone_from(&fault);
+            let text =
+                stack.target.as_ref().map(|it| serde_json::to_vec(&**it).unwrap_or_default());
+            version.mark = mark(&text.unwrap_or_default());
         }
-        targets.insert(stack.name.clone(), Target { version: version.number, fault });
+        let mark = format!("{}{}", known.ground_mark, version.mark);
+        targets.insert(stack.name.clone(), Target { version: version.number, fault, mark });
     }
     // A stack that comes back later begins with a number it has not had.
     for version in known.versions.iter_mut().filter(|(name, _)| !targets.contains_key(*name)) {
         version.1.target = None;
     }
     targets
+}
+
+/// A name for something, equal for what is equal in every process.
+fn mark(text: &[u8]) -> String {
+    Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Equal; most are the same one, which is quick to see.

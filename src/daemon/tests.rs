@@ -160,6 +160,7 @@ impl Case {
             reading,
             clock,
             holder: "a daemon".to_owned(),
+            store: Store::at(self.mirrors.path().join("state.json")),
             is_once: false,
         };
         let (hub, host) = hub();

@@ -39,7 +39,7 @@ pub struct Plan {
 }
 
 /// The first 16 hexadecimal digits of a SHA-256.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct PlanId(pub String);
 

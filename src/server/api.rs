@@ -41,6 +41,7 @@ impl From<Refusal> for Trouble {
             Refusal::Unknown(_) => StatusCode::NOT_FOUND,
             Refusal::Conflict(_) => StatusCode::CONFLICT,
             Refusal::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Unkept(_) => StatusCode::INSUFFICIENT_STORAGE,
         };
         Self(status, refusal.to_string())
     }

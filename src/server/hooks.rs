@@ -157,7 +157,7 @@ async fn take(front: &Front, source: &Name, request: Request) -> Result<Taken, R
         Ok(()) => Ok(Taken::Woken),
         Err(Refusal::Unknown(_)) => Err(Rejection::Unknown),
         // It looks already, or will: that is what was asked for.
-        Err(Refusal::Conflict(_)) => Ok(Taken::Woken),
+        Err(Refusal::Conflict(_) | Refusal::Unkept(_)) => Ok(Taken::Woken),
         Err(Refusal::Busy(_)) => Err(Rejection::Busy),
     }
 }

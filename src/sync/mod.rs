@@ -4,6 +4,7 @@
 //! what others ask of it. The loop that acts on decisions is `daemon`; whatever answers HTTP or
 //! writes messages sees a [`Picture`] and notices, and sends orders, and knows nothing else.
 
+mod memory;
 mod notice;
 mod order;
 mod picture;
@@ -12,6 +13,7 @@ mod state;
 mod wake;
 mod window;
 
+pub use memory::{Approval, Failure, Kept, Memory, Pause, Unreadable};
 pub use notice::{Notice, NoticeKind};
 pub use order::{Order, OrderKind, Refusal};
 pub use picture::{

@@ -36,7 +36,17 @@ pub enum OrderKind {
     Resume(StackName),
 }
 
-/// Why an order was not taken.
+impl OrderKind {
+    /// Whether who orders it relies on that it outlives the daemon.
+    pub fn is_to_last(&self) -> bool {
+        match self {
+            Self::Pause { .. } | Self::Resume(_) => true,
+            Self::Fetch | Self::Sync(_) | Self::Approve(..) => false,
+        }
+    }
+}
+
+/// Why an order was not taken, or not for long.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// There is no such source or stack.
@@ -45,6 +55,9 @@ pub enum Refusal {
     /// It does not fit what is there: no plan waits, or another one.
     #[error("{0}")]
     Conflict(String),
+    /// It holds, and it will be forgotten when the daemon is started anew.
+    #[error("{0}")]
+    Unkept(String),
     /// The daemon has more orders than it can take, or is ending.
     #[error("{0}")]
     Busy(String),

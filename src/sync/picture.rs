@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::model::{CommitId, HostName, Millis, Name, PlanId, StackName};
 
@@ -14,7 +14,7 @@ pub struct Picture {
     pub started: Millis,
     /// When this picture was made.
     pub at: Millis,
-    /// Whether every source has been looked at once.
+    /// Whether every source has been looked at once, and what was held before is known.
     pub is_ready: bool,
     /// Why it is not well; `None` when it is.
     pub trouble: Option<String>,
@@ -234,7 +234,7 @@ pub struct Round {
 }
 
 /// How a round ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RoundEnd {
     /// The stack is as the commit wants it.

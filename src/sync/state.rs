@@ -5,6 +5,7 @@
 //! all lists in it are bounded.
 
 mod order;
+mod recall;
 mod source;
 mod stack;
 mod view;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 use super::{Decision, Notice, NoticeKind, Picture, Rules, Wake};
 use crate::model::{Millis, Name, StackName};
 
+use recall::Lapse;
 use source::SourceState;
 
 /// Rounds of a stack that are remembered.
@@ -33,6 +35,7 @@ pub struct State {
     sources: BTreeMap<Name, SourceState>,
     /// Those that the rules do not have any more, until their rounds are over.
     leaving: Vec<SourceState>,
+    lapse: Lapse,
 }
 
 /// Numbers that are never given twice.
@@ -68,8 +71,8 @@ impl State {
         });
         let sources = sources.collect();
         let counter = Counter::default();
-        let leaving = Vec::new();
-        Self { rules, started: now, last: now, is_ending: false, counter, sources, leaving }
+        let (leaving, lapse) = (Vec::new(), Lapse::default());
+        Self { rules, started: now, last: now, is_ending: false, counter, sources, leaving, lapse }
     }
 
     /// Takes other rules. What is known of sources that stay is kept; rounds that run go on, those of
@@ -82,14 +85,24 @@ impl State {
                     known.reload(source.clone(), now);
                     self.sources.insert(name, known);
                 }
-                _ if known.running() > 0 => self.leaving.push(known),
-                _ => {}
+                elsewhere => {
+                    if let Some(source) = elsewhere {
+                        let mut fresh = SourceState::new(name.clone(), source.clone(), now);
+                        fresh.take_over(&known, now);
+                        self.sources.insert(name, fresh);
+                    }
+                    if known.running() > 0 {
+                        self.leaving.push(known);
+                    }
+                }
             }
         }
         for (name, source) in &rules.sources {
             let fresh = || SourceState::new(name.clone(), source.clone(), now);
             self.sources.entry(name.clone()).or_insert_with(fresh);
         }
+        let is_unread = self.lapse.unread.is_some();
+        self.sources.values_mut().for_each(|source| source.is_unread = is_unread);
         self.rules = rules;
     }
 
@@ -148,11 +161,13 @@ impl State {
     /// What is known, for showing.
     pub fn picture(&self, now: Millis) -> Picture {
         let sources = self.sources.iter();
+        let of_sources = || self.sources.values().find_map(SourceState::trouble);
         Picture {
             started: self.started,
             at: now,
-            is_ready: self.sources.values().all(SourceState::is_ready),
-            trouble: self.sources.values().find_map(SourceState::trouble),
+            is_ready: self.lapse.unread.is_none()
+                && self.sources.values().all(SourceState::is_ready),
+            trouble: self.lapse.trouble().or_else(of_sources),
             sources: sources.map(|(name, source)| (name.clone(), source.view(now))).collect(),
         }
     }

@@ -115,6 +115,8 @@ pub struct Target {
     pub version: u64,
     /// Why nobody can know what it wants.
     pub fault: Option<String>,
+    /// Names what it wants, and where, to daemons that count otherwise. Equal ones are equal.
+    pub mark: String,
 }
 
 /// What one look at the hosts came to.

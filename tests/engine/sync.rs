@@ -4,6 +4,7 @@
 mod drift;
 mod hooks;
 mod hosts;
+mod kept;
 mod rules;
 mod signed;
 

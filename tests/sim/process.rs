@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gitdeploy::daemon::{Aside, Command, Hub, Reading, Setup, hub, run};
+use gitdeploy::daemon::{Aside, Command, Hub, Reading, Setup, Store, hub, run};
 use gitdeploy::exec::Stop;
 use gitdeploy::git::Access;
 use gitdeploy::model::CommitId;
@@ -53,6 +53,11 @@ pub(crate) fn source(repository: &Repository) -> Source {
 impl Process {
     /// Starts one with nothing but its rules. It must be called inside a [`LocalSet`].
     pub(crate) fn start(run_of_it: &Run, source: Source) -> Self {
+        Self::start_with(run_of_it, source, Store::Nowhere("it is a test"))
+    }
+
+    /// The same with what an earlier one has left.
+    pub(crate) fn start_with(run_of_it: &Run, source: Source, store: Store) -> Self {
         let run_of_it = run_of_it.clone();
         let ports = run_of_it.clone();
         let reading = Reading {
@@ -68,6 +73,7 @@ impl Process {
             reading,
             clock: run_of_it.ports().clock,
             holder: format!("daemon {}", run_of_it.number()),
+            store,
             is_once: false,
         };
         let (hub, host) = hub();

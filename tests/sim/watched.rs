@@ -5,11 +5,13 @@
 //! there were while it worked and nothing else, so one life shows them all.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
+use gitdeploy::daemon::Store;
 use gitdeploy::model::{CommitId, HostName};
 use gitdeploy::sim::{Fault, Moment, World};
-use gitdeploy::sync::{Mode, OrderKind, RoundEnd, Source, StackRules, Trigger};
+use gitdeploy::sync::{Mode, OrderKind, Refusal, RoundEnd, Source, StackRules, Trigger};
 use tokio::task::LocalSet;
 
 use super::commit::name;
@@ -94,6 +96,12 @@ impl Case {
     /// A daemon from nothing.
     fn start(&self, world: &World, fault: Fault) -> Process {
         Process::start(&world.run(fault), source(&self.repository))
+    }
+
+    /// A daemon that finds what an earlier one has left in a file.
+    fn start_after(&self, world: &World, file: &Path) -> Process {
+        let store = Store::at(file.to_owned());
+        Process::start_with(&world.run(Fault::None), source(&self.repository), store)
     }
 
     fn start_as(&self, world: &World, every: StackRules) -> Process {
@@ -359,12 +367,95 @@ fn a_bad_commit_is_not_tried_again_and_the_one_before_is_kept_until_another_come
 }
 
 #[test]
+fn a_daemon_that_is_killed_leaves_its_quarantine_to_those_that_follow() {
+    played(async || {
+        let case = Case::bad();
+        let world = case.deployed().await;
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("it.json");
+        let mut daemon = case.start_after(&world, &file);
+        case.is_brought_about(&world, &mut daemon).await;
+        for _ in 0..2 {
+            daemon.kill().await;
+            daemon = case.start_after(&world, &file);
+            case.is_brought_about(&world, &mut daemon).await;
+            assert_eq!(daemon.began(), 0);
+            assert!(is_given_up(&daemon.shop().expect("a stack")), "{:#?}", daemon.view());
+        }
+        // What runs is kept as it was before the bad commit, also by one that has not seen it fail.
+        world.take_away(&local(), &first_replica(&world));
+        let is_healed = |it: &gitdeploy::sync::SourceView| {
+            it.stacks.values().all(|it| it.history.len() == 1 && is_given_up(it))
+        };
+        assert!(daemon.until(is_healed).await, "{:#?}", daemon.view());
+        case.is_done(&world).await;
+        let third = case.push(&world, "third", web("app:2", 2, &["edge"], ""));
+        assert!(daemon.synced(&third).await, "{:#?}", daemon.view());
+        assert_eq!(world.violations(), []);
+    });
+}
+
+#[test]
+fn a_daemon_that_is_killed_leaves_its_pauses_to_those_that_follow() {
+    played(async || {
+        let case = Case::start_first();
+        let world = case.deployed().await;
+        case.repository.push(&case.before);
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("it.json");
+        let mut daemon = case.start_after(&world, &file);
+        assert!(daemon.synced(&case.before).await);
+        let shop = || name("shop").into();
+        let pause = OrderKind::Pause { stack: shop(), until: None, reason: "audit".to_owned() };
+        assert_eq!(daemon.order(pause).await, Ok(()));
+        daemon.kill().await;
+        case.repository.push(&case.after);
+        world.crash(&local(), &first_replica(&world));
+        let waits = |it: &gitdeploy::sync::SourceView| {
+            let is_newest = it.head.as_ref() == Some(&case.after);
+            is_newest && it.stacks.values().all(|it| it.waiting.is_some())
+        };
+        for _ in 0..2 {
+            daemon = case.start_after(&world, &file);
+            assert!(daemon.until(waits).await, "{:#?}", daemon.view());
+            case.is_left_alone(&world, &daemon).await;
+            assert_eq!(daemon.began(), 0);
+            daemon.kill().await;
+        }
+        daemon = case.start_after(&world, &file);
+        assert!(daemon.until(waits).await, "{:#?}", daemon.view());
+        assert_eq!(daemon.order(OrderKind::Resume(shop())).await, Ok(()));
+        case.is_brought_about(&world, &mut daemon).await;
+    });
+}
+
+#[test]
+fn a_daemon_that_cannot_know_what_was_held_deploys_nothing_by_itself() {
+    played(async || {
+        let case = Case::start_first();
+        let world = case.deployed().await;
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("it.json");
+        std::fs::write(&file, "{\"version\": 1, \"sour").expect("a file");
+        let daemon = case.start_after(&world, &file);
+        tokio::time::sleep(Duration::from_secs(3 * LOOK)).await;
+        case.is_left_alone(&world, &daemon).await;
+        assert_eq!(daemon.began(), 0);
+        let pause =
+            OrderKind::Pause { stack: name("shop").into(), until: None, reason: "x".into() };
+        assert!(matches!(daemon.order(pause).await, Err(Refusal::Unkept(_))));
+        assert_eq!(std::fs::read_to_string(&file).expect("text"), "{\"version\": 1, \"sour");
+    });
+}
+
+#[test]
 fn a_stack_that_is_paused_is_left_as_it_is_until_it_is_resumed() {
     played(async || {
         let case = Case::start_first();
         let world = case.deployed().await;
         case.repository.push(&case.before);
-        let mut daemon = case.start(&world, Fault::None);
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut daemon = case.start_after(&world, &folder.path().join("it.json"));
         assert!(daemon.synced(&case.before).await);
         let shop = || name("shop").into();
         let pause = OrderKind::Pause { stack: shop(), until: None, reason: "audit".to_owned() };

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc};
@@ -15,7 +16,7 @@ use crate::adapters::System;
 use crate::cli::args::SyncArgs;
 use crate::cli::front::Front;
 use crate::cli::{Exit, Failure, World, repository, screen, stage, wire};
-use crate::daemon::{self, Aside, Command, Hub, Reading, Setup, hub};
+use crate::daemon::{self, Aside, Command, Hub, Reading, Setup, Store, hub};
 use crate::diag::Sources;
 use crate::exec::Stop;
 use crate::files::{Disk, Report};
@@ -39,8 +40,14 @@ pub(super) fn run(run: &Run<'_>, args: &SyncArgs) -> Result<Exit, Failure> {
         Some(stage) => stage.clock(),
         None => Arc::new(System),
     };
-    let setup =
-        Setup { rules, reading: reading(run)?, clock, holder: holder(run), is_once: args.once };
+    let setup = Setup {
+        store: store(run, args, &rules),
+        rules,
+        reading: reading(run)?,
+        clock,
+        holder: holder(run),
+        is_once: args.once,
+    };
     let (hub, host) = hub();
     let (commands, taken) = mpsc::channel(4);
     let local = LocalSet::new();
@@ -125,6 +132,37 @@ fn rules(run: &Run<'_>, args: &SyncArgs) -> Result<Rules, Failure> {
     let branch = global.rev.clone().or_else(|| is_folder.then(|| "HEAD".to_owned()));
     let source = Source { branch, environment, ..Source::of(repository) };
     Ok(Rules::of(name, source))
+}
+
+/// A file for each daemon, by what it was told to watch. One pass is told nothing and keeps nothing.
+fn store(run: &Run<'_>, args: &SyncArgs, rules: &Rules) -> Store {
+    if args.once {
+        return Store::Nowhere("one pass keeps nothing");
+    }
+    let Some(folder) = run.world.state_folder() else {
+        run.screen.note(
+            "what is paused and in quarantine will be forgotten when the daemon is started anew: \
+             set STATE_DIRECTORY, XDG_STATE_HOME or HOME",
+        );
+        return Store::Nowhere("neither STATE_DIRECTORY nor XDG_STATE_HOME nor HOME is set");
+    };
+    let (name, watched) = match &args.config {
+        Some(file) => {
+            let path = run.world.folder.join(file);
+            let name = file.file_stem().and_then(|stem| stem.to_str()).and_then(Name::from_folder);
+            (name, std::fs::canonicalize(&path).unwrap_or(path).display().to_string())
+        }
+        None => {
+            let source = rules.sources.iter().next();
+            let place =
+                |it: &Source| format!("{}\n{:?}\n{:?}", it.repository, it.branch, it.environment);
+            (source.map(|(name, _)| name.clone()), source.map(|it| place(it.1)).unwrap_or_default())
+        }
+    };
+    let digest: String =
+        Sha256::digest(watched.as_bytes()).iter().take(4).map(|it| format!("{it:02x}")).collect();
+    let name = name.as_ref().map_or(USUAL_NAME, Name::as_str);
+    Store::at(folder.join(format!("{name}-{digest}.json")))
 }
 
 fn reading(run: &Run<'_>) -> Result<Reading, Failure> {

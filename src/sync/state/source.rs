@@ -36,6 +36,8 @@ pub(super) struct SourceState {
     pub(super) hosts: BTreeMap<HostName, HostView>,
     pub(super) stacks: BTreeMap<StackName, StackState>,
     pub(super) measured: Measured,
+    /// Nobody knows what was held before: nothing begins by itself.
+    pub(super) is_unread: bool,
 }
 
 /// What is to be looked at as soon as it can be.
@@ -64,6 +66,7 @@ impl SourceState {
             hosts: BTreeMap::new(),
             stacks: BTreeMap::new(),
             measured: Measured::default(),
+            is_unread: false,
         }
     }
 
@@ -266,6 +269,7 @@ impl SourceState {
             source: &self.name,
             head: &news.head,
             max_deletes: news.max_deletes,
+            is_unread: self.is_unread,
             now: turn.now,
         };
         for (name, state) in &mut self.stacks {

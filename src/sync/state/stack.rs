@@ -5,11 +5,13 @@
 
 mod ending;
 pub(super) mod limits;
+mod recall;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use limits::{Failed, heals_at, is_ignored};
+use recall::Recalled;
 
 use super::{HISTORY, Turn};
 use crate::model::{CommitId, Millis, Name, PlanId, StackName};
@@ -28,6 +30,8 @@ pub(super) struct Ground<'a> {
     pub(super) source: &'a Name,
     pub(super) head: &'a CommitId,
     pub(super) max_deletes: Option<usize>,
+    /// Nobody knows what was held before.
+    pub(super) is_unread: bool,
     pub(super) now: Millis,
 }
 
@@ -54,6 +58,7 @@ pub(super) struct StackState {
     /// When rounds that heal began; bounded by the budget.
     heals: VecDeque<Millis>,
     heal_failed: Option<Failed>,
+    recalled: Recalled,
     pub(super) paused: Option<Mode>,
     ordered: Option<String>,
     approved: Option<(PlanId, String)>,
@@ -105,6 +110,7 @@ impl StackState {
             // It wants the same as before, so it is as this commit wants it, too.
             self.synced = Some(head.clone());
         }
+        self.settle(head);
         needs_look
     }
 
@@ -261,12 +267,18 @@ impl StackState {
     }
 
     /// The mode that holds now.
-    pub(super) fn mode<'a>(&'a self, rules: &'a StackRules, now: Millis) -> &'a Mode {
-        match (&self.paused, &rules.mode) {
+    pub(super) fn mode<'a>(
+        &'a self,
+        rules: &'a StackRules,
+        is_unread: bool,
+        now: Millis,
+    ) -> &'a Mode {
+        let mode = match (&self.paused, &rules.mode) {
             (Some(paused), _) => paused,
             (None, Mode::Paused { until: Some(until), .. }) if *until <= now => &Mode::Automatic,
             (None, mode) => mode,
-        }
+        };
+        if is_unread && *mode == Mode::Automatic { &Mode::PlanOnly } else { mode }
     }
 
     fn decide(
@@ -277,7 +289,7 @@ impl StackState {
     ) -> Result<Option<(Start, Trigger, Option<String>)>, Waiting> {
         self.note_synced(ground);
         let now = ground.now;
-        let mode = self.mode(rules, now).clone();
+        let mode = self.mode(rules, ground.is_unread, now).clone();
         if let Mode::Paused { until, reason } = &mode {
             let reason = format!("paused: {reason}");
             return match self.has_anything_to_do() {
@@ -373,7 +385,11 @@ impl StackState {
         let approved = self.approved.as_ref().filter(|(plan, _)| *plan == difference.plan.id);
         let by = approved.map(|(_, by)| by).or(self.ordered.as_ref()).cloned();
         if *mode == Mode::PlanOnly && approved.is_none() {
-            let reason = format!("plan {} waits to be approved", difference.plan.id);
+            let why = match ground.is_unread {
+                true => ": what was held before cannot be read",
+                false => "",
+            };
+            let reason = format!("plan {} waits to be approved{why}", difference.plan.id);
             return Err(Waiting { reason, until: None });
         }
         if let Some(failed) = self.failed.as_ref().filter(|it| it.version == self.version())

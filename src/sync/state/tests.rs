@@ -3,6 +3,7 @@
 mod heal;
 mod hold;
 mod orders;
+mod recall;
 mod rounds;
 mod times;
 
@@ -13,8 +14,9 @@ use std::time::Duration;
 use super::State;
 use crate::model::{CommitId, HostName, Millis, Name, PlanId, StackName};
 use crate::sync::{
-    Begin, Decision, Difference, Finding, Health, HostView, News, NoticeKind, Order, OrderKind,
-    PlanView, Refusal, RoundEnd, Rules, Seen, Sight, Source, StackRules, StackView, Target, Wake,
+    Begin, Decision, Difference, Finding, Health, HostView, Memory, News, NoticeKind, Order,
+    OrderKind, PlanView, Refusal, RoundEnd, Rules, Seen, Sight, Source, StackRules, StackView,
+    Target, Wake,
 };
 
 const SECOND: Millis = 1000;
@@ -46,7 +48,7 @@ struct Case {
 }
 
 fn news(head: &str, stacks: &[(&str, u64)]) -> News {
-    let target = |version: u64| Target { version, fault: None };
+    let target = |version: u64| Target { version, fault: None, mark: format!("wants {version}") };
     News {
         head: commit(head),
         summary: format!("commit {head}"),
@@ -119,6 +121,16 @@ impl Case {
         case.fetched();
         case.looked(&[("web", seen(Finding::Same))]);
         case.forget();
+        case
+    }
+
+    /// The daemon that comes after this one, with what it has left, as text.
+    fn restarted(self) -> Self {
+        let text = self.state.memory(self.now).text();
+        let mut state = State::new(self.state.rules.clone(), self.now);
+        state.recall(self.now, &Memory::read(&text).expect("our own text"));
+        let mut case = Self { state, decided: Vec::new(), ..self };
+        case.tick(0);
         case
     }
 

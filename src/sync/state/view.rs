@@ -24,7 +24,9 @@ impl SourceState {
             trouble: self.trouble.clone(),
             hosts: self.hosts.clone(),
             stacks: stacks
-                .map(|(name, stack)| (name.clone(), stack.view(self.rules.rules(name), now)))
+                .map(|(name, stack)| {
+                    (name.clone(), stack.view(self.rules.rules(name), self.is_unread, now))
+                })
                 .collect(),
             measured: self.measured,
         }
@@ -32,7 +34,7 @@ impl SourceState {
 }
 
 impl StackState {
-    fn view(&self, rules: &StackRules, now: Millis) -> StackView {
+    fn view(&self, rules: &StackRules, is_unread: bool, now: Millis) -> StackView {
         let seen = self.seen.as_ref();
         let sync = match seen.map(|seen| &seen.head) {
             Some(Finding::Same) if self.fault().is_none() => Sync::Synced,
@@ -49,7 +51,7 @@ impl StackState {
         StackView {
             sync: if self.running.is_some() { Sync::OutOfSync } else { sync },
             health,
-            mode: self.mode(rules, now).clone(),
+            mode: self.mode(rules, is_unread, now).clone(),
             synced: self.synced.clone(),
             synced_at: self.synced_at,
             waiting: self.waiting.clone(),

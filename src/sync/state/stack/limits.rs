@@ -50,7 +50,7 @@ impl Failed {
 }
 
 /// The first line of what a container or a proxy may have said at length.
-fn headline(message: &str) -> &str {
+pub(super) fn headline(message: &str) -> &str {
     message.lines().next().unwrap_or_default().trim_end_matches([':', ' '])
 }
 

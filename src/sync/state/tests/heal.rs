@@ -114,7 +114,7 @@ fn a_stack_with_errors_in_the_newest_commit_is_kept_as_the_one_before_wanted_it(
     let mut case = Case::synced(StackRules::default());
     case.news = news("b", &[("web", 2)]);
     let fault = Some("compose.yaml:1:1: unknown key".to_owned());
-    case.news.stacks.insert(stack("web"), Target { version: 2, fault });
+    case.news.stacks.insert(stack("web"), Target { version: 2, fault, mark: String::new() });
     case.fetched();
     let no_plan = Finding::NoPlan { message: "has errors".into(), is_unreachable: false };
     case.looked(&[("web", Seen { held: Some(died("a")), ..seen(no_plan) })]);

@@ -139,7 +139,7 @@ fn a_stack_with_errors_waits_and_hinders_no_other() {
     let mut case = Case::with(StackRules::default());
     case.news = news("a", &[("bad", 1), ("web", 1)]);
     let fault = Some("stacks/bad/compose.yaml:1:1: unknown key".to_owned());
-    case.news.stacks.insert(stack("bad"), Target { version: 1, fault });
+    case.news.stacks.insert(stack("bad"), Target { version: 1, fault, mark: String::new() });
     case.fetched();
     let no_plan = Finding::NoPlan { message: "has errors".into(), is_unreachable: false };
     case.looked(&[("bad", seen(no_plan)), ("web", seen(differs("p", "a", "web.image")))]);
