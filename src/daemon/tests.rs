@@ -352,11 +352,13 @@ fn what_is_wrong_with_one_stack_hinders_no_other() {
     let endless =
         "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}";
     let huge = "#".repeat(17 << 20);
-    let wrong: [(&str, &str, FileMode); 4] = [
+    let wrong: [(&str, &str, FileMode); 6] = [
         ("stacks/bad/compose.yaml", "services: {web: {imag: x}}\n", FileMode::Blob),
         ("stacks/bad/compose.yaml", ": : :", FileMode::Blob),
         ("stacks/bad/compose.yaml", &huge, FileMode::Blob),
         ("stacks/bad/compose.yaml.j2", endless, FileMode::Blob),
+        ("stacks/bad/compose.yaml", "/etc/passwd", FileMode::Link),
+        ("stacks/bad", "/etc", FileMode::Link),
     ];
     for (path, text, mode) in wrong {
         played(async |case| {
@@ -378,7 +380,7 @@ fn what_is_wrong_with_all_of_a_commit_leaves_everything_as_it_is() {
         daemon.synced("web", &commit).await;
         for (path, text, mode) in [
             ("inventory.yaml", "hosts: 1\n", FileMode::Blob),
-            ("stacks/bad/compose.yaml", "/etc/passwd", FileMode::Link),
+            ("inventory.yaml", "/etc/passwd", FileMode::Link),
         ] {
             let good = ("stacks/web/compose.yaml".to_owned(), service("app:2"), FileMode::Blob);
             case.remote.commit(vec![good, (path.to_owned(), text.to_owned(), mode)], true);

@@ -219,6 +219,8 @@ impl Search<'_> {
             match entry.kind {
                 EntryKind::Directory => below.push(path),
                 EntryKind::File => {}
+                // A stack whose files are not read, if it can be one at all.
+                EntryKind::Refused(_) if Name::parse(&entry.name).is_ok() => below.push(path),
                 EntryKind::Refused(why) => self.problems.push(at(not_read(&path, why), span)),
             }
         }
@@ -249,25 +251,18 @@ impl Search<'_> {
         let span = said.map(|said| said.span);
         let entries = match self.files.list(dir) {
             Ok(entries) => entries,
+            Err(FileError::Symlink { path } | FileError::Submodule { path }) if path == dir => {
+                return unread(dir);
+            }
             Err(error) => {
                 self.problems.push(at(unreadable(&error), span));
                 return None;
             }
         };
-        for entry in entries.iter().flatten() {
-            let is_ours = |name: &&str| *name == entry.name.trim_end_matches(".j2");
-            if let EntryKind::Refused(why) = entry.kind
-                && BASE.iter().chain(&OVERRIDE).any(is_ours)
-            {
-                self.problems.push(at(not_read(&join(dir, &entry.name), why), span));
-            }
-        }
-        let names: Vec<&str> = entries
-            .iter()
-            .flatten()
-            .filter(|entry| entry.kind == EntryKind::File)
-            .map(|entry| entry.name.as_str())
-            .collect();
+        // A link is taken too: that it is not read is a mistake of this stack, and of no other.
+        let is_file = |entry: &&crate::files::Entry| entry.kind != EntryKind::Directory;
+        let files = entries.iter().flatten().filter(is_file);
+        let names: Vec<&str> = files.map(|entry| entry.name.as_str()).collect();
         let Some(base) = self.preferred(dir, &names, &BASE, "Compose files") else {
             if said.is_some_and(|said| said.is_literal) {
                 self.problems.push(at(no_compose_file(dir, entries.is_some()), span));
@@ -335,6 +330,12 @@ impl Search<'_> {
         }
         found.first().copied()
     }
+}
+
+/// A stack none of whose files is read: whoever tries to says why.
+fn unread(dir: &str) -> Option<StackFolder> {
+    let name = Name::parse(file_name(dir)).ok()?;
+    Some(StackFolder { name, dir: dir.to_owned(), compose_files: vec![join(dir, BASE[0])] })
 }
 
 fn not_read(path: &str, why: Refusal) -> Diagnostic {

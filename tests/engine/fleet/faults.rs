@@ -135,10 +135,11 @@ fn a_frozen_host_costs_its_deadline_and_hinders_nobody() {
 }
 
 #[test]
-fn an_engine_and_an_ssh_server_that_restart_in_the_middle_lose_no_request() {
+fn an_ssh_server_that_restarts_in_the_middle_loses_no_request() {
     let _alone = alone();
     let (mut town, _) = Town::deployed("restart");
     let second = town.image("two", Variant::V2);
+    let running = town.loads().map(|load| Load { limit: 3 * RUN_MAX, ..load }.start());
     town.release(&second);
     let mut run = town.apply();
     run.reaches(STARTED);
@@ -146,6 +147,28 @@ fn an_engine_and_an_ssh_server_that_restart_in_the_middle_lose_no_request() {
     let (code, said) = run.ended();
     assert!([0, 1, 13, 14].contains(&code), "{code}: {said}");
     finished(&town);
+    town.assert_settled();
+    for report in running.map(crate::rig::Running::finish) {
+        report.assert_nothing_lost();
+    }
+}
+
+/// With its engine the containers of a host end, and with them what they were answering; which runs
+/// have nothing to do with.
+#[test]
+fn an_engine_that_restarts_in_the_middle_is_caught_up_with() {
+    let (mut town, _) = Town::deployed("engine");
+    let second = town.image("two", Variant::V2);
+    town.release(&second);
+    let mut run = town.apply();
+    run.reaches(READY);
+    town.fleet.host("three").restart_engine();
+    let (code, said) = run.ended();
+    assert!([0, 1, 13, 14].contains(&code), "{code}: {said}");
+    finished(&town);
+    town.assert_settled();
+    let total: usize = HOSTS.map(|host| town.containers(host).len()).iter().sum();
+    assert_eq!(total, 4);
     // What a settled stack is to look like after its engine was restarted: the same.
     town.fleet.host("three").restart_engine();
     crate::shop::until("all is as it was", || {
