@@ -31,7 +31,7 @@ fn api(method: &str, path: &str, body: &Value) -> Result<Value, String> {
     let mut curl = Command::new("curl")
         .args(["-sS", "--max-time", "60", "--unix-socket", "/var/run/docker.sock"])
         .args(["-X", method, "-H", "Content-Type: application/json", "-d", "@-"])
-        .arg(format!("http://docker/v1.41/{path}"))
+        .arg(format!("http://docker/{path}"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
