@@ -51,11 +51,8 @@ pub(super) fn run(run: &Run<'_>, args: &ReviewArgs) -> Result<Exit, Failure> {
     })?;
     let pull = args.post.number.or_else(|| post.number());
     let session = Session::open(run, Source::Base(&base, pull), choice(run, &args.inputs))?;
-    let head = match (args.head.clone().or_else(|| post.head()), pull) {
-        (Some(head), _) => head,
-        (None, Some(pull)) if run.cli.global.repo.is_some() => session.head_of(pull)?,
-        (None, _) => "HEAD".to_owned(),
-    };
+    let head = args.head.clone().or_else(|| post.head());
+    let head = head.map_or_else(|| head_of(run, &session, pull), Ok)?;
     let tree = session.tree(&head)?;
     let (label, commit) = (tree.label().to_owned(), tree.commit().cloned());
     let owner = &session.owner;
@@ -116,6 +113,14 @@ pub(super) fn run(run: &Run<'_>, args: &ReviewArgs) -> Result<Exit, Failure> {
         None if args.detailed_exitcode && has_changes => Exit::Changes,
         None => Exit::Done,
     })
+}
+
+/// The change, when nobody says which: a mirror has no commit that is checked out.
+fn head_of(run: &Run<'_>, session: &Session<'_>, pull: Option<u64>) -> Result<String, Failure> {
+    match pull.filter(|_| run.cli.global.repo.is_some()) {
+        Some(pull) => session.head_of(pull),
+        None => Ok("HEAD".to_owned()),
+    }
 }
 
 /// Everything that can be told of base and head.
