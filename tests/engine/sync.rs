@@ -5,6 +5,7 @@ mod drift;
 mod hooks;
 mod hosts;
 mod kept;
+mod large;
 mod rules;
 mod signed;
 
