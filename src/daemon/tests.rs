@@ -465,6 +465,56 @@ fn after_a_restart_nothing_is_done_that_was_done_before() {
 }
 
 #[test]
+fn a_damaged_file_holds_everything_until_it_is_out_of_the_way() {
+    played(async |case| {
+        let file = case.mirrors.path().join("state.json");
+        std::fs::write(&file, "{").expect("a file");
+        let commit = case.remote.push(&[("shop", &service("app:1"))]);
+        let mut daemon = case.start();
+        daemon
+            .until("it waits", |picture| {
+                let waiting = view_of(picture, "shop").and_then(|it| it.waiting.as_ref());
+                waiting.is_some_and(|it| it.reason.contains("what was held before cannot be read"))
+            })
+            .await;
+        assert!(!daemon.hub.picture.borrow().is_ready);
+        assert_eq!(case.serving(), Vec::<String>::new());
+        std::fs::remove_file(&file).expect("it is there");
+        let rules = Rules::of(name("shop"), case.source(StackRules::default()));
+        daemon.commands.send(Command::Reload(Box::new(rules))).await.expect("it lives");
+        daemon.synced("shop", &commit).await;
+        assert!(daemon.hub.picture.borrow().is_ready);
+        daemon.stop().await;
+    });
+}
+
+#[test]
+fn a_pause_that_cannot_be_kept_holds_and_is_an_error_to_who_ordered_it() {
+    played(async |case| {
+        case.remote.push(&[("shop", &service("app:1"))]);
+        let mut daemon = case.start();
+        daemon.until("it is there", |picture| view_of(picture, "shop").is_some()).await;
+        // Writing to this is answered as on a disk that is full.
+        let beside = case.mirrors.path().join("state.next");
+        drop(std::fs::remove_file(&beside));
+        std::os::unix::fs::symlink("/dev/full", &beside).expect("a link");
+        let pause =
+            || OrderKind::Pause { stack: stack("shop"), until: None, reason: "audit".to_owned() };
+        let Err(Refusal::Unkept(why)) = daemon.order(pause()).await else { panic!("it is kept") };
+        assert!(why.contains("No space left"), "{why}");
+        daemon
+            .until("it is told", |picture| {
+                picture.trouble.as_ref().is_some_and(|it| it.contains("No space left"))
+            })
+            .await;
+        assert!(matches!(daemon.view("shop").mode, Mode::Paused { .. }));
+        std::fs::remove_file(&beside).expect("it is there");
+        assert_eq!(daemon.order(pause()).await, Ok(()));
+        daemon.stop().await;
+    });
+}
+
+#[test]
 fn a_host_that_was_away_is_caught_up_with() {
     played(async |case| {
         let commit = case.remote.push(&[("web", &service("app:1"))]);
