@@ -1,13 +1,17 @@
-//! One look at every host and proxy, to tell people whether they could be deployed to.
+//! One look at every host and proxy, to tell people whether they could be deployed to; and at the
+//! leases that hosts keep.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 use tokio::time::{Instant, timeout};
 
 use super::observe::{HOST_TIME, PROXY_TIME, read_file, within};
-use crate::model::{Fault, HostInspection, Inspection, Owner, ProxyInspection, ProxyState};
-use crate::ports::{Ports, Proxy, Wanted};
+use crate::model::{
+    Fault, HostInspection, HostName, Inspection, Owner, ProxyInspection, ProxyState,
+};
+use crate::ports::{Lease, Ports, Proxy, Wanted};
 
 /// How long a proxy's own test of its configuration may take.
 const TEST_TIME: Duration = Duration::from_secs(30);
@@ -39,6 +43,14 @@ pub async fn inspect(ports: &Ports, owner: &Owner) -> Inspection {
     let at = ports.clock.now();
     let (hosts, proxies) = join(join_all(hosts), join_all(proxies)).await;
     Inspection { at, hosts, proxies }
+}
+
+/// The leases that each host keeps. One that is silent hides none of the others'.
+pub async fn leases(ports: &Ports, owner: &Owner) -> BTreeMap<HostName, Result<Vec<Lease>, Fault>> {
+    let lists = ports.leases.iter().map(|(host, leases)| async move {
+        (host.clone(), within(HOST_TIME, leases.list(owner)).await)
+    });
+    join_all(lists).await.into_iter().collect()
 }
 
 /// Has the proxy look at its configuration as it is; a file that is not ours is not asked about.

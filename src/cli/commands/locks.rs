@@ -7,37 +7,30 @@ use crate::cli::live::{Session, Source, block_on};
 use crate::cli::screen::moment;
 use crate::cli::{Exit, Failure};
 use crate::model::HostName;
-use crate::ports::{Lease, LeaseKey, PortError};
+use crate::pipeline::{self, Fleet};
+use crate::ports::{Lease, LeaseKey};
 use crate::ui::status::{LockLine, locks_json, locks_text};
 
 pub(super) fn list(run: &Run<'_>, args: &LocksArgs) -> Result<Exit, Failure> {
     let session = open(run)?;
-    let found = leases(&session)?;
-    let lines: Vec<LockLine> = found.iter().map(|(host, lease)| line(host, lease)).collect();
+    let fleet = session.fleet()?;
+    let Kept { leases, silent } = Kept::on(&fleet)?;
+    let lines: Vec<LockLine> = leases.iter().map(|(host, lease)| line(host, lease)).collect();
     let page = match args.format {
-        TableFormat::Text if !run.screen.wants_events() => locks_text(&lines),
-        TableFormat::Text | TableFormat::Json => format!("{:#}\n", locks_json(&lines)),
+        TableFormat::Text if !run.screen.wants_events() => locks_text(&lines, &silent),
+        TableFormat::Text | TableFormat::Json => {
+            format!("{:#}\n", locks_json(&lines, &silent))
+        }
     };
     run.screen.result(&page)?;
-    Ok(Exit::Done)
+    Ok(if silent.is_empty() { Exit::Done } else { Exit::Unreachable })
 }
 
 pub(super) fn unlock(run: &Run<'_>, args: &UnlockArgs) -> Result<Exit, Failure> {
     let session = open(run)?;
-    let found = leases(&session)?;
-    let is_meant = |lease: &Lease| lease.id.starts_with(&args.id);
-    let mut meant = found.iter().filter(|(_, lease)| is_meant(lease));
-    let (host, lease) = match (meant.next(), meant.next()) {
-        (Some(only), None) => only,
-        (Some(_), Some(_)) => {
-            return Err(Failure::new(format!("could not unlock: `{}` fits several", args.id))
-                .hint(run.cli.global.next_command("locks")));
-        }
-        (None, _) => {
-            return Err(Failure::new(format!("could not unlock: there is no lease `{}`", args.id))
-                .hint(run.cli.global.next_command("locks")));
-        }
-    };
+    let fleet = session.fleet()?;
+    let kept = Kept::on(&fleet)?;
+    let (host, lease) = kept.meant(run, &args.id)?;
     if !lease.is_expired && !args.auto_approve {
         return Err(Failure::new(format!(
             "could not unlock: {} holds it, and has renewed it lately; two runs at once can lose \
@@ -50,7 +43,6 @@ pub(super) fn unlock(run: &Run<'_>, args: &UnlockArgs) -> Result<Exit, Failure> 
             args.id
         )));
     }
-    let fleet = session.fleet()?;
     let Some(port) = fleet.ports.leases.get(host) else { return Ok(Exit::Done) };
     block_on(port.break_up(&lease.id))?
         .map_err(|error| Failure::because("could not unlock", &error))?;
@@ -63,20 +55,49 @@ fn open<'a>(run: &'a Run<'a>) -> Result<Session<'a>, Failure> {
     Session::open(run, Source::Options, choice(run, &inputs))
 }
 
-fn leases(session: &Session<'_>) -> Result<Vec<(HostName, Lease)>, Failure> {
-    let fleet = session.fleet()?;
-    let all = async {
-        let mut found = Vec::new();
-        for (host, port) in &fleet.ports.leases {
-            let leases = port.list(&fleet.owner).await.map_err(|error| (host.clone(), error))?;
-            found.extend(leases.into_iter().map(|lease| (host.clone(), lease)));
+/// The leases of the hosts that answered, and who did not.
+struct Kept {
+    leases: Vec<(HostName, Lease)>,
+    /// Hosts, with what came instead of an answer.
+    silent: Vec<(String, String)>,
+}
+
+impl Kept {
+    fn on(fleet: &Fleet<'_>) -> Result<Self, Failure> {
+        let (mut leases, mut silent) = (Vec::new(), Vec::new());
+        for (host, answer) in block_on(pipeline::leases(&fleet.ports, &fleet.owner))? {
+            match answer {
+                Ok(kept) => leases.extend(kept.into_iter().map(|lease| (host.clone(), lease))),
+                Err(fault) => silent.push((host.to_string(), fault.message)),
+            }
         }
-        Ok::<_, (HostName, PortError)>(found)
-    };
-    block_on(all)?.map_err(|(host, error)| {
-        Failure::because(&format!("could not read the leases of {host}"), &error)
-            .exit(Exit::Unreachable)
-    })
+        Ok(Self { leases, silent })
+    }
+
+    /// The one lease whose id begins so. One that is found counts, whoever else is silent: a host
+    /// that is lost is when leases are left behind.
+    fn meant(&self, run: &Run<'_>, id: &str) -> Result<&(HostName, Lease), Failure> {
+        let mut meant = self.leases.iter().filter(|(_, lease)| lease.id.starts_with(id));
+        let next = run.cli.global.next_command("locks");
+        match (meant.next(), meant.next()) {
+            (Some(only), None) => Ok(only),
+            (Some(_), Some(_)) => {
+                Err(Failure::new(format!("could not unlock: `{id}` fits several")).hint(next))
+            }
+            (None, _) if self.silent.is_empty() => {
+                Err(Failure::new(format!("could not unlock: there is no lease `{id}`")).hint(next))
+            }
+            (None, _) => {
+                let silent = self.silent.iter().map(|(host, why)| format!("{host} ({why})"));
+                let silent: Vec<String> = silent.collect();
+                let message = format!(
+                    "could not unlock: no host that answered keeps a lease `{id}`; not seen: {}",
+                    silent.join(", ")
+                );
+                Err(Failure::new(message).exit(Exit::Unreachable).hint(next))
+            }
+        }
+    }
 }
 
 fn line(host: &HostName, lease: &Lease) -> LockLine {

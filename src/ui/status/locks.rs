@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json as value};
 
+use crate::diag::printable_name;
 use crate::ui::words::{Tint, table};
 
 /// One lease.
@@ -25,11 +26,21 @@ pub struct LockLine {
     pub host: String,
 }
 
-/// The table.
-pub fn locks_text(lines: &[LockLine]) -> String {
-    if lines.is_empty() {
-        return "Nobody holds a lease.\n".into();
+/// The table, and below it the hosts that did not answer with what came instead.
+pub fn locks_text(lines: &[LockLine], unseen: &[(String, String)]) -> String {
+    let mut page = match (lines, unseen) {
+        ([], []) => "Nobody holds a lease.\n".to_owned(),
+        ([], _) => "No host that answered keeps a lease.\n".to_owned(),
+        _ => leases(lines),
+    };
+    for (host, why) in unseen {
+        page += &printable_name(&format!("host {host} was not seen: {why}"));
+        page.push('\n');
     }
+    page
+}
+
+fn leases(lines: &[LockLine]) -> String {
     let headings = ["ID", "WHAT", "HOST", "HOLDER", "FOR", "SINCE", "UNTIL"];
     let mut rows = vec![headings.map(str::to_owned).to_vec()];
     for line in lines {
@@ -49,7 +60,7 @@ pub fn locks_text(lines: &[LockLine]) -> String {
 }
 
 /// The leases for programs.
-pub fn locks_json(lines: &[LockLine]) -> Value {
+pub fn locks_json(lines: &[LockLine], unseen: &[(String, String)]) -> Value {
     let lock = |line: &LockLine| {
         let LockLine { id, what, holder, purpose, since, until, is_expired, host } = line;
         value!({
@@ -63,5 +74,13 @@ pub fn locks_json(lines: &[LockLine]) -> Value {
             "expired": is_expired,
         })
     };
-    value!({"format_version": "1.0", "locks": lines.iter().map(lock).collect::<Vec<_>>()})
+    let unseen = unseen.iter();
+    let errors = unseen.map(|(host, why)| value!({"what": format!("host {host}"), "message": why}));
+    let errors: Vec<Value> = errors.collect();
+    value!({
+        "format_version": "1.0",
+        "complete": errors.is_empty(),
+        "locks": lines.iter().map(lock).collect::<Vec<_>>(),
+        "errors": errors,
+    })
 }

@@ -151,6 +151,16 @@ fn programs_read_the_same_as_people() {
 }
 
 #[test]
+fn a_host_that_is_silent_is_named_below_the_leases_of_the_others() {
+    let silent = [("web-2".to_owned(), "no answer within 30 s".to_owned())];
+    assert_eq!(
+        locks_text(&[], &silent),
+        "No host that answered keeps a lease.\nhost web-2 was not seen: no answer within 30 s\n"
+    );
+    assert_eq!(locks_json(&[], &silent)["complete"], false);
+}
+
+#[test]
 fn leases_are_a_table() {
     let lock = |id: &str, is_expired| LockLine {
         id: id.into(),
@@ -163,11 +173,11 @@ fn leases_are_a_table() {
         host: "web-1".into(),
     };
     let locks = [lock("ab12", false), lock("cd34", true)];
-    insta::assert_snapshot!(locks_text(&locks), @r"
+    insta::assert_snapshot!(locks_text(&locks, &[]), @r"
     ID    WHAT        HOST   HOLDER                  FOR      SINCE                UNTIL
     ab12  stack shop  web-1  ann@laptop (4711)\u{a}  3f2a1c9  2026-11-21 07:00:00  2026-11-21 07:00:30
     cd34  stack shop  web-1  ann@laptop (4711)\u{a}  3f2a1c9  2026-11-21 07:00:00  expired 2026-11-21 07:00:30
     ");
-    assert_eq!(locks_json(&locks)["locks"][1]["expired"], true);
-    assert_eq!(locks_text(&[]), "Nobody holds a lease.\n");
+    assert_eq!(locks_json(&locks, &[])["locks"][1]["expired"], true);
+    assert_eq!(locks_text(&[], &[]), "Nobody holds a lease.\n");
 }
