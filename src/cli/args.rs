@@ -40,8 +40,8 @@ pub struct Global {
     /// Use this revision: a branch, tag, hash or `HEAD~2` [default: HEAD, or the environment's branch with --repo].
     #[arg(long, value_name = "REV", global = true)]
     pub rev: Option<String>,
-    /// Use this environment of gitdeploy.yaml.
-    #[arg(long, value_name = "NAME", global = true, env = "GITDEPLOY_ENV")]
+    /// Use this environment of gitdeploy.yaml [default: the variable GITDEPLOY_ENV].
+    #[arg(long, value_name = "NAME", global = true)]
     pub env: Option<String>,
     /// Print events as JSON, one a line.
     #[arg(long, global = true)]
@@ -66,7 +66,14 @@ pub struct Global {
 }
 
 impl Global {
-    /// The environment, when it was said; an empty variable says nothing.
+    /// Takes what the process's variables say where no option says anything. The parser does not
+    /// read them: a variable must not be in the way of an option that has no use for it.
+    pub fn heed(&mut self, world: &super::World) {
+        let variable = || world.variable("GITDEPLOY_ENV").map(str::to_owned);
+        self.env = self.env.take().or_else(variable);
+    }
+
+    /// The environment, when it was said; an empty option says nothing.
     pub fn environment(&self) -> Option<String> {
         self.env.clone().filter(|name| !name.is_empty())
     }

@@ -32,11 +32,12 @@ pub use world::World;
 /// Runs one command and gives the exit code.
 pub fn run(arguments: impl Iterator<Item = OsString>, world: &World) -> u8 {
     let arguments: Vec<OsString> = arguments.collect();
-    let cli = match Cli::try_parse_from(&arguments) {
+    let mut cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => return usage(&error, &arguments, world),
     };
     let mut screen = Screen::new(&cli.global, world);
+    cli.global.heed(world);
     let is_diff = matches!(cli.command, Command::Diff(_));
     let begun = screen.begin(&cli.global, world);
     let staged = begun.and_then(|()| stage::begin(world, &screen));

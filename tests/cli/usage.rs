@@ -10,6 +10,44 @@ fn an_empty_id_unlocks_nothing() {
 }
 
 #[test]
+fn only_an_option_that_is_typed_is_in_the_way_of_another() {
+    let repo = Repo::new();
+    let asked = [&["sync", "--config", "no.yaml"][..], &["status", "--server", "http://[::1]:1"]];
+    for arguments in asked {
+        for value in ["", "production"] {
+            let run = repo.run_with(arguments, &[("GITDEPLOY_ENV", value)]);
+            assert!(!run.stderr.contains("cannot be used with"), "{}", run.stderr);
+            assert!(!run.stderr.contains("Usage:"), "{}", run.stderr);
+        }
+        let typed = [arguments, &["--env", "production"]].concat();
+        let run = repo.run(&typed);
+        assert!(run.stderr.contains("cannot be used with"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn the_variable_says_the_environment_unless_the_option_does() {
+    let repo = Repo::with(&[
+        ("gitdeploy.yaml", "environments: {staging: {}, production: {}}\n"),
+        ("stacks/shop/compose.yaml", COMPOSE),
+    ]);
+    let asked = |arguments: &[&str]| repo.run_with(arguments, &[("GITDEPLOY_ENV", "nowhere")]);
+    assert!(asked(&["validate"]).stderr.contains("nowhere"));
+    let run = asked(&["validate", "--env", "staging"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+}
+
+#[test]
+fn status_asks_a_daemon_only_when_that_is_typed() {
+    let repo = Repo::new();
+    let variables = [("GITDEPLOY_SERVER", "http://[::1]:1"), ("GITDEPLOY_TOKEN", "x")];
+    let run = repo.run_with(&["status"], &variables);
+    assert!(!run.stderr.contains("daemon"), "{}", run.stderr);
+    let run = repo.run_with(&["retry", "shop"], &variables);
+    assert!(run.stderr.contains("could not ask the daemon at http://[::1]:1"), "{}", run.stderr);
+}
+
+#[test]
 fn wrong_usage_is_exit_code_1() {
     let repo = Repo::new();
     // For `diff`, 1 says that there are differences.

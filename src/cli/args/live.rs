@@ -176,7 +176,8 @@ pub struct StatusArgs {
     /// Only these stacks [default: all].
     #[arg(value_name = "STACK")]
     pub stacks: Vec<String>,
-    /// Ask the daemon at this URL in place of the hosts.
+    /// Ask the daemon at this URL in place of the hosts. GITDEPLOY_SERVER is not read here: no
+    /// variable changes what the table is of.
     #[arg(long, value_name = "URL", conflicts_with_all = ["directory", "repo", "env", "rev"])]
     pub server: Option<String>,
     /// Read the daemon's token from this file [default: the variable GITDEPLOY_TOKEN].
