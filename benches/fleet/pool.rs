@@ -116,6 +116,7 @@ impl Fleet {
             inventory: &self.inventory,
             sites: &self.sites,
             commit: Some(self.commit.clone()),
+            commits: BTreeMap::new(),
             scope,
             variables: &self.variables,
         }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use live::{
-    ApplyArgs, DestroyArgs, DrainArgs, ExecArgs, Execution, HostsArgs, LocksArgs, LogsArgs,
+    ApplyArgs, DestroyArgs, DrainArgs, ExecArgs, Execution, HostsArgs, Leave, LocksArgs, LogsArgs,
     Narrowing, PlanArgs, PlanFormat, RollbackArgs, SimulateArgs, SimulationFormat, StatusArgs,
     SyncArgs, TableFormat, UndrainArgs, UnlockArgs,
 };

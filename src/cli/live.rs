@@ -19,6 +19,7 @@ use crate::model::{CommitId, Desired, Event, Name, Owner, StackName};
 use crate::pipeline::{Cache, Choice, Fleet, PlanError, Snapshot, Tree, Wish};
 use crate::planner::{Problem, ProblemKind};
 use crate::settings::Unreachable;
+use crate::ui;
 
 /// A repository at a commit, and the hosts it is for.
 pub(super) struct Session<'a> {
@@ -160,6 +161,17 @@ pub(super) fn resolve(run: &Run<'_>, snapshot: &Snapshot, verb: &str) -> Result<
     let names: Vec<String> = bad.keys().map(|name| format!("`{name}`")).collect();
     let message = format!("could not {verb}: {} has errors; nothing was changed", names.join(", "));
     Err(Failure::new(message).hint(run.cli.global.next_command("validate")))
+}
+
+/// How a plan of this commit is headed.
+pub(super) fn heading(snapshot: &Snapshot) -> ui::plan::Heading {
+    let commit = snapshot.tree().commit();
+    ui::plan::Heading {
+        project: snapshot.project.to_string(),
+        environment: snapshot.environment.name.as_str().to_owned(),
+        commit: snapshot.tree().label().to_owned(),
+        subject: commit.map(|commit| commit.summary.clone()).unwrap_or_default(),
+    }
 }
 
 /// What the calls to hosts run on. One for the process: connections live on from one call to the next.

@@ -8,6 +8,7 @@ mod commands;
 mod failure;
 mod front;
 mod live;
+mod past;
 mod picture;
 mod reference;
 mod remote;
@@ -36,8 +37,8 @@ pub fn run(arguments: impl Iterator<Item = OsString>, world: &World) -> u8 {
         Ok(cli) => cli,
         Err(error) => return usage(&error, &arguments, world),
     };
-    let mut screen = Screen::new(&cli.global, world);
     cli.global.heed(world);
+    let mut screen = Screen::new(&cli.global, world);
     let is_diff = matches!(cli.command, Command::Diff(_));
     let begun = screen.begin(&cli.global, world);
     let staged = begun.and_then(|()| stage::begin(world, &screen));

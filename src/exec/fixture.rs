@@ -302,6 +302,7 @@ pub(super) fn plan(mut steps: Vec<Step>) -> Plan {
         id: PlanId("0123456789abcdef".into()),
         owner: owner(),
         commit: Some(CommitId::new("c0ffee")),
+        commits: BTreeMap::new(),
         stacks: BTreeMap::new(),
         files: Vec::new(),
         steps,

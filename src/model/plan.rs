@@ -24,6 +24,8 @@ pub struct Plan {
     pub owner: Owner,
     /// The commit that is wanted; `None` for `destroy`.
     pub commit: Option<CommitId>,
+    /// The commits of stacks that are wanted as another one has them.
+    pub commits: BTreeMap<StackName, CommitId>,
     /// What differs, by stack. Stacks without a difference are listed with no change.
     pub stacks: BTreeMap<StackName, StackPlan>,
     /// What changes in the proxies' files, when all steps have succeeded.
@@ -426,6 +428,11 @@ pub struct OutsideProbe {
 }
 
 impl Plan {
+    /// The commit that a stack is wanted at.
+    pub fn commit_of(&self, stack: &StackName) -> Option<&CommitId> {
+        self.commits.get(stack).or(self.commit.as_ref())
+    }
+
     /// Whether nothing is to be done.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()

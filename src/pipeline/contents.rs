@@ -43,6 +43,13 @@ impl Contents {
         self
     }
 
+    /// Adds those of other stacks.
+    pub(super) fn join(&mut self, other: Self) {
+        self.stacks.extend(other.stacks);
+        self.variables.extend(other.variables);
+        self.hidden.extend(other.hidden);
+    }
+
     /// What nobody may see of all that the containers of a stack get.
     pub fn hidden(&self, stack: &StackName) -> Vec<Hidden> {
         let keys = self.hidden.get(stack).into_iter().flatten();

@@ -28,6 +28,8 @@ pub struct Wish {
     pub desired: Desired,
     /// The commit; `None` when nothing of it is wanted any more.
     pub commit: Option<CommitId>,
+    /// The commits of stacks that are wanted as another one has them.
+    pub commits: BTreeMap<StackName, CommitId>,
     /// Files that containers get.
     pub contents: Contents,
     /// Templates of proxies that the repository brings, by proxy.
@@ -122,6 +124,7 @@ impl Wish {
         drop(named);
         Self {
             commit: self.commit.clone(),
+            commits: self.commits.clone(),
             contents: Contents::default(),
             templates: self.templates.clone(),
             variables,
@@ -135,6 +138,7 @@ impl Wish {
         let variables = variables(&desired, &contents)?;
         Ok(Self {
             commit: snapshot.tree().commit().map(|commit| commit.id.clone()),
+            commits: BTreeMap::new(),
             templates: snapshot.proxy_templates()?,
             contents,
             variables,
@@ -179,6 +183,7 @@ impl Wish {
         let variables = variables(&desired, &contents)?;
         let wish = Self {
             commit: snapshot.tree().commit().map(|commit| commit.id.clone()),
+            commits: BTreeMap::new(),
             templates: snapshot.proxy_templates()?,
             contents,
             variables,
@@ -196,6 +201,7 @@ impl Wish {
                 stacks: BTreeMap::new(),
             },
             commit: None,
+            commits: BTreeMap::new(),
             contents: Contents::default(),
             templates: BTreeMap::new(),
             variables: BTreeMap::new(),
@@ -244,6 +250,7 @@ impl Fleet<'_> {
             inventory: self.inventory,
             sites: &sites,
             commit: wish.commit.clone(),
+            commits: wish.commits.clone(),
             scope: scope.clone(),
             variables: &wish.variables,
         };
@@ -556,7 +563,10 @@ fn inputs(desired: &Desired) -> BTreeSet<(&StackName, &str)> {
 }
 
 /// A digest of each variable that a secret or config comes from.
-fn variables(desired: &Desired, contents: &Contents) -> Result<BTreeMap<String, String>, String> {
+pub(super) fn variables(
+    desired: &Desired,
+    contents: &Contents,
+) -> Result<BTreeMap<String, String>, String> {
     let mut digests = BTreeMap::new();
     for (stack, target) in &desired.stacks {
         for container in target.services.values().map(|service| &service.container) {

@@ -12,6 +12,7 @@ mod hosts;
 mod images;
 mod live;
 mod observe;
+mod past;
 mod picture;
 mod saved;
 mod sharing;

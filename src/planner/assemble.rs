@@ -77,6 +77,7 @@ pub(super) fn assemble(world: &World<'_>, reach: &Reach<'_>) -> Result<Plan, Vec
         id: PlanId(String::new()),
         owner: request.owner.clone(),
         commit: request.commit.clone(),
+        commits: request.commits.clone(),
         basis: basis::basis(world, reach, &draft),
         stacks: stacks
             .iter_mut()
@@ -421,7 +422,7 @@ fn record(draft: &mut Draft<'_, '_>, stack: &StackDraft<'_>) {
     }
     let members = stack.services.iter().flat_map(|it| &it.members);
     hosts.extend(members.filter(|_| stack.target.is_some()).map(|it| it.host.clone()));
-    let commits = match (stack.target, &world.request.commit) {
+    let commits = match (stack.target, world.request.commit_of(stack.stack)) {
         (Some(_), Some(commit)) => {
             let hosts = world.hosts_of(stack.stack);
             let releases = hosts.filter_map(|(_, state)| state.releases.get(stack.stack));

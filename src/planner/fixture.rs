@@ -220,6 +220,7 @@ impl Fleet {
             inventory: &self.inventory,
             sites: &self.sites,
             commit: Some(CommitId::new(format!("{:07}", self.commits))),
+            commits: BTreeMap::new(),
             scope: self.scope.clone(),
             variables: &self.variables,
         })?;

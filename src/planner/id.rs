@@ -13,7 +13,7 @@ const HASHED_TOGETHER: usize = 1 << 16;
 
 /// The fingerprint of everything in a plan but its id.
 pub(super) fn plan_id(plan: &Plan) -> PlanId {
-    let Plan { id: _, owner, commit, stacks, files, steps, blind, strays, basis } = plan;
+    let Plan { id: _, owner, commit, commits, stacks, files, steps, blind, strays, basis } = plan;
     let mut hash = Sha256::new();
     hash.update("gitdeploy plan 1\n");
     // A fleet has many short texts: they are hashed many at a time.
@@ -31,6 +31,9 @@ pub(super) fn plan_id(plan: &Plan) -> PlanId {
     feed(&format!("{files:?}"));
     steps.iter().for_each(|step| feed(&encode(step)));
     feed(&format!("{blind:?}"));
+    if !commits.is_empty() {
+        feed(&format!("{commits:?}"));
+    }
     if !strays.is_empty() {
         feed(&format!("{strays:?}"));
     }

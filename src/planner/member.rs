@@ -167,6 +167,7 @@ impl<'w, 'a> Casting<'w, 'a> {
 
     fn identity(&self, wanted: &Wanted<'_>, slot: Slot, generation: Generation) -> Identity {
         let request = self.world.request;
+        let commit = request.commit_of(wanted.stack);
         Identity {
             owner: request.owner.clone(),
             stack: wanted.stack.clone(),
@@ -175,7 +176,7 @@ impl<'w, 'a> Casting<'w, 'a> {
             spec: wanted.target.spec_hash.clone(),
             inputs: wanted.inputs.clone(),
             generation,
-            commit: request.commit.clone().unwrap_or_else(|| CommitId::new("none")),
+            commit: commit.cloned().unwrap_or_else(|| CommitId::new("none")),
         }
     }
 

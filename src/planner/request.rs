@@ -26,10 +26,19 @@ pub struct Request<'a> {
     pub sites: &'a BTreeMap<ProxyPlace, Site>,
     /// The commit that is wanted; `None` for `destroy`.
     pub commit: Option<CommitId>,
+    /// The commits of stacks that are wanted as another one has them.
+    pub commits: BTreeMap<StackName, CommitId>,
     /// What may be touched.
     pub scope: Scope,
     /// Digests of the values of variables that files are made of, by the name of the variable.
     pub variables: &'a BTreeMap<String, String>,
+}
+
+impl Request<'_> {
+    /// The commit that a stack is wanted at.
+    pub fn commit_of(&self, stack: &StackName) -> Option<&CommitId> {
+        self.commits.get(stack).or(self.commit.as_ref())
+    }
 }
 
 /// What a plan may touch.

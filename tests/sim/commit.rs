@@ -44,6 +44,7 @@ pub(crate) fn wish(commit: &str, inventory: &Inventory, stacks: &[(&str, String)
     Wish {
         desired: Desired { project, environment, stacks },
         commit: Some(CommitId::new(commit)),
+        commits: BTreeMap::new(),
         contents,
         templates: BTreeMap::new(),
         variables: BTreeMap::from([("TOKEN".to_owned(), "the digest of the token".to_owned())]),

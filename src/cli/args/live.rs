@@ -91,6 +91,21 @@ pub struct ApplyArgs {
     /// End with exit code 2 when something was done.
     #[arg(long)]
     pub detailed_exitcode: bool,
+    /// The form of the plan that is shown before it is carried out.
+    #[arg(long, value_enum, default_value_t = PlanFormat::Text)]
+    pub format: PlanFormat,
+}
+
+/// What a plan may do that none does unasked.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct Leave {
+    /// Go on without hosts that do not answer; nothing is moved or removed because of them.
+    #[arg(long)]
+    pub skip_unreachable: bool,
+    /// Allow that many containers, networks and volumes to go without a successor [default: what
+    /// `protect.max_deletes` allows].
+    #[arg(long, value_name = "NUMBER")]
+    pub allow_deletes: Option<u32>,
 }
 
 /// How a plan is carried out.
@@ -263,6 +278,9 @@ pub struct RollbackArgs {
     /// Back to this commit [default: the release before the last one].
     #[arg(long, value_name = "COMMIT")]
     pub to: Option<String>,
+    /// What the plan may do.
+    #[command(flatten)]
+    pub leave: Leave,
     /// How it is carried out.
     #[command(flatten)]
     pub execution: Execution,
@@ -277,6 +295,9 @@ pub struct DestroyArgs {
     /// Remove its volumes, with all that is in them.
     #[arg(long)]
     pub volumes: bool,
+    /// Go on without hosts that do not answer; what they have of it stays there.
+    #[arg(long)]
+    pub skip_unreachable: bool,
     /// How it is carried out.
     #[command(flatten)]
     pub execution: Execution,
@@ -291,6 +312,9 @@ pub struct DrainArgs {
     /// Stop what no other host may have, such as services whose volumes are on this one.
     #[arg(long)]
     pub force: bool,
+    /// What the plan may do.
+    #[command(flatten)]
+    pub leave: Leave,
     /// How it is carried out.
     #[command(flatten)]
     pub execution: Execution,
@@ -302,6 +326,9 @@ pub struct UndrainArgs {
     /// Which host of the inventory.
     #[arg(value_name = "HOST")]
     pub host: String,
+    /// What the plan may do.
+    #[command(flatten)]
+    pub leave: Leave,
     /// How it is carried out.
     #[command(flatten)]
     pub execution: Execution,

@@ -37,6 +37,9 @@ pub struct ReviewArgs {
     /// `protect.max_deletes` of the base allows].
     #[arg(long, value_name = "NUMBER")]
     pub allow_deletes: Option<u32>,
+    /// Plan without hosts that do not answer, instead of taking the base for all of them.
+    #[arg(long)]
+    pub skip_unreachable: bool,
     /// End with exit code 2 when there is something to do.
     #[arg(long)]
     pub detailed_exitcode: bool,

@@ -8,15 +8,16 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::Run;
-use super::plan::{choice, page, refuse_deletions, scope};
+use super::plan::{choice, page, refuse_deletions, report, scope};
 use crate::cli::args::{ApplyArgs, Execution, Inputs, Narrowing, PlanFormat};
-use crate::cli::live::{Session, Source, block_on, no_plan, signals};
+use crate::cli::live::{Session, Source, block_on, heading, no_plan, signals};
 use crate::cli::{Exit, Failure};
 use crate::exec::{Options, Stop};
 use crate::model::{Event, Plan, Verdict};
 use crate::pipeline::{ApplyError, Fleet, Moved, Orders, Planned, SavedPlan, Wish, moved};
 use crate::planner::Scope;
 use crate::ports::{Lease, LeaseKey, PortError};
+use crate::ui::plan::Heading;
 use crate::ui::run::Progress;
 
 /// How long a lease lasts without being renewed: a run that was killed keeps others away so long.
@@ -39,12 +40,12 @@ pub(super) fn run(run: &Run<'_>, args: &ApplyArgs) -> Result<Exit, Failure> {
     let session = Session::open(run, Source::Options, choice(run, &args.inputs))?;
     let mut scope = scope(&args.stacks, &args.narrowing)?;
     scope.skip_unreachable = session.skips_unreachable(args.narrowing.skip_unreachable);
-    let job = Job::new(run, &session, &args.execution, "apply");
+    let job = Job::new(run, &session, &args.execution, "apply").formed(args.format);
     let wish = session.wish()?;
     let mut again = if args.execution.lock_timeout > 0 { PLANS_AGAIN } else { 0 };
     loop {
         let planned = job.plan(&wish, &scope)?;
-        refuse_deletions(&session.snapshot, &planned.plan, &args.narrowing)?;
+        refuse_deletions(&session.snapshot, &planned.plan, args.narrowing.allow_deletes)?;
         let exit = match job.carry_out(&wish, &planned.plan, &scope) {
             Err(failure) if again > 0 && failure.exit == Some(Exit::Stale) => {
                 again -= 1;
@@ -83,13 +84,13 @@ fn saved(run: &Run<'_>, args: &ApplyArgs, path: &std::path::Path) -> Result<Exit
     let session = Session::open(run, Source::Revision(&saved.commit), choice)?;
     let mut scope = scope(&saved.asked.stacks, &narrowing)?;
     scope.skip_unreachable = session.skips_unreachable(narrowing.skip_unreachable);
-    let job = Job::new(run, &session, &args.execution, "apply");
+    let job = Job::new(run, &session, &args.execution, "apply").formed(args.format);
     let wish = session.wish()?;
     let planned = job.look(&wish, &scope)?;
     if planned.plan.id != saved.id() {
         return Err(stale(&moved(&saved.basis(), &planned.plan.basis)));
     }
-    refuse_deletions(&session.snapshot, &planned.plan, &narrowing)?;
+    refuse_deletions(&session.snapshot, &planned.plan, narrowing.allow_deletes)?;
     job.show(&planned.plan)?;
     // Whoever saved the plan has read it.
     let exit = job.execute(&wish, &planned.plan, &scope)?;
@@ -105,6 +106,8 @@ pub(super) struct Job<'a> {
     session: &'a Session<'a>,
     execution: &'a Execution,
     verb: &'static str,
+    heading: Heading,
+    format: PlanFormat,
     /// The connections that the plan was made over.
     fleet: Cell<Option<Fleet<'a>>>,
 }
@@ -116,7 +119,18 @@ impl<'a> Job<'a> {
         execution: &'a Execution,
         verb: &'static str,
     ) -> Self {
-        Self { run, session, execution, verb, fleet: Cell::new(None) }
+        let (heading, format) = (heading(&session.snapshot), PlanFormat::Text);
+        Self { run, session, execution, verb, heading, format, fleet: Cell::new(None) }
+    }
+
+    /// The same for a plan that is not of the session's commit.
+    pub(super) fn headed(self, heading: Heading) -> Self {
+        Self { heading, ..self }
+    }
+
+    /// The same with the plan in another form.
+    fn formed(self, format: PlanFormat) -> Self {
+        Self { format, ..self }
     }
 
     /// Looks at the hosts, plans and shows the plan.
@@ -138,10 +152,9 @@ impl<'a> Job<'a> {
 
     pub(super) fn show(&self, plan: &Plan) -> Result<(), Failure> {
         self.run.screen.planned(plan);
-        super::plan::report(self.run, &self.session.snapshot, plan);
-        let page = page(self.run, &self.session.snapshot, plan, PlanFormat::Text);
-        let heading = super::plan::heading(&self.session.snapshot);
-        self.run.screen.result_as(&page, || crate::ui::plan::json(plan, &heading))
+        report(self.run, &self.session.snapshot, &self.heading, plan);
+        let page = page(self.run, &self.heading, plan, self.format);
+        self.run.screen.result_as(&page, || crate::ui::plan::json(plan, &self.heading))
     }
 
     /// Asks, and carries the plan out.

@@ -15,7 +15,7 @@ pub(super) fn run(run: &Run<'_>, args: &DestroyArgs) -> Result<Exit, Failure> {
     let scope = Scope {
         stacks: Session::named(std::slice::from_ref(&args.stack))?,
         removes_volumes: args.volumes,
-        skip_unreachable: session.skips_unreachable(false),
+        skip_unreachable: session.skips_unreachable(args.skip_unreachable),
         ..Scope::default()
     };
     let job = Job::new(run, &session, &args.execution, "destroy");

@@ -1,29 +1,33 @@
 //! `drain` and `undrain`: a host is emptied and kept empty, and given back.
 //!
 //! The word is kept on the host itself, so every later plan heeds it, whoever makes it. What is
-//! done is an ordinary plan of the commit, made as if the word had been said; it is said only once
-//! that plan is agreed to.
+//! done is an ordinary plan, made as if the word had been said; it is said only once that plan is
+//! agreed to. Every stack stays at the release that the hosts remember: what the commit at hand
+//! changes beyond that is for `apply`.
 
 use std::collections::BTreeSet;
 
 use super::Run;
 use super::apply::{Job, holder};
-use super::plan::choice;
-use crate::cli::args::{DrainArgs, Execution, Inputs, UndrainArgs};
+use super::plan::{choice, refuse_deletions};
+use crate::cli::args::{DrainArgs, Execution, Inputs, Leave, UndrainArgs};
 use crate::cli::live::{Session, Source, block_on, no_plan};
+use crate::cli::past::Bygone;
 use crate::cli::{Exit, Failure};
-use crate::model::{Drained, HostName, Name, Observed, Op, Plan};
-use crate::pipeline::Planned;
+use crate::model::{Drained, HostName, Name, Observed, Op, Plan, StackName};
+use crate::pipeline::{Fleet, Planned, Wish};
 use crate::planner::Scope;
 
 pub(super) fn drain(run: &Run<'_>, args: &DrainArgs) -> Result<Exit, Failure> {
     let mark = Drained { by: holder(run), is_forced: args.force };
-    let order = Order { run, host: &args.host, execution: &args.execution, verb: "drain" };
+    let DrainArgs { host, execution, leave, .. } = args;
+    let order = Order { run, host, execution, leave: *leave, verb: "drain" };
     order.carry_out(Some(mark))
 }
 
 pub(super) fn undrain(run: &Run<'_>, args: &UndrainArgs) -> Result<Exit, Failure> {
-    let order = Order { run, host: &args.host, execution: &args.execution, verb: "undrain" };
+    let UndrainArgs { host, execution, leave } = args;
+    let order = Order { run, host, execution, leave: *leave, verb: "undrain" };
     order.carry_out(None)
 }
 
@@ -31,6 +35,7 @@ struct Order<'a> {
     run: &'a Run<'a>,
     host: &'a str,
     execution: &'a Execution,
+    leave: Leave,
     verb: &'static str,
 }
 
@@ -40,13 +45,72 @@ impl Order<'_> {
         let inputs = Inputs { env_files: Vec::new(), profiles: Vec::new() };
         let session = Session::open(run, Source::Options, choice(run, &inputs))?;
         let host = self.known(&session)?;
-        let wish = session.wish()?;
-        let scope =
-            Scope { skip_unreachable: session.skips_unreachable(false), ..Scope::default() };
         let fleet = session.fleet()?;
+        let Bygone { wish, heading, faults } = self.releases(&session, &fleet, &host, &mark)?;
+        let scope = Scope {
+            stacks: Some(wish.desired.stacks.keys().cloned().collect()),
+            skip_unreachable: session.skips_unreachable(self.leave.skip_unreachable),
+            ..Scope::default()
+        };
         let mut observed = block_on(fleet.look(&wish))?;
-        let seen = observed.hosts.get_mut(&host);
-        let state = match seen {
+        let mark = self.word(&mut observed, &host, mark)?;
+        let planned = fleet.plan_on(&wish, &scope, observed);
+        let Planned { plan, observed, .. } = planned.map_err(|error| no_plan(self.verb, error))?;
+        let job = Job::new(run, &session, self.execution, self.verb).headed(heading);
+        if !plan.stacks.is_empty() {
+            job.show(&plan)?;
+        }
+        refuse_deletions(&session.snapshot, &plan, self.leave.allow_deletes)?;
+        self.tell_of_proxies(&session, &host, mark.is_some());
+        for (stack, why) in &faults {
+            run.screen.note(&format!("{stack} stays as it is: {why}"));
+            run.screen.hint(&run.cli.global.next_command(&format!("apply {stack}")));
+        }
+        if mark.is_some() {
+            self.tell_of_the_rest(&plan, &observed, &host);
+        }
+        if !plan.is_empty() && !self.execution.auto_approve && !job.is_approved(&plan)? {
+            run.screen.note("nothing was changed");
+            return Ok(Exit::Failed);
+        }
+        self.say(&session, &host, mark.as_ref())?;
+        Ok(match job.execute(&wish, &plan, &scope)? {
+            Exit::Done if !faults.is_empty() => Exit::Partly,
+            exit => exit,
+        })
+    }
+
+    /// The stacks that the order is about, each as its release wants it: those on the host when it
+    /// is emptied, all when it may be used again.
+    fn releases(
+        &self,
+        session: &Session<'_>,
+        fleet: &Fleet<'_>,
+        host: &HostName,
+        mark: &Option<Drained>,
+    ) -> Result<Bygone, Failure> {
+        let mut seen = block_on(fleet.look(&Wish::nothing(&session.owner)))?;
+        self.word(&mut seen, host, None)?;
+        let is_meant = |name: &HostName| mark.is_none() || name == host;
+        let hosts = seen.hosts.iter().filter(|(name, _)| is_meant(name));
+        let states = hosts.filter_map(|(_, state)| state.as_ref().ok());
+        let stacks: BTreeSet<StackName> = states
+            .flat_map(|state| {
+                let there = state.containers.values().map(|it| &it.identity.stack);
+                there.chain(state.releases.keys()).cloned()
+            })
+            .collect();
+        Bygone::released(self.run, session, &seen, stacks)
+    }
+
+    /// Makes what was seen look as if the word had been said, and gives it back.
+    fn word(
+        &self,
+        observed: &mut Observed,
+        host: &HostName,
+        mark: Option<Drained>,
+    ) -> Result<Option<Drained>, Failure> {
+        let state = match observed.hosts.get_mut(host) {
             Some(Ok(state)) => state,
             Some(Err(fault)) => return Err(self.silent(&fault.message)),
             None => return Err(self.silent("nobody has looked at it")),
@@ -56,20 +120,7 @@ impl Order<'_> {
             |seen: &Drained| mark.as_ref().is_some_and(|it| it.is_forced == seen.is_forced);
         let mark = state.drained.take().filter(is_same).or(mark);
         state.drained.clone_from(&mark);
-        let planned = fleet.plan_on(&wish, &scope, observed);
-        let Planned { plan, observed, .. } = planned.map_err(|error| no_plan(self.verb, error))?;
-        let job = Job::new(run, &session, self.execution, self.verb);
-        job.show(&plan)?;
-        self.tell_of_proxies(&session, &host, mark.is_some());
-        if mark.is_some() {
-            self.tell_of_the_rest(&plan, &observed, &host);
-        }
-        if !plan.is_empty() && !self.execution.auto_approve && !job.is_approved(&plan)? {
-            run.screen.note("nothing was changed");
-            return Ok(Exit::Failed);
-        }
-        self.say(&session, &host, mark.as_ref())?;
-        job.execute(&wish, &plan, &scope)
+        Ok(mark)
     }
 
     fn known(&self, session: &Session<'_>) -> Result<HostName, Failure> {
@@ -88,11 +139,15 @@ impl Order<'_> {
 
     fn silent(&self, why: &str) -> Failure {
         Failure::new(format!(
-            "could not {}: {} did not answer ({why}); nothing was changed",
+            "could not {}: {} did not answer ({why}), and the order is kept on the host itself; \
+             nothing was changed",
             self.verb, self.host
         ))
         .exit(Exit::Unreachable)
-        .hint(self.run.cli.global.next_command("hosts"))
+        .hint(
+            "if it never comes back, take it out of the inventory and apply that: its replicas are \
+             then made on others",
+        )
     }
 
     /// A proxy is not moved: requests that come to it there still need it.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::Run;
 use crate::cli::args::{Inputs, Narrowing, PlanArgs, PlanFormat};
-use crate::cli::live::{Session, Source, block_on, no_plan, resolve};
+use crate::cli::live::{Session, Source, block_on, heading, no_plan, resolve};
 use crate::cli::picture::Given;
 use crate::cli::{Exit, Failure};
 use crate::model::{Plan, StackName};
@@ -28,11 +28,11 @@ pub(super) fn run(run: &Run<'_>, args: &PlanArgs) -> Result<Exit, Failure> {
         Some(file) => pictured(run, args, &session, &scope, file)?,
     };
     let plan = planned.map_err(|error| no_plan("plan", error))?;
-    let page = page(run, &session.snapshot, &plan, args.format);
     let heading = heading(&session.snapshot);
+    let page = page(run, &heading, &plan, args.format);
     run.screen.result_as(&page, || ui::plan::json(&plan, &heading))?;
-    report(run, &session.snapshot, &plan);
-    refuse_deletions(&session.snapshot, &plan, &args.narrowing)?;
+    report(run, &session.snapshot, &heading, &plan);
+    refuse_deletions(&session.snapshot, &plan, args.narrowing.allow_deletes)?;
     if let Some(path) = &args.out {
         save(
             &run.world.folder.join(path),
@@ -122,11 +122,15 @@ pub(super) fn asked(stacks: &[String], inputs: &Inputs, narrowing: &Narrowing) -
 }
 
 /// The plan in the form that was asked for.
-pub(super) fn page(run: &Run<'_>, snapshot: &Snapshot, plan: &Plan, format: PlanFormat) -> String {
-    let heading = heading(snapshot);
+pub(super) fn page(
+    run: &Run<'_>,
+    heading: &ui::plan::Heading,
+    plan: &Plan,
+    format: PlanFormat,
+) -> String {
     match format {
         PlanFormat::Text if run.screen.wants_events() => {
-            format!("{:#}\n", ui::plan::json(plan, &heading))
+            format!("{:#}\n", ui::plan::json(plan, heading))
         }
         PlanFormat::Text => {
             let style = ui::plan::Style {
@@ -134,18 +138,17 @@ pub(super) fn page(run: &Run<'_>, snapshot: &Snapshot, plan: &Plan, format: Plan
                 width: run.screen.width(),
                 all_steps: run.screen.is_verbose(),
             };
-            ui::plan::text(plan, &heading, style)
+            ui::plan::text(plan, heading, style)
         }
-        PlanFormat::Json => format!("{:#}\n", ui::plan::json(plan, &heading)),
-        PlanFormat::Markdown => ui::plan::markdown(plan, &heading, None),
+        PlanFormat::Json => format!("{:#}\n", ui::plan::json(plan, heading)),
+        PlanFormat::Markdown => ui::plan::markdown(plan, heading, None),
     }
 }
 
 /// Leaves the plan for a CI.
-pub(super) fn report(run: &Run<'_>, snapshot: &Snapshot, plan: &Plan) {
-    let heading = heading(snapshot);
-    let summary = ui::plan::markdown(plan, &heading, Some(SUMMARY_MAX));
-    let sentence = ui::plan::sentence(plan, &heading);
+pub(super) fn report(run: &Run<'_>, snapshot: &Snapshot, heading: &ui::plan::Heading, plan: &Plan) {
+    let summary = ui::plan::markdown(plan, heading, Some(SUMMARY_MAX));
+    let sentence = ui::plan::sentence(plan, heading);
     let file = |stack: &StackName| {
         let folder = snapshot.folders.iter().find(|it| it.name.as_str() == stack.as_str())?;
         folder.compose_files.first().cloned()
@@ -153,24 +156,14 @@ pub(super) fn report(run: &Run<'_>, snapshot: &Snapshot, plan: &Plan) {
     run.screen.reports().plan(plan, &summary, &sentence, file);
 }
 
-pub(super) fn heading(snapshot: &Snapshot) -> ui::plan::Heading {
-    let commit = snapshot.tree().commit();
-    ui::plan::Heading {
-        project: snapshot.project.to_string(),
-        environment: snapshot.environment.name.as_str().to_owned(),
-        commit: snapshot.tree().label().to_owned(),
-        subject: commit.map(|commit| commit.summary.clone()).unwrap_or_default(),
-    }
-}
-
 /// `protect.max_deletes`, unless the run allows more.
 pub(super) fn refuse_deletions(
     snapshot: &Snapshot,
     plan: &Plan,
-    narrowing: &Narrowing,
+    allowed: Option<u32>,
 ) -> Result<(), Failure> {
     let limit = snapshot.settings.protect.max_deletes.as_ref().map(|limit| limit.value);
-    let Some(limit) = narrowing.allow_deletes.or(limit) else { return Ok(()) };
+    let Some(limit) = allowed.or(limit) else { return Ok(()) };
     let count = deletions(plan);
     if u32::try_from(count).is_ok_and(|count| count <= limit) {
         return Ok(());

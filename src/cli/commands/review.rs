@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use super::plan::{choice, scope};
 use super::{Run, simulate};
 use crate::cli::args::{Against, Narrowing, PlanFormat, ReviewArgs};
-use crate::cli::live::{Session, Source, block_on, no_plan};
+use crate::cli::live::{Session, Source, block_on, heading, no_plan};
 use crate::cli::picture::Given;
 use crate::cli::{Exit, Failure};
 use crate::diff::{Differences, diff, is_sensitive_name};
@@ -100,7 +100,7 @@ pub(super) fn run(run: &Run<'_>, args: &ReviewArgs) -> Result<Exit, Failure> {
         run.screen.reports().failure(error, None);
     }
     if let Some(plan) = review.plan {
-        super::plan::report(run, &session.snapshot, plan);
+        super::plan::report(run, &session.snapshot, &heading(&session.snapshot), plan);
     }
     run.screen.reports().summary(&hide(ui::review::markdown(&review, SUMMARY_MAX)));
     if let Some(head) = hash(commit.as_ref()) {
@@ -191,8 +191,9 @@ fn planned(
     found: &mut Found,
 ) -> Result<(), Failure> {
     let mut scope = scope(&args.stacks, &Narrowing::default())?;
-    scope.skip_unreachable = session.skips_unreachable(false);
-    let seen = match args.against {
+    scope.skip_unreachable = session.skips_unreachable(args.skip_unreachable);
+    let against = args.against.or(args.skip_unreachable.then_some(Against::Live));
+    let seen = match against {
         Some(Against::Base) => None,
         Some(Against::Live) => {
             let fleet = session.fleet()?;
@@ -235,7 +236,8 @@ fn pictured(
     given: &Given,
     found: &mut Found,
 ) -> Result<(), Failure> {
-    let scope = scope(&args.stacks, &Narrowing::default())?;
+    let mut scope = scope(&args.stacks, &Narrowing::default())?;
+    scope.skip_unreachable = args.skip_unreachable;
     found.against = given.words();
     let earlier = earlier.map(|wish| &wish.desired);
     let beside = Beside { wish, missing, earlier, key: given.key.as_ref() };

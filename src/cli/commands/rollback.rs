@@ -1,13 +1,14 @@
 //! `rollback`: a stack as an earlier commit wanted it. It is a plan like any other, for another
-//! commit.
+//! commit, on the hosts that there are today and under today's protections.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Run;
 use super::apply::Job;
-use super::plan::choice;
+use super::plan::{choice, refuse_deletions};
 use crate::cli::args::{Inputs, RollbackArgs};
 use crate::cli::live::{Session, Source, block_on};
+use crate::cli::past::Bygone;
 use crate::cli::{Exit, Failure};
 use crate::model::{CommitId, Course, Release, StackName};
 use crate::pipeline::Fleet;
@@ -22,17 +23,25 @@ pub(super) fn run(run: &Run<'_>, args: &RollbackArgs) -> Result<Exit, Failure> {
         None => before(&session, &stack)?.to_string(),
     };
     run.screen.note(&format!("back to {}", revision.get(..12).unwrap_or(&revision)));
-    let there = Session::open(run, Source::Revision(&revision), choice(run, &inputs))?;
+    // A name that is wrong is an error of its own.
+    session.tree(&revision)?;
+    let bygone = Bygone::at(run, &session, BTreeMap::from([(stack.clone(), revision)]))?;
+    if let Some(why) = bygone.faults.get(&stack) {
+        return Err(Failure::new(format!(
+            "could not roll {stack} back: {why}; nothing was changed"
+        ))
+        .hint(format!("gitdeploy rollback {stack} --to COMMIT")));
+    }
     let scope = Scope {
         stacks: Some(BTreeSet::from([stack])),
-        skip_unreachable: there.skips_unreachable(false),
+        skip_unreachable: session.skips_unreachable(args.leave.skip_unreachable),
         course: Course::Rollback,
         ..Scope::default()
     };
-    let job = Job::new(run, &there, &args.execution, "roll back");
-    let wish = there.wish()?;
-    let planned = job.plan(&wish, &scope)?;
-    job.carry_out(&wish, &planned.plan, &scope)
+    let job = Job::new(run, &session, &args.execution, "roll back").headed(bygone.heading);
+    let planned = job.plan(&bygone.wish, &scope)?;
+    refuse_deletions(&session.snapshot, &planned.plan, args.leave.allow_deletes)?;
+    job.carry_out(&bygone.wish, &planned.plan, &scope)
 }
 
 fn stack(session: &Session<'_>, args: &RollbackArgs) -> Result<StackName, Failure> {
@@ -62,9 +71,12 @@ fn before(session: &Session<'_>, stack: &StackName) -> Result<CommitId, Failure>
         .collect();
     releases.sort_by_key(|release| release.generation);
     releases.last().and_then(|release| release.commits.get(1)).cloned().ok_or_else(|| {
-        Failure::new(format!(
-            "could not roll back: the hosts remember no release of {stack} before the last one"
+        let is_blind = observed.hosts.values().any(Result::is_err);
+        let who = if is_blind { "hosts that answered remember" } else { "hosts remember" };
+        let failure = Failure::new(format!(
+            "could not roll back: the {who} no release of {stack} before the last one"
         ))
-        .hint("gitdeploy rollback STACK --to COMMIT")
+        .hint("gitdeploy rollback STACK --to COMMIT");
+        if is_blind { failure.exit(Exit::Unreachable) } else { failure }
     })
 }

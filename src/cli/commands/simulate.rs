@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::Run;
 use super::plan::{choice, scope};
 use crate::cli::args::{Narrowing, PlanFormat, SimulateArgs, SimulationFormat};
-use crate::cli::live::{Session, Source, block_on, no_plan};
+use crate::cli::live::{Session, Source, block_on, heading, no_plan};
 use crate::cli::{Exit, Failure};
 use crate::model::{CommitId, Observed, Plan, Verdict};
 use crate::pipeline::Wish;
@@ -68,7 +68,7 @@ pub(super) fn run(run: &Run<'_>, args: &SimulateArgs) -> Result<Exit, Failure> {
     bar.finish_and_clear();
     let (simulation, plan, exit) = shown;
     if args.plan && args.format == SimulationFormat::Text {
-        let page = super::plan::page(run, &session.snapshot, &plan, PlanFormat::Text);
+        let page = super::plan::page(run, &heading(&session.snapshot), &plan, PlanFormat::Text);
         run.screen.result(&format!("{page}\n"))?;
     }
     let page = match args.format {

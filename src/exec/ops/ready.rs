@@ -190,7 +190,7 @@ fn own_address(live: &LiveContainer, probe: &Probe) -> Endpoint {
 /// Whether a container was made by another commit and may say what only that commit knows.
 fn may_say_unknown_secrets(task: &Task<'_>, live: &LiveContainer) -> bool {
     let (work, made) = (task.context.work, &live.identity);
-    let is_other = work.plan.commit.as_ref() != Some(&made.commit);
+    let is_other = work.plan.commit_of(&made.stack) != Some(&made.commit);
     is_other && !(made.inputs.is_empty() && work.contents.hidden(&made.stack).is_empty())
 }
 

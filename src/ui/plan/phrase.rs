@@ -238,6 +238,14 @@ fn unchanged(plan: &Plan, heading: &Heading) -> String {
         if plan.blind.is_empty() { "No changes." } else { "No changes in what could be seen." };
     let stacks = counted(plan.stacks.len(), "stack");
     let are = if plan.stacks.len() == 1 { "is" } else { "are" };
+    if !plan.commits.is_empty() {
+        let them = if plan.stacks.len() == 1 {
+            "its release wants it"
+        } else {
+            "their releases want them"
+        };
+        return format!("{seen} {stacks} {are} as {them}.");
+    }
     match (&plan.commit, heading.commit.as_str()) {
         (None, "uncommitted") => format!("{seen} {stacks} {are} as the uncommitted files want it."),
         (None, _) => format!("{seen} There is nothing left to remove."),

@@ -42,6 +42,7 @@ pub(in crate::ui) fn nothing() -> Plan {
         id: PlanId("00aa11bb22cc33dd".into()),
         owner: owner(),
         commit: Some(CommitId::new(COMMIT)),
+        commits: BTreeMap::new(),
         stacks: stacks.into(),
         files: Vec::new(),
         steps: Vec::new(),

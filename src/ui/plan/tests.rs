@@ -3,7 +3,7 @@ use serde_json::Value;
 use super::sample::{SECRET, change, destroyed, field, file, heading, name, nothing, usual};
 use super::*;
 use crate::model::{
-    Action, Cause, Downtime, Nanos, Note, Plan, ProxyFile, ResourceKind, Seen, StackPlan, Step,
+    Action, Cause, CommitId, Downtime, Nanos, Note, Plan, ProxyFile, ResourceKind, Seen, StackPlan, Step,
 };
 
 fn plain(plan: &Plan) -> String {
@@ -50,6 +50,14 @@ fn hostile() -> Plan {
     shop.notes.push(Note { service: evil.into(), message: evil.into() });
     plan.files[0].new.push_str(evil);
     plan
+}
+
+#[test]
+fn a_stack_that_is_wanted_at_another_commit_is_headed_by_that() {
+    let mut plan = usual();
+    plan.commits.insert(name("shop"), CommitId::new("18bae69f0f6b"));
+    let page = plain(&plan);
+    assert!(page.starts_with("shop  18bae69  production\n"), "{page}");
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use super::{Heading, Style, file, phrase, steps};
 use crate::diag::printable_name;
 use crate::model::{
-    Action, Change, HostName, Note, Op, Plan, ProxyFile, ReplicaChange, Seating, StackName,
+    Action, Change, CommitId, HostName, Note, Op, Plan, ProxyFile, ReplicaChange, Seating,
+    StackName,
 };
 use crate::ui::words::{Tint, paint, width};
 
@@ -38,13 +39,13 @@ pub fn text(plan: &Plan, heading: &Heading, style: Style) -> String {
         let mut rows: Vec<Row> =
             it.changes.iter().map(|change| page.change(stack, change)).collect();
         rows.extend(files.iter().map(|file| page.file(file)));
-        page.section(&mut text, stack.as_str(), &rows);
+        page.section(&mut text, stack.as_str(), plan.commits.get(stack), &rows);
         page.notes(&mut text, &it.notes);
         text.push('\n');
     }
     let shared: Vec<Row> = page.shared_files(&owned).into_iter().map(|it| page.file(it)).collect();
     if !shared.is_empty() {
-        page.section(&mut text, "proxies", &shared);
+        page.section(&mut text, "proxies", None, &shared);
         text.push('\n');
     }
     page.unchanged(&mut text, &owned);
@@ -90,13 +91,13 @@ impl<'a> Page<'a> {
     }
 
     /// `shop  3f2a1c9 "Bigger cache"  production`, and a line or more for each row.
-    fn section(&self, text: &mut String, title: &str, rows: &[Row]) {
+    fn section(&self, text: &mut String, title: &str, own: Option<&CommitId>, rows: &[Row]) {
         let color = self.style.color;
-        let commit = printable_name(&self.heading.commit);
+        let commit = printable_name(own.map_or(self.heading.commit.as_str(), CommitId::short));
         let environment = printable_name(&self.heading.environment);
         let title = paint(Tint::Bold, &printable_name(title), color);
         let subject = match printable_name(&self.heading.subject) {
-            subject if subject.is_empty() => String::new(),
+            subject if subject.is_empty() || own.is_some() => String::new(),
             subject => format!(" \"{subject}\""),
         };
         let _ = writeln!(text, "{title}  {commit}{subject}  {environment}\n");
