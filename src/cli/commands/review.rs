@@ -330,7 +330,7 @@ fn moved_rules(session: &Session<'_>, head: &str) -> Result<Vec<String>, Failure
 }
 
 /// The errors among findings, a line each.
-fn lines(report: &Report) -> Vec<String> {
+pub(super) fn lines(report: &Report) -> Vec<String> {
     let errors = report.diagnostics.iter().filter(|finding| finding.is_error());
     let line = |finding: &crate::diag::Diagnostic| {
         let place = finding.primary.as_ref().map_or_else(String::new, |label| {

@@ -20,6 +20,9 @@ pub fn json(status: &Status) -> Value {
             .map(|(host, by)| value!({"host": host, "by": by}))
             .collect::<Vec<_>>(),
         "drift": status.drift,
+        "uncompared": status.uncompared.iter()
+            .map(|(stack, why)| value!({"stack": stack, "message": why}))
+            .collect::<Vec<_>>(),
         "errors": unseen.collect::<Vec<_>>(),
     })
 }

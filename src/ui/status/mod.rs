@@ -39,6 +39,8 @@ pub struct Status {
     pub is_blind: bool,
     /// Whether it was compared with a commit at all.
     pub is_compared: bool,
+    /// Stacks that could not be compared with it, and why.
+    pub uncompared: BTreeMap<StackName, String>,
 }
 
 /// One replica: a container, or the place where one should be.
@@ -92,21 +94,26 @@ pub struct ProxyStatus {
 impl Status {
     /// What was seen, and with a plan how it differs.
     pub fn of(observed: &Observed, plan: Option<&Plan>) -> Self {
-        Self::new(observed, plan, |_| true)
+        Self::new(observed, plan.map(std::slice::from_ref).unwrap_or_default(), |_| true)
+    }
+
+    /// What was seen, how it differs as far as there are plans, and where there is none.
+    pub fn compared(
+        observed: &Observed,
+        plans: &[Plan],
+        uncompared: BTreeMap<StackName, String>,
+    ) -> Self {
+        Self { uncompared, ..Self::new(observed, plans, |_| true) }
     }
 
     /// What was seen of some stacks.
     pub fn of_stacks(observed: &Observed, is_asked_for: impl Fn(&StackName) -> bool) -> Self {
-        Self::new(observed, None, is_asked_for)
+        Self::new(observed, &[], is_asked_for)
     }
 
-    fn new(
-        observed: &Observed,
-        plan: Option<&Plan>,
-        is_asked_for: impl Fn(&StackName) -> bool,
-    ) -> Self {
+    fn new(observed: &Observed, plans: &[Plan], is_asked_for: impl Fn(&StackName) -> bool) -> Self {
         let is_blind = !observed.hosts.is_empty() && observed.hosts.values().all(Result::is_err);
-        let mut status = Self { is_compared: plan.is_some(), is_blind, ..Self::default() };
+        let mut status = Self { is_compared: !plans.is_empty(), is_blind, ..Self::default() };
         for (host, state) in &observed.hosts {
             match state {
                 Ok(state) => status.add_host(observed, host, state, &is_asked_for),
@@ -129,9 +136,11 @@ impl Status {
                 }
             }
         }
-        if let Some(plan) = plan {
+        for plan in plans {
             status.add_drift(plan);
         }
+        let mut said = BTreeSet::new();
+        status.drift.retain(|line| said.insert(line.clone()));
         status.replicas.sort();
         status
     }
@@ -139,6 +148,7 @@ impl Status {
     /// Whether everything is there and as it is wanted.
     pub fn is_well(&self) -> bool {
         self.unseen.is_empty()
+            && self.uncompared.is_empty()
             && self.drift.is_empty()
             && self.replicas.iter().all(|it| it.is_well && it.drift.is_empty())
             && self.proxies.iter().all(|it| it.obstacles.is_empty())

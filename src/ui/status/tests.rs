@@ -151,6 +151,16 @@ fn programs_read_the_same_as_people() {
 }
 
 #[test]
+fn a_stack_that_was_not_compared_says_why() {
+    let why = BTreeMap::from([(name("shop"), "stacks/shop/compose.yaml:3:5: broken".to_owned())]);
+    let status = Status::compared(&observed(), &[], why);
+    let page = text(&status, false);
+    let line = "shop was not compared with the commit: stacks/shop/compose.yaml:3:5: broken\n";
+    assert!(page.contains(line), "{page}");
+    assert_eq!(json(&status)["uncompared"][0]["stack"], "shop");
+}
+
+#[test]
 fn a_host_that_is_silent_is_named_below_the_leases_of_the_others() {
     let silent = [("web-2".to_owned(), "no answer within 30 s".to_owned())];
     assert_eq!(

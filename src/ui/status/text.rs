@@ -51,6 +51,10 @@ pub fn text(status: &Status, color: bool) -> String {
     for line in &status.drift {
         let _ = writeln!(page, "{}", paint(Tint::Notice, &printable_name(line), color));
     }
+    for (stack, why) in &status.uncompared {
+        let line = printable_name(&format!("{stack} was not compared with the commit: {why}"));
+        let _ = writeln!(page, "{}", paint(Tint::Bad, &line, color));
+    }
     for (what, why) in &status.unseen {
         let line = printable_name(&format!("{what} was not seen: {why}"));
         let _ = writeln!(page, "{}", paint(Tint::Bad, &line, color));
@@ -113,6 +117,9 @@ fn sentence(status: &Status) -> String {
         status.replicas.iter().filter(|it| !it.drift.is_empty()).count() + status.drift.len();
     let drift = match (status.is_compared, drifted) {
         (false, _) => "not compared with the commit".to_owned(),
+        (true, 0) if !status.uncompared.is_empty() => {
+            "as the commit wants it as far as it was compared".to_owned()
+        }
         (true, 0) if status.unseen.is_empty() => "as the commit wants it".to_owned(),
         (true, 0) => "as the commit wants it as far as could be seen".to_owned(),
         (true, count) => format!("{count} not as the commit wants"),
