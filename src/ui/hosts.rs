@@ -47,6 +47,11 @@ fn troubles(inspection: &Inspection) -> Vec<String> {
     found
 }
 
+/// Whether nothing is wrong at all.
+pub fn is_well(inspection: &Inspection) -> bool {
+    troubles(inspection).is_empty()
+}
+
 /// The tables, and what is wrong below them.
 pub fn text(inspection: &Inspection, color: bool) -> String {
     let headings = [
@@ -314,6 +319,18 @@ mod tests {
         assert_eq!(page["hosts"][0]["clock_ahead_ms"], 10_300);
         assert_eq!(page["proxies"][0]["test"]["passed"], false);
         assert_eq!(page["troubles"].as_array().map(Vec::len), Some(4));
+    }
+
+    #[test]
+    fn a_clock_that_is_off_or_a_full_disk_is_no_fleet_that_is_well() {
+        let mut ill = inspection();
+        ill.proxies.clear();
+        ill.hosts.truncate(1);
+        assert!(!is_well(&ill));
+        ill.hosts[0].at = 1_010_290;
+        assert!(!is_well(&ill), "its disk is nearly full");
+        ill.hosts[0].room = None;
+        assert!(is_well(&ill));
     }
 
     #[test]

@@ -34,14 +34,10 @@ pub(super) fn run(run: &Run<'_>, args: &HostsArgs) -> Result<Exit, Failure> {
     run.screen.result(&page)?;
     let is_blind = found.hosts.iter().any(|host| host.seen.is_err())
         || found.proxies.iter().any(|proxy| proxy.seen.is_err());
-    let is_ill = found.proxies.iter().any(|proxy| {
-        let is_in_the_way = proxy.seen.as_ref().is_ok_and(|state| !state.obstacles.is_empty());
-        is_in_the_way || matches!(proxy.test, Some(Err(_)))
-    });
-    Ok(match (is_blind, is_ill) {
+    Ok(match (is_blind, ui::hosts::is_well(&found)) {
         (true, _) => Exit::Unreachable,
-        (false, true) => Exit::Failed,
-        (false, false) => Exit::Done,
+        (false, false) => Exit::Failed,
+        (false, true) => Exit::Done,
     })
 }
 
