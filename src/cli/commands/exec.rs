@@ -2,7 +2,7 @@
 //!
 //! One replica: the command has our input and output, and our terminal if we have one; it ends with
 //! the command's own exit code. All of them: each line says whose it is, and the code is the first
-//! that is not 0.
+//! that is not 0; else 15 where a host is silent that may have more of them.
 
 mod console;
 
@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use self::console::{Lines, Person};
 use super::Run;
 use super::logs::printer::{Printer, label};
-use super::logs::{Found, selectors};
+use super::logs::{Found, not_all, selectors};
 use super::plan::choice;
 use crate::cli::args::{ExecArgs, Inputs};
 use crate::cli::live::{Session, Source, block_on};
@@ -32,16 +32,25 @@ pub(super) fn run(run: &Run<'_>, args: &ExecArgs) -> Result<Exit, Failure> {
     let color = run.screen.color();
     block_on(async {
         let seen = found.look().await;
-        for (host, why) in found.silent(&seen) {
-            run.screen.note(&format!("{host} did not answer, nothing is run there: {why}"));
-        }
         let is_up = |(_, container): &(HostName, LiveContainer)| container.state.is_running();
-        let replicas: Vec<_> = found.chosen(&seen).into_iter().filter(is_up).collect();
-        match replicas.as_slice() {
-            [] => Err(Failure::new(format!("could not run it: nothing of {} runs", args.of))
-                .hint(run.cli.global.next_command("status"))),
-            all if args.all => in_all(&found, all, args, color).await,
-            [first, ..] => in_one(run, &found, first, args).await,
+        let chosen = found.chosen(&seen);
+        let unseen = found.unseen(&seen, &chosen);
+        let replicas: Vec<_> = chosen.into_iter().filter(is_up).collect();
+        match (replicas.as_slice(), unseen) {
+            ([], None) => {
+                Err(Failure::new(format!("could not run it: nothing of {} runs", args.of))
+                    .hint(run.cli.global.next_command("status")))
+            }
+            ([], Some(who)) => {
+                let what = format!("could not run it: nothing is known of {}", args.of);
+                Err(not_all(&what, &who).hint(run.cli.global.next_command("hosts")))
+            }
+            (all, unseen) if args.all => match (in_all(&found, all, args, color).await?, unseen) {
+                (Exit::Done, Some(who)) => Err(not_all("could not run it everywhere", &who)),
+                (exit, _) => Ok(exit),
+            },
+            // One was asked for, and one there is.
+            ([first, ..], _) => in_one(run, &found, first, args).await,
         }
     })?
 }

@@ -1,23 +1,24 @@
 //! `logs`: the output of all replicas of a service, wherever they run, as one.
 //!
 //! What is there already comes in the order of time. What follows comes as it is written, and from
-//! replicas that take the place of others too.
+//! replicas that take the place of others too. A host that is silent may have replicas that nobody
+//! sees: then what there is is shown, and the code is 15.
 
 mod follow;
+mod merge;
 pub(super) mod printer;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures_util::future::join_all;
-
+use self::merge::{Ready, Source as Log, merge};
 use self::printer::Printer;
 use super::Run;
 use super::plan::choice;
 use crate::cli::args::{Inputs, LogsArgs};
 use crate::cli::live::{Session, Source, block_on};
 use crate::cli::{Exit, Failure};
-use crate::model::{HostName, LiveContainer, Observed, Owner};
+use crate::model::{HostName, Identity, LiveContainer, Observed, Owner};
 use crate::pipeline::observe;
 use crate::planner::Selector;
 use crate::ports::{Engine, LogLine, LogOptions, PortError, Ports, Wanted};
@@ -38,24 +39,46 @@ pub(super) fn run(run: &Run<'_>, args: &LogsArgs) -> Result<Exit, Failure> {
     let mut printer = Printer::new(run.screen.color(), args.timestamps);
     block_on(async {
         let seen = found.look().await;
-        for (host, why) in found.silent(&seen) {
-            run.screen.note(&format!("{host} did not answer, its replicas are not shown: {why}"));
-        }
         let replicas = found.chosen(&seen);
+        let unseen = found.unseen(&seen, &replicas);
         if replicas.is_empty() {
-            return Err(nothing(run, args));
+            return Err(nothing(run, args, unseen));
         }
         printer.expect(replicas.iter().map(|(_, container)| container));
-        match args.follow {
-            true => follow::follow(&found, &seen, &options, &mut printer).await,
-            false => at_once(&found, &replicas, &options, &mut printer).await,
+        if !args.follow {
+            let exit = at_once(&found, &replicas, &options, &mut printer).await?;
+            return match unseen {
+                Some(who) => Err(not_all("could not show all logs", &who)),
+                None => Ok(exit),
+            };
+        }
+        if let Some(who) = &unseen {
+            run.screen.note(&format!("replicas on hosts that do not answer are not shown: {who}"));
+        }
+        match follow::follow(&found, &seen, &options, &mut printer).await? {
+            Exit::Done if unseen.is_some() => Ok(Exit::Unreachable),
+            exit => Ok(exit),
         }
     })?
 }
 
-fn nothing(run: &Run<'_>, args: &LogsArgs) -> Failure {
-    Failure::new(format!("could not show logs: nothing runs of {}", args.of.join(", ")))
-        .hint(run.cli.global.next_command("status"))
+/// What there is was shown, and there may be more.
+pub(super) fn not_all(what: &str, silent: &str) -> Failure {
+    Failure::new(format!("{what}: not seen: {silent}"))
+        .exit(Exit::Unreachable)
+        .hint("gitdeploy hosts")
+}
+
+fn nothing(run: &Run<'_>, args: &LogsArgs, unseen: Option<String>) -> Failure {
+    let of = args.of.join(", ");
+    match unseen {
+        Some(who) => {
+            let what = format!("could not show logs: nothing is known of {of}");
+            not_all(&what, &who).hint(run.cli.global.next_command("hosts"))
+        }
+        None => Failure::new(format!("could not show logs: nothing runs of {of}"))
+            .hint(run.cli.global.next_command("status")),
+    }
 }
 
 /// All that is there, in the order of time.
@@ -65,38 +88,40 @@ async fn at_once(
     options: &LogOptions,
     printer: &mut Printer,
 ) -> Result<Exit, Failure> {
-    let reads = replicas.iter().map(|(host, container)| async {
-        let mut lines = Vec::new();
-        let mut keep = |line: LogLine| {
-            lines.push(line.text);
-            true
-        };
-        let end = match found.ports.engines.get(host) {
-            Some(engine) => engine.logs(&container.name, options, &mut keep).await,
-            None => Ok(()),
-        };
-        (lines, end)
+    let logs = replicas.iter().map(|(host, container)| {
+        let (ready, engine) = (Ready::default(), found.engine(host));
+        let read = ready.clone();
+        Log::new(ready, async move {
+            let mut keep = |line: LogLine| {
+                read.push(line.text);
+                true
+            };
+            match engine {
+                Some(engine) => engine.logs(&container.name, options, &mut keep).await,
+                None => Ok(()),
+            }
+        })
     });
-    let read = join_all(reads).await;
-    let mut lines: Vec<(&str, &LiveContainer)> = Vec::new();
+    let ends = merge(logs.collect(), |number, text| printer.print(&replicas[number].1, text)).await;
     let mut failed = Vec::new();
-    for ((texts, end), (_, container)) in read.iter().zip(replicas) {
-        lines.extend(texts.iter().map(|text| (text.as_str(), container)));
+    let mut exit = Exit::Failed;
+    for (end, (_, container)) in ends.iter().zip(replicas) {
         match end {
-            Ok(()) | Err(PortError::NotFound(_)) => {}
-            Err(error) => failed.push(format!("{}: {error}", container.name)),
-        }
-    }
-    // Lines of one moment stay in the order of their replica.
-    lines.sort_by_key(|(text, _)| printer::moment(text));
-    for (text, container) in lines {
-        if !printer.print(container, text) {
-            return Ok(Exit::Done);
+            None | Some(Ok(()) | Err(PortError::NotFound(_))) => {}
+            Some(Err(error)) => {
+                if matches!(error, PortError::Unreachable(_) | PortError::Unknown(_)) {
+                    exit = Exit::Unreachable;
+                }
+                failed.push(format!("{}: {error}", container.name));
+            }
         }
     }
     match failed.is_empty() {
         true => Ok(Exit::Done),
-        false => Err(Failure::new(format!("could not show all logs: {}", failed.join("; ")))),
+        false => {
+            let message = format!("could not show all logs: {}", failed.join("; "));
+            Err(Failure::new(message).exit(exit))
+        }
     }
 }
 
@@ -137,12 +162,26 @@ impl<'a> Found<'a> {
         chosen
     }
 
-    pub(super) fn silent<'s>(&self, seen: &'s Observed) -> BTreeSet<(&'s HostName, &'s str)> {
+    /// Hosts that did not answer and may have some of what was asked for. Replicas that were asked
+    /// for one by one and are there are all there is.
+    pub(super) fn unseen(
+        &self,
+        seen: &Observed,
+        chosen: &[(HostName, LiveContainer)],
+    ) -> Option<String> {
+        let is_found = |selector: &Selector| {
+            let covers = |it: &Identity| selector.covers(&it.stack, &it.service, it.slot);
+            selector.slot.is_some() && chosen.iter().any(|(_, it)| covers(&it.identity))
+        };
+        if self.selectors.iter().all(is_found) {
+            return None;
+        }
         let silent = seen.hosts.iter().filter_map(|(host, state)| {
             let fault = state.as_ref().err()?;
-            Some((host, fault.message.as_str()))
+            Some(format!("{host} ({})", fault.message))
         });
-        silent.collect()
+        let silent: Vec<String> = silent.collect();
+        (!silent.is_empty()).then(|| silent.join(", "))
     }
 }
 
