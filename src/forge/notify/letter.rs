@@ -137,9 +137,15 @@ impl Told {
                     // It goes on by itself.
                     RoundEnd::Interrupted | RoundEnd::Locked => return None,
                 };
-                if about == About::Synced {
-                    self.forget(source, stack, &[About::Drifted, About::Waits]);
-                }
+                // The one ends the other: each is news again after it, and so the status of the
+                // commit says how it stands.
+                let over: &[About] = match about {
+                    About::Synced => {
+                        &[About::Failed, About::RolledBack, About::Drifted, About::Waits]
+                    }
+                    _ => &[About::Synced],
+                };
+                self.forget(source, stack, over);
                 Some((about, Some(commit), message.clone(), commit.to_string()))
             }
             NoticeKind::Drifted { what } => {
@@ -165,9 +171,15 @@ impl Told {
 
     /// The next time is news again.
     fn forget(&mut self, source: &Name, stack: Option<&StackName>, about: &[About]) {
-        self.told.retain(|(of, it, kind, _)| {
-            of != source || it.as_ref() != stack || !about.contains(kind)
-        });
+        for kind in about {
+            let first = (source.clone(), stack.cloned(), *kind, String::new());
+            let is_of_these = |key: &&Key| key.0 == *source && key.1.as_ref() == stack;
+            let known = self.told.range(first..).take_while(is_of_these);
+            let known: Vec<Key> = known.take_while(|key| key.2 == *kind).cloned().collect();
+            for key in known {
+                self.told.remove(&key);
+            }
+        }
     }
 }
 
@@ -245,6 +257,32 @@ mod tests {
         assert!(told.letter(&ended("a", RoundEnd::Synced)).is_some());
         assert!(told.letter(&drifted()).is_some());
         assert_eq!(told.letter(&ended("a", RoundEnd::Synced)), None, "that commit was told");
+    }
+
+    #[test]
+    fn success_and_failure_are_news_again_after_each_other() {
+        let mut told = Told::default();
+        for _ in 0..2 {
+            assert!(told.letter(&ended("a", RoundEnd::Synced)).is_some());
+            assert_eq!(told.letter(&ended("a", RoundEnd::Synced)), None);
+            assert!(told.letter(&ended("a", RoundEnd::Failed)).is_some());
+            assert_eq!(told.letter(&ended("a", RoundEnd::Failed)), None);
+        }
+        assert!(told.letter(&ended("a", RoundEnd::Synced)).is_some());
+        assert!(told.letter(&ended("a", RoundEnd::RolledBack)).is_some());
+        assert!(told.letter(&ended("a", RoundEnd::Synced)).is_some());
+    }
+
+    #[test]
+    fn what_one_stack_became_makes_nothing_of_another_news() {
+        let mut told = Told::default();
+        let other = |end| {
+            let (commit, message) = (CommitId::new("a"), String::new());
+            notice(Some("web"), NoticeKind::Ended { round: 1, commit, end, message })
+        };
+        assert!(told.letter(&other(RoundEnd::Synced)).is_some());
+        assert!(told.letter(&ended("a", RoundEnd::Failed)).is_some());
+        assert_eq!(told.letter(&other(RoundEnd::Synced)), None);
     }
 
     #[test]
