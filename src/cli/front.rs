@@ -23,12 +23,25 @@ use crate::sync::{HookKind, Notice, Notify, NotifyKind, Rules, Secret, Source};
 /// How long letters may take once the loop has ended.
 const LAST_LETTERS: Duration = Duration::from_secs(10);
 
+/// How long letters may take that were due before the rules were read anew: every try of some.
+const LETTERS_BEFORE: Duration = Duration::from_secs(180);
+
+/// Who tells, by the rules of one time.
+struct Telling {
+    task: tokio::task::JoinHandle<()>,
+    /// Whether others tell what happens from now on.
+    relieved: watch::Sender<bool>,
+}
+
 /// Everything beside the loop. It ends when it is dropped.
 pub(super) struct Front {
     keys: watch::Sender<Arc<Keys>>,
     ending: watch::Sender<bool>,
     listening: Option<tokio::task::JoinHandle<std::io::Result<()>>>,
-    telling: tokio::task::JoinHandle<()>,
+    address: Option<SocketAddr>,
+    telling: Telling,
+    /// Those who were relieved, and may have letters left.
+    before: Vec<Telling>,
     told: Arc<Mutex<Told>>,
     limits: Arc<Mutex<BTreeMap<Name, RateLimit>>>,
     notices: broadcast::Receiver<Notice>,
@@ -67,18 +80,41 @@ impl Front {
         let notices = hub.notices.resubscribe();
         let telling = tell(recipients, notices.resubscribe(), Arc::clone(&told));
         let supervisor = Arc::new(supervisor(world)?);
-        Ok(Self { keys, ending, listening, telling, told, limits, notices, supervisor })
+        let (address, before) = (rules.listen, Vec::new());
+        Ok(Self {
+            keys,
+            ending,
+            listening,
+            address,
+            telling,
+            before,
+            told,
+            limits,
+            notices,
+            supervisor,
+        })
     }
 
-    /// Takes other rules. The address it listens on stays what it was.
-    pub(super) fn reload(&mut self, rules: &Rules, world: &World) -> Result<(), Failure> {
+    /// Takes other rules. The address it listens on stays what it was; where the rules name another
+    /// one, that is said in what it gives. Letters that are due are still brought to whom they were
+    /// for.
+    pub(super) fn reload(
+        &mut self,
+        rules: &Rules,
+        world: &World,
+    ) -> Result<Option<String>, Failure> {
         let recipients = recipients(rules, world)?;
         self.keys.send_replace(Arc::new(keys(rules, world)?));
         *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits(&recipients);
-        self.telling.abort();
         self.notices = self.notices.resubscribe();
-        self.telling = tell(recipients, self.notices.resubscribe(), Arc::clone(&self.told));
-        Ok(())
+        // From now on those here; what came before is still with the others, and what comes in
+        // between is told by whoever is first.
+        let telling = tell(recipients, self.notices.resubscribe(), Arc::clone(&self.told));
+        let before = std::mem::replace(&mut self.telling, telling);
+        before.relieved.send_replace(true);
+        self.before.retain(|it| !it.task.is_finished());
+        self.before.push(before);
+        Ok(moved(self.address, rules.listen))
     }
 
     /// Answers what is being asked, tells what is left to tell, and ends: once the loop is gone.
@@ -88,13 +124,17 @@ impl Front {
             // It ends within seconds; a fault of it must not keep the daemon from ending.
             drop(listening.await);
         }
-        drop(tokio::time::timeout(LAST_LETTERS, &mut self.telling).await);
+        let telling = self.before.iter_mut().chain([&mut self.telling]);
+        let all = futures_util::future::join_all(telling.map(|it| &mut it.task));
+        drop(tokio::time::timeout(LAST_LETTERS, all).await);
     }
 }
 
 impl Drop for Front {
     fn drop(&mut self) {
-        self.telling.abort();
+        for telling in self.before.iter().chain([&self.telling]) {
+            telling.task.abort();
+        }
         if let Some(listening) = &self.listening {
             listening.abort();
         }
@@ -125,15 +165,46 @@ async fn listener(address: SocketAddr) -> Result<TcpListener, Failure> {
     })
 }
 
+/// What to say when the rules name another address than the one that is listened on.
+fn moved(now: Option<SocketAddr>, wanted: Option<SocketAddr>) -> Option<String> {
+    let words = |address: Option<SocketAddr>| {
+        address.map_or_else(|| "nothing".to_owned(), |address| address.to_string())
+    };
+    (now != wanted).then(|| {
+        format!(
+            "`listen` is {} now, but the daemon goes on listening on {}: restart it to change that",
+            words(wanted),
+            words(now)
+        )
+    })
+}
+
 fn tell(
     recipients: Vec<Recipient>,
     notices: broadcast::Receiver<Notice>,
     told: Arc<Mutex<Told>>,
-) -> tokio::task::JoinHandle<()> {
-    tokio::spawn(async move {
+) -> Telling {
+    let (relieved, known) = watch::channel(false);
+    let task = tokio::spawn(async move {
         let failed = |why: String| warn(&why);
-        notify::tell(&recipients, notices, told, Tries::default(), failed).await;
-    })
+        let relieved = || {
+            let mut known = known.clone();
+            // Without a sender there is nobody left to be told of.
+            async move { drop(known.wait_for(|is_relieved| *is_relieved).await) }
+        };
+        let telling =
+            notify::tell(&recipients, notices, told, Tries::default(), relieved(), failed);
+        let too_late = async {
+            relieved().await;
+            tokio::time::sleep(LETTERS_BEFORE).await;
+        };
+        tokio::select! {
+            biased;
+            () = telling => {}
+            () = too_late => warn("letters from before the rules were read anew were given up"),
+        }
+    });
+    Telling { task, relieved }
 }
 
 /// A line that belongs to no command: a task says it.

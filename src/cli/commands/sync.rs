@@ -202,7 +202,9 @@ async fn signals(commands: mpsc::Sender<Command>, supervisor: Arc<Supervisor>) {
 fn reloaded(run: &Run<'_>, args: &SyncArgs, front: Option<&mut Front>) -> Result<Rules, Failure> {
     let rules = rules(run, args)?;
     if let Some(front) = front {
-        front.reload(&rules, run.world)?;
+        if let Some(words) = front.reload(&rules, run.world)? {
+            run.screen.note(&words);
+        }
     }
     Ok(rules)
 }

@@ -12,6 +12,7 @@ mod post;
 #[cfg(test)]
 mod tests;
 
+use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -86,13 +87,14 @@ pub(super) enum Undelivered {
     ForGood(String),
 }
 
-/// Tells everybody what happens, until nothing can happen any more. `failed` gets a sentence for
-/// whatever was not told.
+/// Tells everybody what happens, until nothing can happen any more or `relieved` is over: what has
+/// happened by then is still told. `failed` gets a sentence for whatever was not told.
 pub async fn tell(
     recipients: &[Recipient],
     mut notices: broadcast::Receiver<Notice>,
     told: Arc<Mutex<Told>>,
     tries: Tries,
+    relieved: impl Future<Output = ()>,
     failed: impl Fn(String),
 ) {
     let (queues, tasks): (Vec<_>, FuturesUnordered<_>) = recipients
@@ -103,8 +105,16 @@ pub async fn tell(
         })
         .unzip();
     let sorting = async {
+        tokio::pin!(relieved);
         loop {
-            let notice = match notices.recv().await {
+            let notice = tokio::select! {
+                biased;
+                // Cancel-safe: a notice stays in the channel until it is taken.
+                notice = notices.recv() => notice,
+                // Only once nothing is left in it.
+                () = &mut relieved => break,
+            };
+            let notice = match notice {
                 Ok(notice) => notice,
                 Err(RecvError::Lagged(missed)) => {
                     failed(format!("{missed} notices came too fast to be told"));

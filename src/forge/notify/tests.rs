@@ -83,7 +83,7 @@ async fn told(recipients: Vec<Recipient>, notices: Vec<Notice>) -> Vec<String> {
     }
     drop(sender);
     let said = Mutex::new(Vec::new());
-    tell(&recipients, receiver, Arc::default(), QUICK, |why| {
+    tell(&recipients, receiver, Arc::default(), QUICK, std::future::pending(), |why| {
         said.lock().expect("no panic").push(why);
     })
     .await;
@@ -108,6 +108,20 @@ async fn a_webhook_gets_each_letter_once() {
     assert_eq!(got.len(), 1);
     assert!(got[0].starts_with("POST /hook?key=geheim HTTP/1.1\r\n"), "{}", got[0]);
     assert!(got[0].contains("\"about\":\"failed\""), "{}", got[0]);
+}
+
+#[tokio::test]
+async fn who_is_relieved_still_tells_what_has_happened() {
+    let (url, got) = server(&["503 Busy", "200 OK"]).await;
+    let (sender, receiver) = broadcast::channel(16);
+    sender.send(failed_round()).expect("there is a receiver");
+    let (recipients, told) = ([post(&url)], Arc::default());
+    tell(&recipients, receiver, Arc::clone(&told), QUICK, std::future::ready(()), |why| {
+        panic!("{why}")
+    })
+    .await;
+    assert_eq!(got.lock().expect("no panic").len(), 2);
+    assert!(told.lock().expect("no panic").letter(&failed_round()).is_none(), "it counts as told");
 }
 
 #[tokio::test]
