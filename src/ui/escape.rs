@@ -40,3 +40,40 @@ pub(super) fn plain(text: &str) -> String {
     }
     plain
 }
+
+/// What `escape` makes of a text, in at most `max` bytes: a text that is too long loses its end.
+pub(super) fn within(text: &str, max: usize, escape: impl Fn(&str) -> String) -> String {
+    // No character becomes more bytes than that.
+    const WIDEST: usize = 16;
+    let mut kept: Vec<char> = text.chars().take(max.saturating_add(1)).collect();
+    let whole = escape(&kept.iter().collect::<String>());
+    if whole.len() <= max && kept.len() <= max {
+        return whole;
+    }
+    while !kept.is_empty() {
+        let cut: String = kept.iter().chain(&['…']).collect();
+        let cut = escape(&cut);
+        let Some(excess @ 1..) = cut.len().checked_sub(max) else { return cut };
+        kept.truncate(kept.len().saturating_sub((excess / WIDEST).max(1)));
+    }
+    String::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_by_what_it_is_when_written() {
+        assert_eq!(within("abc", 5, code), "`abc`");
+        assert_eq!(within("abcdef", 7, code), "`ab…`");
+        assert_eq!(within("@@@", 9, html), "&#64;…");
+        for max in 0..40 {
+            for text in ["é`|`\u{1b}\u{202e}@<&", "x", "", "``````````"] {
+                for escape in [code, plain, html] {
+                    assert!(within(&text.repeat(99), max, escape).len() <= max, "{text} {max}");
+                }
+            }
+        }
+    }
+}

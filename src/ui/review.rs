@@ -2,13 +2,14 @@
 //! open below it, everything else folded, and all of it within what a forge takes.
 //!
 //! Every text of a repository is escaped or fenced. What is too long loses folded parts first, the
-//! longest one first; the verdict loses nothing but rows, those of removals last.
+//! longest one first; the verdict loses nothing but rows, those of removals last. Texts that somebody
+//! else has written are cut one by one, and together have a share of the room.
 
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::escape::{code, html, plain};
+use super::escape::{code, html, plain, within};
 use super::words::{counted, duration};
 use super::{diff, plan};
 use crate::diff::{Action as DiffAction, Differences};
@@ -47,8 +48,14 @@ const RISKS_MAX: usize = 4;
 /// The most things of one stack whose end its row names.
 const REMOVALS_MAX: usize = 50;
 
-/// The most errors that are listed.
+/// The most errors, and the most notes, that are listed.
 const ERRORS_MAX: usize = 20;
+
+/// The longest subject, sentence or address, in bytes as they are written.
+const TEXT_MAX: usize = 600;
+
+/// The longest error or note.
+const ERROR_MAX: usize = 2000;
 
 /// One row of the verdict.
 struct Row {
@@ -65,8 +72,8 @@ struct Part {
 
 /// The whole review in at most `limit` bytes.
 pub fn markdown(review: &Review<'_>, limit: usize) -> String {
-    let mut top = head(review);
-    let end = format!("{}\n{}", verdict(review), foot(review));
+    let mut top = head(review, limit);
+    let end = format!("{}\n{}", verdict(review, limit), foot(review, limit));
     let room = limit.saturating_sub(top.len() + end.len());
     top.push_str(&table(rows(review), room));
     top.push_str(&end);
@@ -137,24 +144,46 @@ fn plan_heading(review: &Review<'_>) -> plan::Heading {
     }
 }
 
-fn head(review: &Review<'_>) -> String {
+/// What one text may have of the room.
+fn share(limit: usize) -> usize {
+    TEXT_MAX.min(limit / 16)
+}
+
+/// As many as there is room for, each cut; and how many are left out.
+fn items(texts: &[String], limit: usize, write: impl Fn(&str, usize) -> String) -> (String, usize) {
+    let room = limit / 4;
+    let (mut list, mut shown) = (String::new(), 0);
+    for text in texts.iter().take(ERRORS_MAX) {
+        let item = write(text, ERROR_MAX.min(limit / 8));
+        if list.len() + item.len() > room {
+            break;
+        }
+        list.push_str(&item);
+        shown += 1;
+    }
+    (list, texts.len() - shown)
+}
+
+fn head(review: &Review<'_>, limit: usize) -> String {
     let diff::Heading { project, environment, base, head } = &review.heading;
+    let share = share(limit);
+    let code_within = |text: &str| within(text, share, code);
     let subject = match review.subject.as_str() {
         "" => String::new(),
-        subject => format!(" {}", code(subject)),
+        subject => format!(" {}", code_within(subject)),
     };
     let mut text =
-        format!("### gitdeploy review: {}\n\n", code(&format!("{project}/{environment}")));
+        format!("### gitdeploy review: {}\n\n", code_within(&format!("{project}/{environment}")));
     if let Some(stale) = &review.stale {
-        let _ = writeln!(text, "> [!WARNING]\n> **Stale.** {}\n", plain(stale));
+        let _ = writeln!(text, "> [!WARNING]\n> **Stale.** {}\n", within(stale, share, plain));
     }
-    let _ = writeln!(text, "{}..{}{subject}\n", code(base), code(head));
+    let _ = writeln!(text, "{}..{}{subject}\n", code_within(base), code_within(head));
     if !review.errors.is_empty() {
         text.push_str("**It cannot be deployed as it is:**\n\n");
-        for error in review.errors.iter().take(ERRORS_MAX) {
-            let _ = writeln!(text, "- {}", code(error));
-        }
-        if let Some(rest @ 1..) = review.errors.len().checked_sub(ERRORS_MAX) {
+        let item = |error: &str, max| format!("- {}\n", within(error, max, code));
+        let (list, rest) = items(&review.errors, limit, item);
+        text.push_str(&list);
+        if rest > 0 {
             let _ = writeln!(text, "- and {rest} more");
         }
         text.push('\n');
@@ -162,25 +191,30 @@ fn head(review: &Review<'_>) -> String {
     text
 }
 
-fn verdict(review: &Review<'_>) -> String {
+fn verdict(review: &Review<'_>, limit: usize) -> String {
     let sentence = sentence(review);
+    let max = limit / 8;
     match sentence.split_once("Downtime: ") {
         Some((before, after)) if after != "none." => {
-            format!("**{before}Downtime: {}**\n", code(after))
+            format!("**{before}Downtime: {}**\n", within(after, max, code))
         }
-        _ => format!("**{}**\n", html(&sentence)),
+        _ => format!("**{}**\n", within(&sentence, max, html)),
     }
 }
 
-fn foot(review: &Review<'_>) -> String {
+fn foot(review: &Review<'_>, limit: usize) -> String {
     let mut text = String::new();
     if !review.against.is_empty() {
-        let _ = writeln!(text, "{}", plain(&review.against));
+        let _ = writeln!(text, "{}", within(&review.against, share(limit), plain));
     }
-    for note in &review.notes {
-        let _ = writeln!(text, "\n> {}", plain(note));
+    let item = |note: &str, max| format!("\n> {}\n", within(note, max, plain));
+    let (list, rest) = items(&review.notes, limit, item);
+    text.push_str(&list);
+    if rest > 0 {
+        let _ = writeln!(text, "\n> and {rest} more");
     }
-    if let Some(url) = review.url.as_deref().filter(|url| is_link(url)) {
+    if let Some(url) = review.url.as_deref().filter(|url| is_link(url) && url.len() <= share(limit))
+    {
         let _ = writeln!(text, "\n[The job]({url})");
     }
     text.push('\n');
@@ -461,6 +495,27 @@ mod tests {
             assert!(page.contains("`volume data` goes with all its data"), "{limit}");
             assert_eq!(page.matches("<details>").count(), page.matches("</details>").count());
             assert!(page.contains("more"), "{limit}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_somebody_has_written_makes_it_too_long() {
+        let plan = large();
+        let long = |text: &str| text.repeat(70_000);
+        let mut review = review(&plan);
+        review.subject = long("x");
+        review.stale = Some(long("@"));
+        review.against = long("<");
+        review.url = Some(format!("https://ci.example.com/{}", long("x")));
+        review.notes = vec![long("&"); 40];
+        for (errors, limit) in [(0, 65_536), (40, 65_536), (40, 10_000), (1, 1_000_000)] {
+            review.errors = vec![long("\u{1b}`|é"); errors];
+            let page = markdown(&review, limit);
+            assert!(page.len() <= limit, "{} of {limit}", page.len());
+            let verdict = if errors > 0 { "**Cannot be deployed: " } else { "**Plan: " };
+            assert!(page.contains(verdict), "{limit}");
+            assert!(page.contains("\n> and "), "{limit}: notes are left out");
+            assert!(page.contains("`volume data` goes with all its data"), "{limit}");
         }
     }
 
