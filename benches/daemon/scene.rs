@@ -13,7 +13,7 @@ use gitdeploy::daemon::{self, Aside, Ended, Hub, Reading, Setup, hub};
 use gitdeploy::exec::{Options, Stop};
 use gitdeploy::git::{Access, Repository};
 use gitdeploy::model::{Name, Verdict};
-use gitdeploy::pipeline::{Cache, Choice, Fleet, Orders, Snapshot, Tree, Wish};
+use gitdeploy::pipeline::{Answers, Cache, Choice, Fleet, Orders, Snapshot, Tree, Wish};
 use gitdeploy::planner::Scope;
 use gitdeploy::sim::{App, Fault, SimImage, World};
 use gitdeploy::sync::{NoticeKind, Order, OrderKind, Picture, Rules, Source};
@@ -68,6 +68,7 @@ async fn deploy(world: &World, folder: &Path) {
         inventory: &snapshot.inventory,
         ports: world.run(Fault::None).ports(),
         absent: BTreeMap::new(),
+        answers: Answers::default(),
     };
     let scope = Scope::default();
     let planned = fleet.plan(&wish, &scope).await.expect("a plan");

@@ -16,7 +16,7 @@ use super::{Exit, Failure, stage, wire};
 use crate::exec::Stop;
 use crate::files::Report;
 use crate::model::{CommitId, Desired, Event, Name, Owner, StackName};
-use crate::pipeline::{Cache, Choice, Fleet, PlanError, Snapshot, Tree, Wish};
+use crate::pipeline::{Answers, Cache, Choice, Fleet, PlanError, Snapshot, Tree, Wish};
 use crate::planner::{Problem, ProblemKind};
 use crate::settings::Unreachable;
 use crate::ui;
@@ -116,6 +116,7 @@ impl<'a> Session<'a> {
             inventory: &self.snapshot.inventory,
             ports: wire::connect(&self.snapshot.inventory, files, self.run.world, self.run.screen)?,
             absent: BTreeMap::new(),
+            answers: Answers::default(),
         })
     }
 

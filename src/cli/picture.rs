@@ -8,7 +8,7 @@ use super::live::Session;
 use super::{Exit, Failure, stage};
 use crate::model::{Blind, Millis, Owner, Plan};
 use crate::pipeline::{
-    Beside, Fleet, Picture, PictureError, PictureKey, PlanError, Trust, hide_hashes,
+    Answers, Beside, Fleet, Picture, PictureError, PictureKey, PlanError, Trust, hide_hashes,
 };
 use crate::planner::Scope;
 use crate::ports::{Clock, Ports};
@@ -123,6 +123,7 @@ impl Given {
             inventory: &session.snapshot.inventory,
             ports,
             absent: std::collections::BTreeMap::new(),
+            answers: Answers::default(),
         };
         let mut plan = fleet.plan_on(beside.wish, scope, observed)?.plan;
         hide_hashes(&mut plan);

@@ -12,7 +12,7 @@ use crate::model::{
     CommitId, Desired, HostName, Millis, Name, Observed, Plan, StackName, StackPlan,
 };
 use crate::pipeline::{
-    Fleet, Past, PlanError, Wish, observe_but, release_of, settle_images, wanted, words,
+    Answers, Fleet, Past, PlanError, Wish, observe_but, release_of, settle_images, wanted, words,
 };
 use crate::planner::{ProblemKind, Scope, deletions};
 use crate::ports::Wanted;
@@ -49,7 +49,9 @@ pub(super) async fn look(glance: Glance) -> Sight {
     let mut observed = observe_but(&standing.ports, &standing.owner, &named(&all), &absent).await;
     note(&standing, &observed, &glance.source, &glance.inner);
     for desired in &all {
-        settle_images(&standing.ports, &standing.inventory, desired, &mut observed).await;
+        // Tags may move from one look to the next.
+        let asked = Answers::default();
+        settle_images(&standing.ports, &standing.inventory, desired, &mut observed, &asked).await;
     }
     let took = Millis::try_from(began.elapsed().as_millis()).unwrap_or(Millis::MAX);
     aside.done(move || compare(&glance, &held, &observed, took)).await
@@ -145,6 +147,7 @@ pub(super) fn fleet(standing: &Standing) -> Fleet<'_> {
         inventory: &standing.inventory,
         ports: standing.ports.clone(),
         absent: standing.absences.faults(),
+        answers: Answers::default(),
     }
 }
 

@@ -6,6 +6,7 @@
 //! can reach it. A registry that does not answer keeps nobody from going on with what is there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 
 use futures_util::stream::{self, StreamExt};
 use serde_json::Value;
@@ -60,12 +61,29 @@ struct Sighting<'a> {
 /// was asked.
 type Answer = Option<Result<RegistryImage, PortError>>;
 
-/// Finds the digest of every image that `desired` names, and says for each host what it lacks.
+/// What registries have answered already: a tag that moves between two looks of one run does not
+/// change what was planned.
+#[derive(Debug, Default)]
+pub struct Answers(Mutex<BTreeMap<String, RegistryImage>>);
+
+impl Answers {
+    fn get(&self, name: &str) -> Option<RegistryImage> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    fn keep(&self, name: &str, image: RegistryImage) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), image);
+    }
+}
+
+/// Finds the digest of every image that `desired` names, and says for each host what it lacks. What
+/// `known` has is not asked for again, and what is asked for is noted there.
 pub async fn settle_images(
     ports: &Ports,
     inventory: &Inventory,
     desired: &Desired,
     observed: &mut Observed,
+    known: &Answers,
 ) {
     let uses = uses(inventory, desired, observed);
     let sightings: Vec<Sighting<'_>> =
@@ -79,7 +97,13 @@ pub async fn settle_images(
         }
     }
     let asked = questions.into_iter().map(|(name, (reference, hosts))| async move {
+        if let Some(answer) = known.get(&name) {
+            return (name, Ok(answer));
+        }
         let answer = ask(ports, reference, &hosts).await;
+        if let Ok(image) = &answer {
+            known.keep(&name, image.clone());
+        }
         (name, answer)
     });
     let answers: BTreeMap<String, _> =

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
-use super::{Contents, Snapshot, observe_but, settle_images, wanted};
+use super::{Answers, Contents, Snapshot, observe_but, settle_images, wanted};
 use crate::exec::{self, Guard, Options, Report, Stop};
 use crate::model::{
     CommitId, ContentKey, Course, Desired, Event, Fact, FailureAction, Fault, FileSource, Health,
@@ -48,6 +48,8 @@ pub struct Fleet<'a> {
     pub ports: Ports,
     /// Hosts that are known not to answer, and what came instead: they are not asked.
     pub absent: BTreeMap<HostName, Fault>,
+    /// What registries have said to it.
+    pub answers: Answers,
 }
 
 /// A plan with what it was made of.
@@ -214,7 +216,8 @@ impl Fleet<'_> {
     pub async fn look(&self, wish: &Wish) -> Observed {
         let wanted = wanted(&wish.desired);
         let mut observed = observe_but(&self.ports, &self.owner, &wanted, &self.absent).await;
-        settle_images(&self.ports, self.inventory, &wish.desired, &mut observed).await;
+        let desired = &wish.desired;
+        settle_images(&self.ports, self.inventory, desired, &mut observed, &self.answers).await;
         observed
     }
 

@@ -26,7 +26,7 @@ pub use crate::resolve::Clashes;
 pub use cache::Cache;
 pub use contents::Contents;
 pub use hosts::{inspect, leases};
-pub use images::settle_images;
+pub use images::{Answers, settle_images};
 pub use live::{
     ApplyError, Fleet, Moved, Orders, Past, PlanError, Planned, Wish, moved, release_of, words,
 };

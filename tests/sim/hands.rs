@@ -106,6 +106,19 @@ async fn two_runs_at_once_come_one_after_the_other() {
     assert_eq!(world.violations(), []);
 }
 
+/// A tag that moves after a plan was made does not change what the plan says.
+#[tokio::test(start_paused = true)]
+async fn a_run_asks_a_registry_once() {
+    let (scenario, inventory) = (start_first(), one_host());
+    let world = deployed(&scenario, &inventory).await;
+    let second = scenario.later(&inventory);
+    let ended = round(&world.run(Fault::None), &inventory, &second, &no_earlier).await;
+    assert!(matches!(ended, Round::Ended(Verdict::Done)), "{ended:?}");
+    let log = world.log();
+    let asked = log.iter().filter(|line| line.ends_with("ask for app:2")).count();
+    assert_eq!(asked, 1, "{}", log.join("\n"));
+}
+
 /// The lease is taken away from a run that goes on: only the hosts themselves can stop it.
 #[tokio::test(start_paused = true)]
 async fn a_run_whose_lease_was_broken_harms_nobody() {

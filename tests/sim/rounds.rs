@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gitdeploy::exec::{Options, Stop};
 use gitdeploy::model::{CommitId, Plan, Verdict};
-use gitdeploy::pipeline::{ApplyError, Fleet, Orders, PlanError, Wish};
+use gitdeploy::pipeline::{Answers, ApplyError, Fleet, Orders, PlanError, Wish};
 use gitdeploy::planner::Scope;
 use gitdeploy::settings::Inventory;
 use gitdeploy::sim::{Fault, Run, World};
@@ -73,6 +73,7 @@ pub(crate) async fn round_with(
         inventory,
         ports: run.ports(),
         absent: std::collections::BTreeMap::new(),
+        answers: Answers::default(),
     };
     run.world().expect(&wish.desired);
     let earlier = |commit: &CommitId| {
@@ -141,6 +142,7 @@ pub(crate) async fn left(world: &World, inventory: &Inventory, wish: &Wish) -> P
         inventory,
         ports: run.ports(),
         absent: std::collections::BTreeMap::new(),
+        answers: Answers::default(),
     };
     match fleet.plan(wish, &Scope::default()).await {
         Ok(planned) => planned.plan,

@@ -3,7 +3,8 @@ use serde_json::Value;
 use super::sample::{SECRET, change, destroyed, field, file, heading, name, nothing, usual};
 use super::*;
 use crate::model::{
-    Action, Cause, CommitId, Downtime, Nanos, Note, Plan, ProxyFile, ResourceKind, Seen, StackPlan, Step,
+    Action, Cause, CommitId, Downtime, Nanos, Note, Plan, ProxyFile, ResourceKind, Seen, StackPlan,
+    Step,
 };
 
 fn plain(plan: &Plan) -> String {

@@ -12,7 +12,7 @@ use crate::cli::Exit;
 use crate::cli::live::{Session, no_plan};
 use crate::exec::{Options, Stop};
 use crate::model::{CommitId, Count, HostName, Millis, Plan, ProxyPlace, Verdict};
-use crate::pipeline::{ApplyError, Fleet, Orders, PlanError, Planned, Wish};
+use crate::pipeline::{Answers, ApplyError, Fleet, Orders, PlanError, Planned, Wish};
 use crate::planner::Scope;
 use crate::sim::{Fault, Frozen, Sample, ServiceId, World};
 use crate::ui::simulate::{Line, Lost, Moment, Requests, Timeline};
@@ -153,7 +153,13 @@ impl Stage<'_> {
 
     fn fleet(&self, ports: crate::ports::Ports) -> Fleet<'_> {
         let owner = self.session.owner.clone();
-        Fleet { owner, inventory: &self.session.snapshot.inventory, ports, absent: BTreeMap::new() }
+        Fleet {
+            owner,
+            inventory: &self.session.snapshot.inventory,
+            ports,
+            absent: BTreeMap::new(),
+            answers: Answers::default(),
+        }
     }
 
     async fn carried_out(&self, world: &World, fleet: &Fleet<'_>, wish: &Wish) -> Tried {
