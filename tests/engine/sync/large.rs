@@ -103,7 +103,6 @@ fn peak(process: u32) -> u64 {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "how much it was is for people, too")]
 fn a_file_of_a_gigabyte_holds_its_own_stack_and_is_never_in_memory() {
     let _alone = alone();
     let mut shop = Shop::open("sync-large", Kind::Nginx);
