@@ -46,7 +46,8 @@ impl Order<'_> {
         let session = Session::open(run, Source::Options, choice(run, &inputs))?;
         let host = self.known(&session)?;
         let fleet = session.fleet()?;
-        let Bygone { wish, heading, faults } = self.releases(&session, &fleet, &host, &mark)?;
+        let Bygone { wish, heading, faults } =
+            self.releases(&session, &fleet, &host, mark.as_ref())?;
         let scope = Scope {
             stacks: Some(wish.desired.stacks.keys().cloned().collect()),
             skip_unreachable: session.skips_unreachable(self.leave.skip_unreachable),
@@ -87,7 +88,7 @@ impl Order<'_> {
         session: &Session<'_>,
         fleet: &Fleet<'_>,
         host: &HostName,
-        mark: &Option<Drained>,
+        mark: Option<&Drained>,
     ) -> Result<Bygone, Failure> {
         let mut seen = block_on(fleet.look(&Wish::nothing(&session.owner)))?;
         self.word(&mut seen, host, None)?;

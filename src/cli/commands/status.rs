@@ -11,6 +11,7 @@ use super::review::lines;
 use crate::cli::args::{Daemon, Inputs, StatusArgs, TableFormat};
 use crate::cli::live::{Session, Source, block_on};
 use crate::cli::remote::Remote;
+use crate::cli::repository::progress;
 use crate::cli::{Exit, Failure};
 use crate::files::Report;
 use crate::model::{Observed, Plan, StackName};
@@ -27,7 +28,9 @@ pub(super) fn run(run: &Run<'_>, args: &StatusArgs) -> Result<Exit, Failure> {
     let session = Session::open(run, Source::Options, choice(run, &inputs))?;
     let named = Session::named(&args.stacks)?;
     let is_asked_for = |stack: &StackName| named.as_ref().is_none_or(|it| it.contains(stack));
+    let bar = progress(run.screen, "rendering");
     let mut wanted = Wanted::of(&session.snapshot);
+    bar.finish_and_clear();
     let fleet = session.fleet()?;
     let mut observed = block_on(fleet.look(&wanted.wish))?;
     let plans = wanted.plans(&fleet, &session.snapshot, &observed, is_asked_for);
@@ -45,6 +48,13 @@ pub(super) fn run(run: &Run<'_>, args: &StatusArgs) -> Result<Exit, Failure> {
         TableFormat::Text | TableFormat::Json => format!("{:#}\n", ui::status::json(&status)),
     };
     run.screen.result(&page)?;
+    if !wanted.missing.is_empty() {
+        let missing: Vec<&str> = wanted.missing.iter().map(String::as_str).collect();
+        let missing = missing.join(", ");
+        run.screen.note(&format!(
+            "not known here: {missing}; secrets that come from it are taken to be unchanged"
+        ));
+    }
     Ok(match (is_blind, is_compared) {
         (true, _) => Exit::Unreachable,
         (false, false) => Exit::Failed,
