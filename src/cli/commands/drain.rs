@@ -76,7 +76,7 @@ impl Order<'_> {
         }
         self.say(&session, &host, mark.as_ref())?;
         Ok(match job.execute(&wish, &plan, &scope)? {
-            Exit::Done if !faults.is_empty() => Exit::Partly,
+            Exit::Done if !faults.is_empty() && mark.is_some() => Exit::Partly,
             exit => exit,
         })
     }
