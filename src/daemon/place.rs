@@ -149,6 +149,9 @@ impl Place {
             return Ok((standing.news.clone(), Arc::clone(standing)));
         }
         self.check_signature(&repository, &head.commit)?;
+        if let Some(standing) = &known.standing {
+            self.check_order(&repository, &standing.news.head, &head.commit)?;
+        }
         let (standing, snapshot) = self.read(repository, head, &name, &mut known)?;
         let standing = Arc::new(standing);
         self.wishes().advance(snapshot, Arc::clone(&standing.wish));
@@ -169,6 +172,27 @@ impl Place {
         };
         repository.verify(commit, &keys).map_err(|why| Unread {
             message: format!("{} is not deployed: {why}", commit.id.short()),
+            is_unsigned: true,
+        })
+    }
+
+    /// Where signatures are asked for, a branch that was moved back is not followed: whoever may push
+    /// and not sign could choose an older commit that somebody else has signed.
+    fn check_order(
+        &self,
+        repository: &Repository,
+        before: &CommitId,
+        commit: &Commit,
+    ) -> Result<(), Unread> {
+        if self.rules.signed_by.is_none() || !repository.is_ancestor(&commit.id, before) {
+            return Ok(());
+        }
+        let (old, new) = (commit.id.short(), before.short());
+        Err(Unread {
+            message: format!(
+                "{old} is not deployed: it is older than {new}, which was; to go back, sign a new \
+                 commit that does (git revert)"
+            ),
             is_unsigned: true,
         })
     }
@@ -266,8 +290,9 @@ impl Place {
         Ok((repository, url.name().to_owned()))
     }
 
-    /// The branch of the rules, else of the environment, else the one the repository starts on.
-    fn head(&self, repository: &Repository, name: &str, known: &mut Known) -> Result<Head, String> {
+    /// The branch of the rules, else of the environment, else the one the repository starts on. What
+    /// names the branch must be signed as well as what is on it.
+    fn head(&self, repository: &Repository, name: &str, known: &mut Known) -> Result<Head, Unread> {
         let resolve = |revision: &str| repository.resolve(revision).map_err(|error| words(&error));
         if let Some(branch) = &self.rules.branch {
             return Ok(Head { commit: resolve(branch)?, branch: branch.clone(), snapshot: None });
@@ -277,6 +302,7 @@ impl Place {
         let branch = match &known.branch {
             Some((at, branch)) if *at == commit.id => branch.clone(),
             _ => {
+                self.check_signature(repository, &commit)?;
                 let handle = repository.reopen().map_err(|error| words(&error))?;
                 let read = self.snapshot(handle, &commit, name)?;
                 let branch = read.environment.branch.as_ref().map(|branch| branch.value.clone());
@@ -466,3 +492,6 @@ fn line(problem: &Diagnostic, sources: &Sources) -> String {
         None => problem.message.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;

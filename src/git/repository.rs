@@ -10,6 +10,7 @@ use git2::{ErrorClass, ErrorCode, RepositoryOpenFlags};
 use super::{Commit, CommitFiles, OpenError, ResolveError, Unsigned, WorktreeFiles};
 use crate::diag::nearest;
 
+use crate::model::CommitId;
 /// A local repository, bare or with a work tree.
 ///
 /// It is `Send`, not `Sync`: a thread that needs one of its own calls [`Repository::reopen`].
@@ -114,6 +115,13 @@ impl Repository {
         let id = git2::Oid::from_str(commit.id.as_str()).map_err(unknown)?;
         match self.inner.extract_signature(&id, None) {
             Ok((signature, signed)) => Ok((signature.to_vec(), signed.to_vec())),
+    /// Whether `older` is another commit that `newer` comes from, as far as the history is known.
+    pub fn is_ancestor(&self, older: &CommitId, newer: &CommitId) -> bool {
+        let id = |commit: &CommitId| git2::Oid::from_str(commit.as_str());
+        let (Ok(older), Ok(newer)) = (id(older), id(newer)) else { return false };
+        self.inner.graph_descendant_of(newer, older).unwrap_or(false)
+    }
+
             Err(error) if error.code() == ErrorCode::NotFound => Err(Unsigned::Nobody),
             Err(error) => Err(unknown(error)),
         }
