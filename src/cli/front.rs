@@ -327,3 +327,18 @@ fn forge(source: &Source, world: &World) -> Result<Option<Forge>, String> {
         .map(Some)
         .map_err(|error| crate::diag::words(&error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_changes_is_said_to_hold_only_after_a_restart() {
+        let at = |text: &str| Some(text.parse().expect("an address"));
+        let (one, other) = (at("127.0.0.1:8090"), at("127.0.0.1:8091"));
+        assert_eq!(moved(one, one), None);
+        assert_eq!(moved(None, None), None);
+        insta::assert_snapshot!(moved(one, other).expect("words"), @"`listen` is 127.0.0.1:8091 now, but the daemon goes on listening on 127.0.0.1:8090: restart it to change that");
+        assert!(moved(one, None).is_some_and(|words| words.contains("`listen` is nothing now")));
+    }
+}
