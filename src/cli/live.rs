@@ -15,6 +15,7 @@ use super::repository::{self, Opened};
 use super::{Exit, Failure, stage, wire};
 use crate::exec::Stop;
 use crate::files::Report;
+use crate::git::{Commit, Merge, Repository};
 use crate::model::{CommitId, Desired, Event, Name, Owner, StackName};
 use crate::pipeline::{Answers, Cache, Choice, Fleet, PlanError, Snapshot, Tree, Wish};
 use crate::planner::{Problem, ProblemKind};
@@ -93,8 +94,22 @@ impl<'a> Session<'a> {
     /// Another commit of the same repository, under the settings and the inventory of this one.
     /// The inner result has what is wrong with it.
     pub(super) fn under(&self, revision: &str) -> Result<Result<Snapshot, Report>, Failure> {
-        let tree = self.opened.tree(revision)?;
-        Ok(Snapshot::open_under(tree, self.snapshot.tree(), self.choice.clone()))
+        Ok(self.under_tree(self.opened.tree(revision)?))
+    }
+
+    /// The same for other files; what is wrong with them otherwise.
+    pub(super) fn under_tree(&self, tree: Tree) -> Result<Snapshot, Report> {
+        Snapshot::open_under(tree, self.snapshot.tree(), self.choice.clone())
+    }
+
+    /// What comes of merging one commit into another.
+    pub(super) fn merge(&self, base: &Commit, head: &Commit) -> Result<Merge, Failure> {
+        self.opened.merge(base, head)
+    }
+
+    /// The files of a commit that a repository of its own has.
+    pub(super) fn tree_in(&self, repository: Repository, commit: Commit) -> Tree {
+        self.opened.tree_in(repository, commit)
     }
 
     /// What names the head of a pull request that was brought with the repository.

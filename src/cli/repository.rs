@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Failure, Global, Screen, World};
 use crate::git::{
-    Access, FetchProgress, Freshness, Mirror, RemoteUrl, Repository, Timeouts, Token,
+    Access, Commit, FetchProgress, Freshness, Merge, Mirror, RemoteUrl, Repository, Timeouts, Token,
 };
 use crate::pipeline::{Choice, Snapshot, Tree};
 
@@ -65,6 +65,18 @@ impl Opened {
         })?;
         let repository = self.reopen()?;
         Ok(Tree::of_commit(repository, commit, &self.name))
+    }
+
+    /// What comes of merging one commit into another.
+    pub(super) fn merge(&self, base: &Commit, head: &Commit) -> Result<Merge, Failure> {
+        self.repository
+            .merge(base, head)
+            .map_err(|error| Failure::because("could not merge", &error).hint(error.hint()))
+    }
+
+    /// The tree of a commit that is known, in a repository that has it.
+    pub(super) fn tree_in(&self, repository: Repository, commit: Commit) -> Tree {
+        Tree::of_commit(repository, commit, &self.name)
     }
 
     /// The uncommitted work tree.

@@ -10,7 +10,7 @@ use super::{Forge, ForgeError, ForgeKind};
 pub struct Pull {
     /// The commit that would be merged.
     pub head: String,
-    /// The commit it is compared with, as the forge counts.
+    /// The tip of what it would be merged into; GitLab does not say it.
     pub base: Option<String>,
 }
 
@@ -20,18 +20,17 @@ impl Forge {
         let what = "look at the pull request";
         let (path, head, base) = match self.kind {
             ForgeKind::Github | ForgeKind::Gitea | ForgeKind::Forgejo => {
-                (format!("{}/pulls/{number}", self.repository_path()), "/head/sha", "/base/sha")
+                let path = format!("{}/pulls/{number}", self.repository_path());
+                (path, "/head/sha", Some("/base/sha"))
             }
-            ForgeKind::Gitlab => (
-                format!("{}/merge_requests/{number}", self.repository_path()),
-                "/sha",
-                "/diff_refs/base_sha",
-            ),
+            ForgeKind::Gitlab => {
+                (format!("{}/merge_requests/{number}", self.repository_path()), "/sha", None)
+            }
         };
         let answer = self.ask(&Question::get(what, path)).await?;
         let text = |at: &str| answer.body.pointer(at).and_then(Value::as_str).map(str::to_owned);
         match text(head) {
-            Some(head) => Ok(Pull { head, base: text(base) }),
+            Some(head) => Ok(Pull { head, base: base.and_then(text) }),
             None => Err(ForgeError::Unreadable {
                 what: what.to_owned(),
                 why: "there is no head in it".to_owned(),

@@ -96,12 +96,17 @@ fn gitlab(get: &dyn Fn(&str) -> Option<String>) -> Surroundings {
     // In a pipeline of merged results, the job's own commit is one that nobody pushed, and the
     // pipeline is not that of the head.
     let source = get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA");
+    // Not what the diff begins at: whoever begins at an old commit would choose old rules.
+    let target = || {
+        let branch = get("CI_MERGE_REQUEST_TARGET_BRANCH_NAME")?;
+        Some(format!("refs/remotes/origin/{branch}"))
+    };
     Surroundings {
         kind: ForgeKind::Gitlab,
         api: get("CI_API_V4_URL"),
         repository: get("CI_MERGE_REQUEST_PROJECT_ID").or_else(|| get("CI_PROJECT_ID")),
         number: number("CI_MERGE_REQUEST_IID"),
-        base: get("CI_MERGE_REQUEST_DIFF_BASE_SHA"),
+        base: get("CI_MERGE_REQUEST_TARGET_BRANCH_SHA").or_else(target),
         pipeline: number("CI_PIPELINE_ID").filter(|_| source.is_none()),
         head: source.or_else(|| get("CI_COMMIT_SHA")),
         url: get("CI_JOB_URL"),
@@ -158,7 +163,8 @@ mod tests {
             ("CI_API_V4_URL", "https://gitlab.com/api/v4"),
             ("CI_PROJECT_ID", "42"),
             ("CI_MERGE_REQUEST_IID", "3"),
-            ("CI_MERGE_REQUEST_DIFF_BASE_SHA", "aa"),
+            ("CI_MERGE_REQUEST_DIFF_BASE_SHA", "old"),
+            ("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "release/1"),
             ("CI_COMMIT_SHA", "bb"),
             ("CI_PIPELINE_ID", "99"),
             ("CI_JOB_TOKEN", "cannot write"),
@@ -166,8 +172,24 @@ mod tests {
         let found = of(&variables, None).expect("a job");
         assert_eq!(found.pipeline, Some(99));
         assert_eq!((found.repository.as_deref(), found.number), (Some("42"), Some(3)));
-        assert_eq!((found.base.as_deref(), found.head.as_deref()), (Some("aa"), Some("bb")));
+        let base = Some("refs/remotes/origin/release/1");
+        assert_eq!((found.base.as_deref(), found.head.as_deref()), (base, Some("bb")));
         assert_eq!(found.token, None);
+    }
+
+    #[test]
+    fn a_pipeline_of_merged_results_names_the_tip_of_its_target() {
+        let variables = [
+            ("GITLAB_CI", "true"),
+            ("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "main"),
+            ("CI_MERGE_REQUEST_TARGET_BRANCH_SHA", "aa"),
+            ("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", "bb"),
+            ("CI_COMMIT_SHA", "made for the job"),
+            ("CI_PIPELINE_ID", "99"),
+        ];
+        let found = of(&variables, None).expect("a job");
+        assert_eq!((found.base.as_deref(), found.head.as_deref()), (Some("aa"), Some("bb")));
+        assert_eq!(found.pipeline, None);
     }
 
     #[test]

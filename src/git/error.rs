@@ -128,6 +128,10 @@ impl ResolveError {
                 "commit something first: `git add . && git commit`".to_owned()
             }
             Self::Ambiguous { .. } => "give more digits of the hash".to_owned(),
+            Self::Unknown { revision, .. } if fetched(revision).is_some() => {
+                let (remote, branch) = fetched(revision).unwrap_or_default();
+                format!("git fetch {remote} +refs/heads/{branch}:{revision}")
+            }
             Self::Unknown { nearest: Some(name), .. } => format!("did you mean `{name}`?"),
             Self::Unknown { is_shallow: true, .. }
             | Self::LeadsNowhere { is_shallow: true, .. } => {
@@ -146,4 +150,9 @@ impl ResolveError {
             Self::Broken { .. } => "see what is damaged with `git fsck`".to_owned(),
         }
     }
+}
+
+/// Remote and branch of a name that only fetching makes.
+fn fetched(revision: &str) -> Option<(&str, &str)> {
+    revision.strip_prefix("refs/remotes/")?.split_once('/')
 }

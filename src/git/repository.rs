@@ -7,15 +7,18 @@ use std::path::{Path, PathBuf};
 
 use git2::{ErrorClass, ErrorCode, RepositoryOpenFlags};
 
+use super::merge::Made;
 use super::{Commit, CommitFiles, OpenError, ResolveError, Unsigned, WorktreeFiles};
 use crate::diag::nearest;
-
 use crate::model::CommitId;
+
 /// A local repository, bare or with a work tree.
 ///
 /// It is `Send`, not `Sync`: a thread that needs one of its own calls [`Repository::reopen`].
 pub struct Repository {
-    inner: git2::Repository,
+    pub(super) inner: git2::Repository,
+    /// What a merge has made beside what is stored.
+    pub(super) made: Made,
 }
 
 impl Repository {
@@ -27,7 +30,7 @@ impl Repository {
         let none: [&Path; 0] = [];
         let inner = git2::Repository::open_ext(dir, RepositoryOpenFlags::empty(), none)
             .map_err(|error| open_error(dir, error))?;
-        Ok(Self { inner })
+        Ok(Self { inner, made: Made::default() })
     }
 
     /// Makes an empty repository in `dir`, unless it is one already.
@@ -44,12 +47,15 @@ impl Repository {
 
     /// The repository at exactly `dir`, without looking further up.
     pub(super) fn at(dir: &Path) -> Result<Self, OpenError> {
-        Ok(Self { inner: open_exactly(dir)? })
+        Ok(Self { inner: open_exactly(dir)?, made: Made::default() })
     }
 
     /// A second handle on the same repository, for another thread.
     pub fn reopen(&self) -> Result<Self, OpenError> {
-        Ok(Self { inner: reopen(&self.inner)? })
+        let inner = reopen(&self.inner)?;
+        let broken = |source| OpenError::Broken { dir: inner.path().to_owned(), source };
+        self.made.lend(&inner).map_err(broken)?;
+        Ok(Self { inner, made: self.made.clone() })
     }
 
     /// The top of the work tree; `None` for a bare repository.
@@ -101,12 +107,19 @@ impl Repository {
 
     /// The files of `commit`.
     pub fn files(&self, commit: &Commit) -> Result<CommitFiles, OpenError> {
-        CommitFiles::new(reopen(&self.inner)?, commit)
+        CommitFiles::new(self.reopen()?, commit)
     }
 
     /// The files of the work tree as they lie there, committed or not.
     pub fn worktree(&self) -> Result<WorktreeFiles, OpenError> {
         WorktreeFiles::new(reopen(&self.inner)?)
+    }
+
+    /// Whether `older` is another commit that `newer` comes from, as far as the history is known.
+    pub fn is_ancestor(&self, older: &CommitId, newer: &CommitId) -> bool {
+        let id = |commit: &CommitId| git2::Oid::from_str(commit.as_str());
+        let (Ok(older), Ok(newer)) = (id(older), id(newer)) else { return false };
+        self.inner.graph_descendant_of(newer, older).unwrap_or(false)
     }
 
     /// A commit's signature, and the text that is signed.
@@ -115,13 +128,6 @@ impl Repository {
         let id = git2::Oid::from_str(commit.id.as_str()).map_err(unknown)?;
         match self.inner.extract_signature(&id, None) {
             Ok((signature, signed)) => Ok((signature.to_vec(), signed.to_vec())),
-    /// Whether `older` is another commit that `newer` comes from, as far as the history is known.
-    pub fn is_ancestor(&self, older: &CommitId, newer: &CommitId) -> bool {
-        let id = |commit: &CommitId| git2::Oid::from_str(commit.as_str());
-        let (Ok(older), Ok(newer)) = (id(older), id(newer)) else { return false };
-        self.inner.graph_descendant_of(newer, older).unwrap_or(false)
-    }
-
             Err(error) if error.code() == ErrorCode::NotFound => Err(Unsigned::Nobody),
             Err(error) => Err(unknown(error)),
         }

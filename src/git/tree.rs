@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use git2::{ObjectType, Oid};
 
-use super::{Commit, OpenError, lfs, repository};
+use super::{Commit, OpenError, Repository, lfs};
 use crate::files::{
     Entry, EntryKind, FILE_SIZE_MAX, File, FileError, Files, Fingerprint, Refusal, join,
 };
@@ -44,22 +44,23 @@ enum Found {
 /// makes another for the same commit, which costs opening the repository: well below a
 /// millisecond.
 pub struct CommitFiles {
-    repository: git2::Repository,
+    repository: Repository,
     root: Oid,
     listings: RefCell<BTreeMap<String, Arc<Listing>>>,
 }
 
 impl CommitFiles {
-    pub(super) fn new(repository: git2::Repository, commit: &Commit) -> Result<Self, OpenError> {
-        let broken = |source| OpenError::Broken { dir: repository.path().to_owned(), source };
+    pub(super) fn new(repository: Repository, commit: &Commit) -> Result<Self, OpenError> {
+        let git = &repository.inner;
+        let broken = |source| OpenError::Broken { dir: git.path().to_owned(), source };
         let root = Oid::from_str(commit.tree.as_str()).map_err(broken)?;
-        repository.find_tree(root).map_err(broken)?;
+        git.find_tree(root).map_err(broken)?;
         Ok(Self { repository, root, listings: RefCell::default() })
     }
 
     /// A second reader of the same commit, for another thread.
     pub fn reopen(&self) -> Result<Self, OpenError> {
-        let repository = repository::reopen(&self.repository)?;
+        let repository = self.repository.reopen()?;
         Ok(Self { repository, root: self.root, listings: RefCell::default() })
     }
 
@@ -86,7 +87,7 @@ impl CommitFiles {
             return Ok(Arc::clone(known));
         }
         self.check(path, id, ObjectType::Tree)?;
-        let tree = self.repository.find_tree(id).map_err(|error| failed(path, &error))?;
+        let tree = self.repository.inner.find_tree(id).map_err(|error| failed(path, &error))?;
         let listing = Arc::new(parse(id, &tree));
         self.listings.borrow_mut().insert(path.to_owned(), Arc::clone(&listing));
         Ok(listing)
@@ -94,7 +95,7 @@ impl CommitFiles {
 
     fn content(&self, path: &str, id: Oid) -> Result<Vec<u8>, FileError> {
         self.check(path, id, ObjectType::Blob)?;
-        let blob = self.repository.find_blob(id).map_err(|error| failed(path, &error))?;
+        let blob = self.repository.inner.find_blob(id).map_err(|error| failed(path, &error))?;
         Ok(blob.content().to_vec())
     }
 
@@ -102,7 +103,7 @@ impl CommitFiles {
     fn check(&self, path: &str, id: Oid, wanted: ObjectType) -> Result<(), FileError> {
         let failed = |error: git2::Error| failed(path, &error);
         let (size, kind) =
-            self.repository.odb().map_err(failed)?.read_header(id).map_err(failed)?;
+            self.repository.inner.odb().map_err(failed)?.read_header(id).map_err(failed)?;
         if kind != wanted {
             let reason = format!("object {id} is a {kind}, not a {wanted}");
             return Err(FileError::Io { path: path.to_owned(), reason });

@@ -169,6 +169,172 @@ fn a_job_comments_sets_the_status_and_leaves_summary_and_outputs() {
     assert!(!run.stdout.contains(TOKEN) && !run.stderr.contains(TOKEN));
 }
 
+/// A repository whose `main` has a second stack since `topic` was begun, which changes the first; with
+/// the tips of both.
+fn parted(main: &[(&str, &str)], topic: &[(&str, &str)]) -> (Repo, String, String) {
+    let (repo, _, from) = pull_request();
+    let git = git2::Repository::open(repo.path()).expect("a repository");
+    let branch = |name: &str, from: &str, files: &[(&str, &str)]| {
+        let from = git.revparse_single(from).expect("a commit").peel_to_commit().expect("a commit");
+        git.branch(name, &from, true).expect("a branch");
+        git.set_head(&format!("refs/heads/{name}")).expect("a branch");
+        let clean = &mut git2::build::CheckoutBuilder::new();
+        git.checkout_head(Some(clean.force())).expect("files");
+        repo.commit(files)
+    };
+    let base = branch("trunk", &from, main);
+    let head = branch("topic", &from, topic);
+    (repo, base, head)
+}
+
+#[test]
+fn a_head_that_is_behind_is_reviewed_as_it_will_be_when_merged() {
+    let api = ("stacks/api/compose.yaml", COMPOSE);
+    let shop = COMPOSE.replace("1.27", "1.29");
+    let (repo, base, head) = parted(&[api], &[("stacks/shop/compose.yaml", &shop)]);
+    let run = repo.run(&["review", "--base", "trunk", "--against", "base", "--format", "json"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let page: Value = serde_json::from_str(&run.stdout).expect("JSON");
+    assert_eq!(page["base"], base[..7]);
+    assert_eq!(page["head"], head[..7], "the head keeps its name");
+    assert!(page["notes"][0].as_str().expect("a note").starts_with("The base has gone on since"));
+    let stacks: Vec<&String> = page["diff"]["stacks"].as_object().expect("stacks").keys().collect();
+    assert_eq!(stacks, ["shop"], "{page:#}");
+    assert!(!page["plan"].to_string().contains("\"api\""), "{:#}", page["plan"]);
+}
+
+#[test]
+fn a_head_that_cannot_be_merged_is_compared_with_what_both_come_from() {
+    let (one, other) = (COMPOSE.replace("1.27", "1.29"), COMPOSE.replace("1.27", "1.30"));
+    let (api, shop) = ("stacks/api/compose.yaml", "stacks/shop/compose.yaml");
+    let (repo, _, _) = parted(&[(api, COMPOSE), (shop, &one)], &[(shop, &other)]);
+    let run = repo.run(&["review", "--base", "trunk", "--format", "json"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let page: Value = serde_json::from_str(&run.stdout).expect("JSON");
+    let note = page["notes"][0].as_str().expect("a note");
+    assert!(note.contains("base and head both change stacks/shop/compose.yaml."), "{note}");
+    assert!(page["against"].as_str().expect("words").contains("the commit that both come from"));
+    assert!(!page["plan"].to_string().contains("\"api\""), "{:#}", page["plan"]);
+    assert!(page["diff"].to_string().contains("1.30"), "{:#}", page["diff"]);
+}
+
+#[test]
+fn a_clone_without_the_history_says_what_to_fetch() {
+    let api = ("stacks/api/compose.yaml", COMPOSE);
+    let shop = COMPOSE.replace("1.27", "1.29");
+    let (repo, base, head) = parted(&[api], &[("stacks/shop/compose.yaml", &shop)]);
+    let clone = shallow(&repo, &base);
+    let fetch = format!("git fetch -q --depth=1 origin {head}");
+    assert_eq!(played(&fetch, &clone, &[]).code, 0);
+    let review = format!("gitdeploy review --base {base} --head {head} --against base");
+    let run = played(&review, &clone, &[]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stdout.contains("The head is behind the base, or history is not there"));
+    assert!(run.stdout.contains("Next: git fetch --unshallow"), "{}", run.stdout);
+    let fetch = format!("git fetch -q --unshallow origin {base} {head}");
+    assert_eq!(played(&fetch, &clone, &[]).code, 0);
+    let run = played(&review, &clone, &[]);
+    assert!(run.stdout.contains("the head merged into it"), "{}", run.stdout);
+}
+
+#[test]
+fn a_huge_subject_and_huge_errors_leave_a_comment_that_fits() {
+    let (repo, base, _) = pull_request();
+    repo.write(
+        "stacks/shop/compose.yaml",
+        format!("services: {{web: {{{}: 1}}}}\n", "x".repeat(9000)),
+    );
+    let head = repo.commit_as(&"@`|é".repeat(30_000));
+    let forge = Forge::at(&head, None);
+    assert_eq!(reviewed(&repo, &job(&repo, &forge.url, &base, &head), &[]).code, 1);
+    let comment = forge.comment().expect("a comment");
+    assert!(comment.len() <= 65_536, "{}", comment.len());
+    assert!(comment.contains("**Cannot be deployed: "), "{comment}");
+}
+
+/// A job of GitLab for merge request 7 into `main`.
+fn gitlab_job(forge: &str, head: &str) -> Vec<(String, String)> {
+    [
+        ("GITLAB_CI", "true"),
+        ("GITDEPLOY", "gitdeploy"),
+        ("CI_API_V4_URL", forge),
+        ("CI_PROJECT_ID", "1"),
+        ("CI_MERGE_REQUEST_IID", "7"),
+        ("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "main"),
+        ("CI_COMMIT_SHA", head),
+        ("CI_PIPELINE_ID", "99"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}
+
+/// Makes what a job of GitLab has fetched of `main`.
+fn fetched(repo: &Repo, tip: &str) {
+    let git = git2::Repository::open(repo.path()).expect("a repository");
+    let tip = git.revparse_single(tip).expect("a commit").id();
+    git.reference("refs/remotes/origin/main", tip, true, "fetched").expect("a reference");
+}
+
+#[test]
+fn a_status_on_gitlab_goes_into_the_pipeline_that_runs() {
+    let (repo, base, head) = pull_request();
+    fetched(&repo, &base);
+    let at = head.clone();
+    let forge = Forge::serving(move |line| {
+        let body = match line {
+            "GET /projects/1/merge_requests/7" => {
+                json!({"sha": at, "diff_refs": {"base_sha": "00"}})
+            }
+            line if line.starts_with("GET /user") => json!({"id": 1, "username": "me"}),
+            line if line.starts_with("GET") => json!([]),
+            _ => json!({}),
+        };
+        (200, body.to_string())
+    });
+    let mut job = gitlab_job(&forge.url, &head);
+    job.push(("GITLAB_TOKEN".to_owned(), TOKEN.to_owned()));
+    let run = reviewed(&repo, &job, &[]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(forge.status()["pipeline_id"], 99);
+    let stale = forge.requests().iter().any(|(_, body)| body.contains("Stale"));
+    assert!(!stale, "GitLab does not say where the target branch is");
+    let run = reviewed(&repo, &job, &["--head", &base]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let of_base = format!("POST /projects/1/statuses/{base}");
+    let requests = forge.requests();
+    let other = requests.iter().find(|(line, _)| *line == of_base).expect("a status");
+    assert!(!other.1.contains("pipeline_id"), "it is not a pipeline of that commit: {}", other.1);
+}
+
+#[test]
+fn rules_on_gitlab_are_those_of_the_tip_of_the_target_branch() {
+    let rules = ("gitdeploy.yaml", "protect: {max_deletes: 0}\n");
+    let two = "services:\n  web: {image: x}\n  old: {image: x}\n";
+    let repo = Repo::new();
+    let from = repo.commit(&[("stacks/shop/compose.yaml", two)]);
+    let tip = repo.commit(&[rules]);
+    fetched(&repo, &tip);
+    let git = git2::Repository::open(repo.path()).expect("a repository");
+    let from = git.revparse_single(&from).expect("a commit").peel_to_commit().expect("a commit");
+    git.branch("topic", &from, true).expect("a branch");
+    git.set_head("refs/heads/topic").expect("a branch");
+    std::fs::remove_file(repo.path().join("gitdeploy.yaml")).expect("a file");
+    let head = repo.commit(&[("stacks/shop/compose.yaml", "services:\n  web: {image: x}\n")]);
+    let mut job = gitlab_job("http://127.0.0.1:1/api/v4", &head);
+    job.push(("CI_MERGE_REQUEST_DIFF_BASE_SHA".to_owned(), from.id().to_string()));
+    let run = reviewed(&repo, &job, &["--no-post"]);
+    assert_eq!(run.code, 12, "{}{}", run.stdout, run.stderr);
+}
+
+#[test]
+fn a_target_branch_that_was_not_fetched_is_named_with_the_way_to_get_it() {
+    let (repo, _, head) = pull_request();
+    let run = reviewed(&repo, &gitlab_job("http://127.0.0.1:1/api/v4", &head), &[]);
+    assert_eq!(run.code, 1);
+    let next = "git fetch origin +refs/heads/main:refs/remotes/origin/main";
+    assert!(run.stderr.contains(next), "{}", run.stderr);
+}
+
 #[test]
 fn a_comment_that_is_there_is_edited_in_place() {
     let (repo, base, head) = pull_request();
@@ -436,32 +602,28 @@ fn the_template_for_gitlab_validates_and_reviews() {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/ci/gitlab/gitdeploy.gitlab-ci.yml");
     let text = std::fs::read_to_string(path).expect("a template");
     let page: Value = serde_yaml::from_str(&text).expect("YAML");
-    let variables = [
-        ("GITLAB_CI", "true"),
-        ("GITDEPLOY", "gitdeploy"),
-        ("CI_API_V4_URL", "http://127.0.0.1:1/api/v4"),
-        ("CI_PROJECT_ID", "1"),
-        ("CI_MERGE_REQUEST_IID", "7"),
-        ("CI_MERGE_REQUEST_DIFF_BASE_SHA", base.as_str()),
-        ("CI_COMMIT_SHA", head.as_str()),
-    ];
-    let variables: Vec<(String, String)> =
-        variables.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
+    let clone = shallow(&repo, &head);
+    let prepare = format!(
+        "git -C {} update-ref refs/heads/main {base}; git fetch -q --unshallow origin",
+        repo.path().display()
+    );
+    assert_eq!(played(&prepare, &clone, &[]).code, 0);
+    let variables = gitlab_job("http://127.0.0.1:1/api/v4", &head);
     for (job, files) in [
         ("gitdeploy:validate", ["gl-code-quality.json", "gitdeploy.xml"].as_slice()),
         ("gitdeploy:review", &["gitdeploy-terraform.json"]),
     ] {
-        let script = page[job]["script"][0].as_str().expect("a script");
+        let script = page[job]["script"].as_array().expect("a script");
+        let script: Vec<&str> = script.iter().map(|line| line.as_str().expect("text")).collect();
         // The job would look for hosts that are not there.
-        let script = script.replace("review", "review --against base");
-        let run = played(&script, &repo.path(), &variables);
+        let script = script.join("\n").replace("review --", "review --against base --");
+        let run = played(&script, &clone, &variables);
         assert_eq!(run.code, 0, "{job}: {}", run.stderr);
         for file in files {
-            assert!(repo.path().join(file).is_file(), "{file}");
+            assert!(clone.join(file).is_file(), "{file}");
         }
     }
-    let report =
-        std::fs::read_to_string(repo.path().join("gitdeploy-terraform.json")).expect("a file");
+    let report = std::fs::read_to_string(clone.join("gitdeploy-terraform.json")).expect("a file");
     assert_eq!(report, "{\"create\":1,\"update\":0,\"delete\":1}\n");
 }
 

@@ -1,9 +1,10 @@
 //! `review`: what a pull request would do, for those who decide on it.
 //!
 //! The head is somebody's wish: settings, inventory and protections are those of the base, nothing
-//! of the head is run, and what the process passes to templates is not shown. Whether the review
-//! could be posted changes no exit code.
+//! of the head is run, and what the process passes to templates is not shown. What is planned is the
+//! head merged into the base. Whether the review could be posted changes no exit code.
 
+mod compared;
 mod post;
 
 use std::collections::BTreeSet;
@@ -17,10 +18,11 @@ use crate::cli::{Exit, Failure};
 use crate::diff::{Differences, diff, is_sensitive_name};
 use crate::files::Report;
 use crate::model::{Observed, Plan};
-use crate::pipeline::{Beside, Cache, PlanError, Snapshot, Wish, assume_inputs};
+use crate::pipeline::{Beside, Cache, Outcome, PlanError, Snapshot, Wish, assume_inputs};
 use crate::planner::deletions;
 use crate::ui;
 
+use compared::Compared;
 use post::Post;
 
 /// The most that is kept of a page for a terminal or a file.
@@ -31,6 +33,10 @@ const SUMMARY_MAX: usize = 300_000;
 
 /// A value shorter than this is no secret that could be told from a part of a word.
 const SECRET_MIN: usize = 4;
+
+/// What is planned for hosts when the head could not be merged.
+const BEHIND: &str =
+    "What the base has changed since the head was begun shows in the plan as undone.";
 
 /// What came of base and head, owned.
 #[derive(Default)]
@@ -44,21 +50,18 @@ struct Found {
 }
 
 pub(super) fn run(run: &Run<'_>, args: &ReviewArgs) -> Result<Exit, Failure> {
-    let post = Post::new(run, &args.post)?;
-    let base = args.base.clone().or_else(|| post.base()).ok_or_else(|| {
-        Failure::new("could not review: it is not said what the change would be merged into")
-            .hint(run.cli.global.next_command("review --base main"))
-    })?;
+    let post = Post::new(run, &args.post, args.head.is_none())?;
+    let base = base_of(run, args, &post)?;
     let pull = args.post.number.or_else(|| post.number());
     let session = Session::open(run, Source::Base(&base, pull), choice(run, &args.inputs))?;
     let head = args.head.clone().or_else(|| post.head());
     let head = head.map_or_else(|| head_of(run, &session, pull), Ok)?;
-    let tree = session.tree(&head)?;
-    let (label, commit) = (tree.label().to_owned(), tree.commit().cloned());
+    let compared = Compared::of(&session, &head)?;
+    let (label, commit) = (compared.head.label().to_owned(), compared.head.commit().cloned());
     let owner = &session.owner;
     let given = args.snapshot.as_deref();
     let given = given.map(|file| Given::read(run, file, args.key.as_deref(), owner)).transpose()?;
-    let found = found(run, args, &session, &head, given.as_ref())?;
+    let found = found(run, args, &session, compared, given.as_ref())?;
     let hash = |commit: Option<&crate::git::Commit>| commit.map(|it| it.id.to_string());
     let base_tree = session.snapshot.tree();
     let mut review = ui::review::Review {
@@ -115,6 +118,19 @@ pub(super) fn run(run: &Run<'_>, args: &ReviewArgs) -> Result<Exit, Failure> {
     })
 }
 
+/// What the change would be merged into.
+fn base_of(run: &Run<'_>, args: &ReviewArgs, post: &Post) -> Result<String, Failure> {
+    let base = args.base.clone().or_else(|| post.base()).ok_or_else(|| {
+        Failure::new("could not review: it is not said what the change would be merged into")
+            .hint(run.cli.global.next_command("review --base main"))
+    })?;
+    // A mirror has the branches themselves.
+    Ok(match base.strip_prefix("refs/remotes/origin/") {
+        Some(branch) if run.cli.global.repo.is_some() => format!("refs/heads/{branch}"),
+        Some(_) | None => base,
+    })
+}
+
 /// The change, when nobody says which: a mirror has no commit that is checked out.
 fn head_of(run: &Run<'_>, session: &Session<'_>, pull: Option<u64>) -> Result<String, Failure> {
     match pull.filter(|_| run.cli.global.repo.is_some()) {
@@ -128,11 +144,13 @@ fn found(
     run: &Run<'_>,
     args: &ReviewArgs,
     session: &Session<'_>,
-    head: &str,
+    compared: Compared,
     given: Option<&Given>,
 ) -> Result<Found, Failure> {
-    let mut found = Found { notes: moved_rules(session, head)?, ..Found::default() };
-    let snapshot = match session.under(head)? {
+    let mut found = Found { notes: moved_rules(session, &compared)?, ..Found::default() };
+    let Compared { head, ancestor, note } = compared;
+    found.notes.splice(0..0, note);
+    let snapshot = match session.under_tree(head) {
         Ok(snapshot) => snapshot,
         Err(report) => {
             run.screen.findings(&report.diagnostics, &report.sources);
@@ -141,8 +159,55 @@ fn found(
         }
     };
     let mut cache = Cache::default();
-    let base = session.snapshot.resolve(&mut cache);
+    let ancestor = ancestor.map(|tree| session.under_tree(tree));
+    let base = match &ancestor {
+        None => Some(&session.snapshot),
+        Some(ancestor) => ancestor.as_ref().ok(),
+    };
+    let base = base.map(|snapshot| (snapshot, snapshot.resolve(&mut cache)));
+    let base = base.filter(|(_, outcome)| !outcome.has_errors());
     let outcome = snapshot.resolve(&mut cache);
+    let errors = errors(run, &outcome);
+    if !errors.is_empty() {
+        found.refuse(errors, Exit::Failed);
+        return Ok(found);
+    }
+    match &base {
+        Some((_, base)) => {
+            let mut differences = diff(&base.desired, &outcome.desired);
+            if let Some(named) = Session::named(&args.stacks)? {
+                differences.stacks.retain(|stack| named.contains(&stack.name));
+            }
+            found.differences = Some(differences);
+        }
+        None => {
+            found.notes.push("The base has errors, so it could not be compared with.".to_owned());
+        }
+    }
+    let failed = |why: String| Failure::new(format!("could not review: {why}"));
+    let (wish, missing) = Wish::without_secrets(&snapshot, outcome.desired).map_err(failed)?;
+    let earlier = base.and_then(|(snapshot, base)| {
+        Wish::without_secrets(snapshot, base.desired).ok().map(|(wish, _)| wish)
+    });
+    let is_apart = ancestor.is_some();
+    let is_live = args.against == Some(Against::Live) || args.skip_unreachable;
+    if is_apart && (given.is_some() || is_live) {
+        found.notes.push(BEHIND.to_owned());
+    }
+    match given {
+        Some(given) => {
+            pictured(args, session, &wish, earlier.as_ref(), &missing, given, &mut found)?;
+        }
+        None => {
+            let sides = Sides { wish: &wish, earlier, missing: &missing, is_apart };
+            planned(run, args, session, sides, &mut found)?;
+        }
+    }
+    Ok(found)
+}
+
+/// What is wrong with the head; shown in its places, too.
+fn errors(run: &Run<'_>, outcome: &Outcome) -> Vec<String> {
     let bad = outcome.stacks.iter().filter(|stack| stack.target.is_none());
     let mut errors: Vec<String> = bad.flat_map(|stack| lines(&stack.report)).collect();
     for stack in &outcome.stacks {
@@ -151,33 +216,16 @@ fn found(
     let clashes = &outcome.conflicts.report;
     run.screen.findings(&clashes.diagnostics, &clashes.sources);
     errors.extend(lines(clashes));
-    if !errors.is_empty() {
-        found.refuse(errors, Exit::Failed);
-        return Ok(found);
-    }
-    let is_whole = !base.has_errors();
-    if is_whole {
-        let mut differences = diff(&base.desired, &outcome.desired);
-        if let Some(named) = Session::named(&args.stacks)? {
-            differences.stacks.retain(|stack| named.contains(&stack.name));
-        }
-        found.differences = Some(differences);
-    } else {
-        found.notes.push("The base has errors, so it could not be compared with.".to_owned());
-    }
-    let failed = |why: String| Failure::new(format!("could not review: {why}"));
-    let (wish, missing) = Wish::without_secrets(&snapshot, outcome.desired).map_err(failed)?;
-    let earlier = match is_whole {
-        true => Wish::without_secrets(&session.snapshot, base.desired).ok().map(|(wish, _)| wish),
-        false => None,
-    };
-    match given {
-        Some(given) => {
-            pictured(args, session, &wish, earlier.as_ref(), &missing, given, &mut found)?;
-        }
-        None => planned(run, args, session, &wish, earlier, &missing, &mut found)?,
-    }
-    Ok(found)
+    errors
+}
+
+/// What is planned, and what it is planned after.
+struct Sides<'a> {
+    wish: &'a Wish,
+    earlier: Option<Wish>,
+    missing: &'a BTreeSet<String>,
+    /// Whether `earlier` is not what the base wants, but a commit that base and head come from.
+    is_apart: bool,
 }
 
 /// The plan, against what was asked for or can be had.
@@ -185,11 +233,10 @@ fn planned(
     run: &Run<'_>,
     args: &ReviewArgs,
     session: &Session<'_>,
-    wish: &Wish,
-    earlier: Option<Wish>,
-    missing: &BTreeSet<String>,
+    sides: Sides<'_>,
     found: &mut Found,
 ) -> Result<(), Failure> {
+    let Sides { wish, earlier, missing, is_apart } = sides;
     let mut scope = scope(&args.stacks, &Narrowing::default())?;
     scope.skip_unreachable = session.skips_unreachable(args.skip_unreachable);
     let against = args.against.or(args.skip_unreachable.then_some(Against::Live));
@@ -199,6 +246,8 @@ fn planned(
             let fleet = session.fleet()?;
             Some(block_on(fleet.look(wish))?)
         }
+        // On the hosts is what the base has changed since, too.
+        None if is_apart => None,
         None => match simulate::seen(session, wish) {
             Ok(observed) => Some(observed),
             Err(why) => {
@@ -216,9 +265,11 @@ fn planned(
             fleet.plan_on(wish, &scope, observed).map(|planned| planned.plan)
         }
         None => {
-            found.against = "No host was asked: planned for hosts that have what the base wants, \
-                             with every image within reach."
-                .to_owned();
+            let whose = if is_apart { "the commit that both come from" } else { "the base" };
+            found.against = format!(
+                "No host was asked: planned for hosts that have what {whose} wants, with every image \
+                 within reach."
+            );
             simulate::plan_after(session, earlier, wish, scope)?
         }
     };
@@ -306,11 +357,11 @@ fn unknown(missing: &BTreeSet<String>, services: &BTreeSet<String>) -> Option<St
 }
 
 /// What the head says of settings and inventory is not followed; people must know that.
-fn moved_rules(session: &Session<'_>, head: &str) -> Result<Vec<String>, Failure> {
+fn moved_rules(session: &Session<'_>, compared: &Compared) -> Result<Vec<String>, Failure> {
     let unreadable =
         |error: crate::pipeline::TreeError| Failure::because("could not read the files", &error);
-    let head = session.tree(head)?;
-    let (base, head) = (session.snapshot.tree().files(), head.files());
+    let base = compared.ancestor.as_ref().unwrap_or(session.snapshot.tree());
+    let (base, head) = (base.files(), compared.head.files());
     let (base, head) = (base.map_err(unreadable)?, head.map_err(unreadable)?);
     let inventory = session.snapshot.environment.inventory.as_ref();
     let usual = ["gitdeploy.yaml", "gitdeploy.yml", "inventory.yaml", "inventory.yml"];

@@ -30,8 +30,9 @@ pub(super) struct Reviewed {
 }
 
 impl Post {
-    /// Looks at flags and variables; nothing is asked yet.
-    pub(super) fn new(run: &Run<'_>, args: &PostArgs) -> Result<Self, Failure> {
+    /// Looks at flags and variables; nothing is asked yet. `is_own_head` says that the head is the
+    /// one the CI runs for.
+    pub(super) fn new(run: &Run<'_>, args: &PostArgs, is_own_head: bool) -> Result<Self, Failure> {
         let variables = &run.world.variables;
         let event = Surroundings::event_file(variables).and_then(|path| {
             #[expect(clippy::disallowed_methods, reason = "the CI names the file")]
@@ -40,7 +41,7 @@ impl Post {
         let surroundings = Surroundings::of(variables, event.as_deref());
         let target = match args.no_post {
             true => Err(None),
-            false => target(run, args, surroundings.as_ref())?,
+            false => target(run, args, surroundings.as_ref(), is_own_head)?,
         };
         Ok(Self { surroundings, target })
     }
@@ -179,6 +180,7 @@ fn target(
     run: &Run<'_>,
     args: &PostArgs,
     around: Option<&Surroundings>,
+    is_own_head: bool,
 ) -> Result<Result<Target, Option<String>>, Failure> {
     let kind = args.forge.map(Into::into).or(around.map(|it| it.kind));
     let Some(kind) = kind else { return Ok(Err(None)) };
@@ -211,8 +213,11 @@ fn target(
     };
     let Some(api) = api else { return missing("--forge-api is not said") };
     let Some(repository) = repository else { return missing("--forge-repository is not said") };
+    // A pipeline is one of that repository and of that head.
+    let around = around.filter(|it| is_own_head && it.repository.as_ref() == Some(&repository));
     let forge = Forge::new(kind, &api, &repository, token)
-        .map_err(|error| Failure::because("could not use the forge", &error).hint(error.hint()))?;
+        .map_err(|error| Failure::because("could not use the forge", &error).hint(error.hint()))?
+        .with_pipeline(around.and_then(|it| it.pipeline));
     Ok(Ok(Target { forge, kind, number }))
 }
 
