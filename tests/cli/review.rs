@@ -627,19 +627,61 @@ fn the_template_for_gitlab_validates_and_reviews() {
     assert_eq!(report, "{\"create\":1,\"update\":0,\"delete\":1}\n");
 }
 
+/// Plays the steps of a job of the example for Forgejo; the last one's end.
+#[cfg(debug_assertions)]
+fn forgejo(job: &str, clone: &Path, variables: &[(String, String)]) -> Run {
+    let given = |expression: &str| match expression.trim_matches(['$', '{', '}', ' ']) {
+        "github.event.pull_request.number" => "7".to_owned(),
+        "secrets.GITDEPLOY_FORGE_TOKEN" => TOKEN.to_owned(),
+        "secrets.GITDEPLOY_SNAPSHOT_KEY" => "5f0c7a1b9d3e4f60718293a4b5c6d7e8".to_owned(),
+        other => panic!("{other} is unknown"),
+    };
+    let steps = steps("forgejo/workflow.yaml", &["jobs", job, "steps"], &given);
+    let runs = steps.into_iter().map(|(own, script)| {
+        let run = played(&script, clone, &[variables, &own].concat());
+        assert_eq!(run.code, 0, "{script}: {}{}", run.stdout, run.stderr);
+        run
+    });
+    runs.last().expect("a step")
+}
+
 #[test]
-fn the_example_for_forgejo_reviews() {
-    let (repo, base, head) = pull_request();
+#[cfg(debug_assertions)]
+fn the_example_for_forgejo_reviews_without_hosts_what_it_has_deployed() {
+    let repo = crate::scripts::shop();
+    let git = git2::Repository::open(repo.path()).expect("a repository");
+    let base = git.revparse_single("HEAD").expect("a commit").id().to_string();
+    let clone = shallow(&repo, &base);
+    let world = [("GITDEPLOY_SIMULATED_WORLD", "../world.json"), ("HOSTNAME", "runner")];
+    let world = world.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    forgejo("deploy", &clone, &world);
+
+    let file = "stacks/shop/compose.yaml";
+    let text = std::fs::read_to_string(repo.path().join(file)).expect("a file");
+    let head = repo.commit(&[(file, &text.replace("replicas: 2", "replicas: 1"))]);
+    let id = git2::Oid::from_str(&head).expect("a hash");
+    git.reference("refs/pull/7/head", id, true, "opened").expect("a reference");
+    assert_eq!(played("git fetch -q --unshallow origin", &clone, &[]).code, 0);
     let forge = Forge::at(&head, None);
-    let given = |_: &str| TOKEN.to_owned();
-    let steps = steps("forgejo/workflow.yaml", &["jobs", "review", "steps"], &given);
-    let (own, script) = steps.into_iter().next().expect("a step");
-    let mut variables = job(&repo, &forge.url, &base, &head);
-    variables.push(("FORGEJO_ACTIONS".to_owned(), "true".to_owned()));
-    variables.extend(own);
-    let run = played(&format!("{script} --against base"), &repo.path(), &variables);
-    assert_eq!(run.code, 0, "{}", run.stderr);
-    assert!(forge.comment().expect("a comment").contains("`shop`"));
+    let mut job = job(&repo, &forge.url, &base, &head);
+    job.push(("FORGEJO_ACTIONS".to_owned(), "true".to_owned()));
+    let run = forgejo("review", &clone, &job);
+    let comment = forge.comment().expect("a comment");
+    assert!(comment.contains("for the hosts as a snapshot of"), "{comment}{}", run.stderr);
+    assert!(comment.contains("signed with the key"), "{comment}");
+    assert!(comment.contains("`shop`"), "{comment}");
+}
+
+#[test]
+fn a_pull_request_can_rewrite_no_example_that_has_a_login() {
+    for file in ["forgejo/workflow.yaml", "github/workflow.yaml"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/ci").join(file);
+        let text = std::fs::read_to_string(path).expect("a template");
+        let page: Value = serde_yaml::from_str(&text).expect("YAML");
+        let events: Vec<&String> = page["on"].as_object().expect("events").keys().collect();
+        assert_eq!(events, ["pull_request_target", "push"], "{file}");
+        assert!(!text.contains("pull_request.head"), "{file} checks out what somebody wishes");
+    }
 }
 
 #[test]

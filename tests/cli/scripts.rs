@@ -134,6 +134,14 @@ fn shown(said: &Said) -> String {
     page
 }
 
+/// The shop, in a simulated world beside it that nothing is deployed in yet.
+pub(crate) fn shop() -> Repo {
+    let session = Session { repo: Repo::new(), faults: String::new(), variables: Vec::new() };
+    fs::write(session.world(), "").expect("a world");
+    session.take("shop");
+    session.repo
+}
+
 impl Session {
     fn world(&self) -> PathBuf {
         self.repo.path().parent().expect("a folder").join("world.json")
