@@ -233,16 +233,16 @@ impl<'a> Look<'a> {
 
     /// A port of a host that we choose is nobody else's.
     fn ports_differ(&mut self) {
-        let mut taken: BTreeMap<(&HostName, u16), String> = BTreeMap::new();
+        let mut taken: BTreeMap<(&HostName, u16), &str> = BTreeMap::new();
         let hosts: BTreeSet<&HostName> = self.index.made.keys().map(|(host, _)| *host).collect();
         for host in hosts {
             let Some(state) = self.host(host) else { continue };
             for (port, whose) in &state.foreign.ports {
-                taken.insert((host, *port), whose.clone());
+                taken.insert((host, *port), whose);
             }
             for live in state.containers.values() {
                 for binding in bindings(live) {
-                    taken.insert((host, binding.at.port), live.name.clone());
+                    taken.insert((host, binding.at.port), &live.name);
                 }
             }
         }
@@ -250,7 +250,7 @@ impl<'a> Look<'a> {
             let Op::Create { replica } = &step.op else { continue };
             let ports: BTreeSet<u16> = replica.endpoints.values().map(|at| at.port).collect();
             for port in ports {
-                let other = taken.insert((&replica.host, port), replica.name.clone());
+                let other = taken.insert((&replica.host, port), &replica.name);
                 if let Some(other) = other.filter(|other| *other != replica.name) {
                     self.say(step, &format!("the port {port} is {other}'s"));
                 }

@@ -29,7 +29,8 @@ pub(super) struct Index<'a> {
     pub(super) drains: Backends<'a>,
     /// The steps of a stack, but the record of its release.
     pub(super) of_stack: BTreeMap<&'a StackName, Vec<StepId>>,
-    /// The backends that a container was seen in, by its name.
+    /// The backends that a container was seen in, by its name: those of containers that the plan
+    /// sends to or ends.
     pub(super) servers: BTreeMap<&'a str, Vec<(&'a ProxyPlace, &'a BackendKey)>>,
     /// Containers of the names that are in backends which the plan changes, in the order of their
     /// hosts.
@@ -81,15 +82,19 @@ impl<'a> Index<'a> {
             }
             Op::Stop { container, .. } => {
                 self.stopped.entry((&step.host, container)).or_default().push(step.id);
+                self.servers.insert(container, Vec::new());
             }
+            Op::Remove { container, .. } => drop(self.servers.insert(container, Vec::new())),
             Op::AwaitReady { container, .. } => {
                 self.proved.entry(container).or_default().push(step.id);
             }
             Op::Switch { place, change } => {
                 for (key, change) in &change.set {
                     self.switches.entry((place, key)).or_default().push(step.id);
-                    let servers = change.to.iter().flat_map(|backend| backend.servers.keys());
-                    self.live.extend(servers.map(|name| (name.as_str(), Vec::new())));
+                    for name in change.to.iter().flat_map(|backend| backend.servers.keys()) {
+                        self.live.insert(name, Vec::new());
+                        self.servers.insert(name, Vec::new());
+                    }
                 }
             }
             Op::AwaitDrained { place, servers, .. } => {
@@ -103,7 +108,6 @@ impl<'a> Index<'a> {
             | Op::Start { .. }
             | Op::RunHook { .. }
             | Op::AwaitCompleted { .. }
-            | Op::Remove { .. }
             | Op::RemoveNetwork { .. }
             | Op::RemoveVolume { .. }
             | Op::Pause { .. }
@@ -119,24 +123,38 @@ impl<'a> Index<'a> {
             for (key, backend) in &table.backends {
                 let is_changed = self.switches.contains_key(&(place, key));
                 for name in backend.servers.keys() {
-                    self.servers.entry(name).or_default().push((place, key));
+                    if let Some(all) = self.servers.get_mut(name.as_str()) {
+                        all.push((place, key));
+                    }
                     if is_changed {
                         self.live.entry(name).or_default();
                     }
                 }
             }
         }
+        self.servers.retain(|_, all| !all.is_empty());
         if self.live.is_empty() {
             return;
         }
+        // Nearly all containers of a fleet have another name: most are told by its end.
+        let mut ends: Vec<u64> = self.live.keys().map(|name| end(name)).collect();
+        ends.sort_unstable();
         for state in observed.hosts.values().filter_map(|state| state.as_ref().ok()) {
             for (name, live) in &state.containers {
-                if let Some(all) = self.live.get_mut(name.as_str()) {
+                if ends.binary_search(&end(name)).is_ok()
+                    && let Some(all) = self.live.get_mut(name.as_str())
+                {
                     all.push(live);
                 }
             }
         }
     }
+}
+
+/// The last eight letters of a name, as one number.
+fn end(name: &str) -> u64 {
+    let last = name.as_bytes().last_chunk();
+    last.map_or(0, |last| u64::from_le_bytes(*last))
 }
 
 /// What must have succeeded before a step, found by walking up from it each time: to keep it for
