@@ -133,10 +133,11 @@ fn stale_for(
     table: &RoutingTable,
 ) -> Option<Cause> {
     let site = world.request.sites.get(place);
-    let is_other = state.file.is_some()
-        && site.is_some_and(|site| {
-            site.render(table).is_ok_and(|text| Some(&text) != state.file.as_ref())
-        });
+    let written = site.and_then(|site| site.render(table).ok());
+    if written.is_some() && written == state.file {
+        return None;
+    }
+    let is_other = state.file.is_some() && written.is_some();
     match (is_edited(world, state), is_other) {
         (true, _) => Some(Cause::Drifted),
         // Its words are ours, and now there are others: another template.

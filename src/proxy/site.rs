@@ -1,6 +1,6 @@
 //! One proxy on one host, as far as its managed file depends on it.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::context::Context;
 use super::header;
 use crate::files::FileError;
-use crate::model::{HostName, Owner, ProxyPlace, ProxyState, RoutingTable};
+use crate::model::{Backend, BackendKey, HostName, Owner, ProxyPlace, ProxyState, RoutingTable};
 use crate::settings::{Listen, Proxy, ProxyKind};
 use crate::template::{Engine, render_text};
 
@@ -163,8 +163,13 @@ impl Site {
     /// A fingerprint of all that the file depends on except its servers and generation: a proxy that
     /// runs the same one can follow a change at run time.
     fn structure(&self, table: &RoutingTable, template: &str) -> Result<String, RenderError> {
-        let mut bare = RoutingTable { backends: table.backends.clone(), ..RoutingTable::default() };
-        bare.backends.values_mut().for_each(|backend| backend.servers.clear());
+        let without_servers = |(key, backend): (&BackendKey, &Backend)| {
+            let Backend { rules, servers: _, check } = backend;
+            let (rules, check, servers) = (rules.clone(), check.clone(), BTreeMap::new());
+            (key.clone(), Backend { rules, servers, check })
+        };
+        let backends = table.backends.iter().map(without_servers).collect();
+        let bare = RoutingTable { backends, ..RoutingTable::default() };
         let context = Context::of(self, &bare)?;
         let text = serde_json::to_string(&context).expect("a context has only text keys");
         let sum = Sha256::new().chain_update(text).chain_update(template).finalize();
