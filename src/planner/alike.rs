@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::world::Binding;
-use crate::model::{Config, Endpoint, EngineInfo, FieldDifference};
+use super::world::{Binding, bindings};
+use crate::model::{Config, Endpoint, EngineInfo, FieldDifference, Image, LiveContainer};
 
 /// How many kinds of containers a service is remembered by: two releases, each twice.
 const KINDS_MAX: usize = 4;
@@ -16,8 +16,8 @@ const KINDS_MAX: usize = 4;
 /// Everything of one container that a comparison with its service depends on.
 pub(super) struct Case<'a> {
     pub(super) engine: &'a EngineInfo,
-    /// `Config` of its image.
-    pub(super) image: &'a Value,
+    /// Its image, where that is known.
+    pub(super) image: Option<&'a Image>,
     pub(super) config: &'a Config,
     /// Ports that we gave it.
     pub(super) extra: BTreeSet<Binding>,
@@ -27,9 +27,23 @@ pub(super) struct Case<'a> {
 #[derive(Default)]
 pub(super) struct Alike<'a> {
     kinds: Vec<(Case<'a>, Vec<FieldDifference>)>,
+    /// The ports that the last container publishes.
+    bound: Option<(&'a Config, BTreeSet<Binding>)>,
 }
 
 impl<'a> Alike<'a> {
+    /// The TCP ports that a container publishes, or would when it runs.
+    pub(super) fn bindings(&mut self, live: &'a LiveContainer) -> BTreeSet<Binding> {
+        match &self.bound {
+            Some((config, bound)) if config.is_shared_with(&live.config) => bound.clone(),
+            _ => {
+                let bound = bindings(live);
+                self.bound = Some((&live.config, bound.clone()));
+                bound
+            }
+        }
+    }
+
     /// What differs between a container and its service, if one like it was compared.
     pub(super) fn fields(&self, case: &Case<'a>) -> Option<Vec<FieldDifference>> {
         let known = self.kinds.iter().find(|(known, fields)| {
@@ -52,9 +66,19 @@ impl Case<'_> {
     fn is_like(&self, other: &Self, with_ports: bool) -> bool {
         // Of an engine, only what it can do is asked.
         self.engine.version == other.engine.version
-            && (std::ptr::eq(self.image, other.image) || self.image == other.image)
+            && self.has_image_like(other)
             && (self.config.is_shared_with(other.config) && self.extra == other.extra
                 || !with_ports && self.is_like_but_for_ports(other))
+    }
+
+    /// Whether both images give the same to a container: an id stands for all that is in one.
+    fn has_image_like(&self, other: &Self) -> bool {
+        match (self.image, other.image) {
+            (Some(own), Some(other)) => {
+                own.id.is_some() && own.id == other.id || own.config == other.config
+            }
+            (own, other) => own.is_none() && other.is_none(),
+        }
     }
 
     fn is_like_but_for_ports(&self, other: &Self) -> bool {
@@ -162,7 +186,7 @@ mod tests {
         let engine = EngineInfo::default();
         let case = |it| {
             let One { config, extra }: &One = it;
-            Case { engine: &engine, image: &Value::Null, config, extra: extra.clone() }
+            Case { engine: &engine, image: None, config, extra: extra.clone() }
         };
         let mut alike = Alike::default();
         let field = FieldDifference { path: field.into(), old: None, new: None };

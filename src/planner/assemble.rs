@@ -6,7 +6,7 @@ use super::changes::{service_change, stack_notes};
 use super::decide::{Before, Decision, Going, decide};
 use super::draft::{Draft, Service};
 use super::graph::Lane;
-use super::judged::{self, judge_all};
+use super::judged::{self, Look, Outlook, judge, judge_all};
 use super::manner::Manner;
 use super::member::Casting;
 use super::place::Placer;
@@ -17,7 +17,7 @@ use super::routes::{Routes, Turn};
 use super::world::{Sighting, World};
 use super::{Problem, basis, files, id};
 use crate::model::{
-    Cause, Change, Generation, HostName, Op, Plan, PlanId, ProxyPlace, Release, ResourceKind,
+    Cause, Change, Generation, HostName, Note, Op, Plan, PlanId, ProxyPlace, Release, ResourceKind,
     Seating, ServiceName, StackName, StackPlan, StackTarget, StepId, UpdateOrder,
 };
 
@@ -33,16 +33,51 @@ struct StackDraft<'a> {
     gone: BTreeMap<&'a ServiceName, Vec<Going<'a>>>,
     remade: Remade,
     seatings: Vec<Seating>,
+    /// Whether it is as it shall be: nothing was decided.
+    rests: bool,
     plan: StackPlan,
 }
 
+impl<'a> StackDraft<'a> {
+    fn new(stack: &'a StackName, target: Option<&'a StackTarget>, generation: Generation) -> Self {
+        Self {
+            stack,
+            target,
+            generation,
+            services: Vec::new(),
+            gone: BTreeMap::new(),
+            remade: Remade::default(),
+            seatings: Vec::new(),
+            rests: false,
+            plan: StackPlan::default(),
+        }
+    }
+
+    /// A stack of which there is nothing but what people should know.
+    fn resting(stack: &'a StackName, notes: Vec<Note>) -> Self {
+        let plan = StackPlan { notes, ..StackPlan::default() };
+        Self { rests: true, plan, ..Self::new(stack, None, 0) }
+    }
+}
+
 /// Makes the plan of everything in scope.
-pub(super) fn assemble(world: &World<'_>, reach: &Reach<'_>) -> Result<Plan, Vec<Problem>> {
+pub(super) fn assemble(
+    world: &World<'_>,
+    reach: &Reach<'_>,
+    look: Look,
+) -> Result<Plan, Vec<Problem>> {
     let mut problems = Vec::new();
-    let mut placer = Placer::new(world);
-    let mut casting = Casting::new(world);
+    let (mut placer, mut casting) = (Placer::new(world), Casting::new(world));
     let mut stacks = Vec::new();
-    for (stack, judged) in reach.stacks.iter().zip(judge_all(world, reach)) {
+    for (stack, outlook) in reach.stacks.iter().zip(judge_all(world, reach, look)) {
+        let judged = match outlook {
+            Outlook::Rests(notes) => {
+                stacks.push(StackDraft::resting(stack, notes));
+                continue;
+            }
+            Outlook::Goes => None,
+            Outlook::Open(judged) => Some(judged),
+        };
         match decide_stack(world, reach, stack, judged, &mut placer, &mut casting) {
             Ok(draft) => stacks.push(draft),
             Err(found) => problems.extend(found),
@@ -62,6 +97,20 @@ pub(super) fn assemble(world: &World<'_>, reach: &Reach<'_>) -> Result<Plan, Vec
         make_room(&mut draft, stack, &wanted_ports);
     }
     for stack in &mut stacks {
+        if stack.rests {
+            if !draft.has_to_do_with(stack.stack) {
+                continue;
+            }
+            // Somebody else has done something to it.
+            let judged = judge(world, reach, stack.stack);
+            match decide_stack(world, reach, stack.stack, judged, &mut placer, &mut casting) {
+                Ok(decided) => *stack = decided,
+                Err(found) => {
+                    problems.extend(found);
+                    continue;
+                }
+            }
+        }
         problems.extend(lay_down(&mut draft, reach, stack));
     }
     problems.extend(draft.routes.problems.iter().cloned());
@@ -108,16 +157,8 @@ fn decide_stack<'a>(
 ) -> Result<StackDraft<'a>, Vec<Problem>> {
     let target = judged.as_ref().map(|it| it.target);
     let generation = world.next_generation(stack);
-    let mut draft = StackDraft {
-        stack,
-        target,
-        generation,
-        services: Vec::new(),
-        gone: gone(world, reach, stack, target),
-        remade: Remade::default(),
-        seatings: Vec::new(),
-        plan: StackPlan::default(),
-    };
+    let mut draft = StackDraft::new(stack, target, generation);
+    draft.gone = gone(world, reach, stack, target);
     let Some(judged) = judged else { return Ok(draft) };
     let judged::Stack { target, mut services, remade, volumes: mut problems } = judged;
     match remade {

@@ -8,11 +8,13 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::draft::Draft;
-use super::id::{canonical, hex};
+use super::id::{canonical_into, hex};
 use super::parts::in_parts;
 use super::reach::Reach;
 use super::world::World;
-use crate::model::{Fact, Health, HostName, HostState, LiveContainer, StackName, StackTarget};
+use crate::model::{
+    Config, Fact, Health, HostName, HostState, LiveContainer, StackName, StackTarget, Status,
+};
 
 /// The stacks in scope that have to do with a host.
 type Stacks<'a> = BTreeMap<&'a StackName, &'a StackTarget>;
@@ -29,14 +31,13 @@ pub(super) fn basis(
     });
     let hosts: Vec<_> = hosts.collect();
     let mut facts = in_parts(&hosts, |part| {
-        let mut configs = Configs::default();
-        let facts = part.iter().map(|(host, state, stacks)| {
-            let mut facts = Facts { host, found: Vec::new() };
+        let (mut configs, mut found) = (Configs::default(), Vec::new());
+        for (host, state, stacks) in part {
+            let mut facts = Facts { host, found: &mut found };
             facts.containers(reach, state, &mut configs);
             facts.things(state, stacks);
-            facts.found
-        });
-        facts.flatten().collect()
+        }
+        found
     });
     for place in draft.routes.switched() {
         let Some(state) = world.proxies.get(place) else { continue };
@@ -74,7 +75,7 @@ fn stacks<'a>(
 /// The facts of one host.
 struct Facts<'a> {
     host: &'a HostName,
-    found: Vec<(Fact, String)>,
+    found: &'a mut Vec<(Fact, String)>,
 }
 
 impl Facts<'_> {
@@ -83,8 +84,14 @@ impl Facts<'_> {
     }
 
     fn containers(&mut self, reach: &Reach<'_>, state: &HostState, configs: &mut Configs) {
-        for live in state.containers.values().filter(|it| reach.has(&it.identity.stack)) {
-            self.add(["container ", &live.name].concat(), container(live, configs));
+        let all: Vec<&LiveContainer> = state.containers.values().collect();
+        for some in all.chunk_by(|a, b| a.identity.stack == b.identity.stack) {
+            if !reach.has(&some[0].identity.stack) {
+                continue;
+            }
+            for live in some {
+                self.add(["container ", &live.name].concat(), configs.container(live));
+            }
         }
     }
 
@@ -122,17 +129,45 @@ impl Facts<'_> {
     }
 }
 
-/// Digests of configurations by where they are: many containers share one.
-type Configs = BTreeMap<*const Value, String>;
+/// What is known of configurations.
+#[derive(Default)]
+struct Configs {
+    /// Digests by where they are: many containers share one.
+    digests: BTreeMap<*const Value, String>,
+    /// The text of the last one, to be written over.
+    text: String,
+}
 
-fn container(live: &LiveContainer, configs: &mut Configs) -> String {
-    let health = match &live.state.health {
-        Some(Health::Unhealthy(_)) => " unhealthy",
-        Some(Health::Starting | Health::Healthy) | None => "",
-    };
-    let at: *const Value = &raw const *live.config;
-    let config = configs.entry(at).or_insert_with(|| digest(&canonical(&live.config)));
-    format!("{} {:?}{health} {config}", live.id, live.state.status)
+impl Configs {
+    fn container(&mut self, live: &LiveContainer) -> String {
+        let health = match &live.state.health {
+            Some(Health::Unhealthy(_)) => " unhealthy",
+            Some(Health::Starting | Health::Healthy) | None => "",
+        };
+        let status = status(live.state.status);
+        [live.id.as_str(), " ", status, health, " ", self.digest(&live.config)].concat()
+    }
+
+    fn digest(&mut self, config: &Config) -> &str {
+        let at: *const Value = &raw const **config;
+        self.digests.entry(at).or_insert_with(|| {
+            self.text.clear();
+            canonical_into(config, &mut self.text);
+            digest(&self.text)
+        })
+    }
+}
+
+fn status(status: Status) -> &'static str {
+    match status {
+        Status::Created => "Created",
+        Status::Running => "Running",
+        Status::Paused => "Paused",
+        Status::Restarting => "Restarting",
+        Status::Removing => "Removing",
+        Status::Exited => "Exited",
+        Status::Dead => "Dead",
+    }
 }
 
 fn digest(text: &str) -> String {

@@ -213,7 +213,11 @@ pub(super) fn stack_notes(world: &World<'_>, services: &[Service<'_>]) -> Vec<No
             add(format!("its replicas write to the volume {volume} at the same time"));
         }
     }
-    notes.extend(apart(services));
+    let seats = services.iter().map(|service| {
+        let hosts = service.members.iter().map(|member| &member.host).collect();
+        Seats { wanted: &service.wanted, hosts }
+    });
+    notes.extend(apart(&seats.collect::<Vec<_>>()));
     notes
 }
 
@@ -285,23 +289,32 @@ fn shared_volume(world: &World<'_>, service: &Service<'_>) -> Option<String> {
     volumes.next().map(|it| it.key.unwrap_or(it.name))
 }
 
+/// A service, and the hosts of its replicas in the order of their numbers.
+pub(super) struct Seats<'s, 'a> {
+    pub(super) wanted: &'s Wanted<'a>,
+    pub(super) hosts: Vec<&'s HostName>,
+}
+
 /// Services that share a network and have no host in common: they will not find each other.
-fn apart(services: &[Service<'_>]) -> Vec<Note> {
+pub(super) fn apart(services: &[Seats<'_, '_>]) -> Vec<Note> {
     let mut notes = Vec::new();
     for service in services {
         for name in service.wanted.target.depends_on.keys() {
             let other = services.iter().find(|it| it.wanted.service == name);
-            let Some(other) = other.filter(|it| !it.members.is_empty()) else { continue };
-            let hosts: BTreeSet<&HostName> = other.members.iter().map(|it| &it.host).collect();
+            let Some(other) = other.filter(|it| !it.hosts.is_empty()) else { continue };
+            // Most are where the other one is, and in the same order.
+            let hosts: BTreeSet<&HostName> = match service.hosts == other.hosts {
+                true => continue,
+                false => other.hosts.iter().copied().collect(),
+            };
             let shares =
                 service.wanted.networks().intersection(&other.wanted.networks()).next().is_some();
-            let lonely = service.members.iter().find(|it| !hosts.contains(&it.host));
+            let lonely = service.hosts.iter().find(|host| !hosts.contains(*host));
             if let (true, Some(lonely)) = (shares, lonely) {
                 notes.push(Note {
                     service: service.wanted.service.to_string(),
                     message: format!(
-                        "on {} it will not find {name} by name: a network does not reach beyond its host",
-                        lonely.host
+                        "on {lonely} it will not find {name} by name: a network does not reach beyond its host",
                     ),
                 });
             }

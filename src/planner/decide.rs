@@ -470,7 +470,7 @@ impl<'a> Table<'_, 'a> {
 
     fn highest(&self, others: &[Sighting<'_>]) -> Slot {
         let routed = self.world.backends_of(self.wanted.stack, self.wanted.service);
-        let known = routed.iter().map(|backend| backend.servers.len()).max();
+        let known = routed.iter().map(|it| it.backend.servers.len()).max();
         let known = Slot::try_from(known.unwrap_or_default()).unwrap_or(Slot::MAX);
         others.iter().map(|it| it.live.identity.slot).max().unwrap_or_default().max(known)
     }

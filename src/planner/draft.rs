@@ -56,7 +56,7 @@ pub(super) enum Thing {
 pub(super) struct Draft<'w, 'a> {
     pub(super) world: &'w World<'a>,
     pub(super) graph: Graph,
-    pub(super) routes: Routes,
+    pub(super) routes: Routes<'a>,
     /// The steps that make things, by stack and host.
     pub(super) made: BTreeMap<(StackName, HostName, Thing), StepId>,
     pub(super) milestones: BTreeMap<(StackName, ServiceName), Milestones>,
@@ -76,7 +76,7 @@ pub(super) struct End<'e> {
 }
 
 impl<'w, 'a> Draft<'w, 'a> {
-    pub(super) fn new(world: &'w World<'a>, routes: Routes) -> Self {
+    pub(super) fn new(world: &'w World<'a>, routes: Routes<'a>) -> Self {
         Self {
             world,
             graph: Graph::default(),
@@ -86,6 +86,11 @@ impl<'w, 'a> Draft<'w, 'a> {
             removed: BTreeMap::new(),
             freed: BTreeMap::new(),
         }
+    }
+
+    /// Whether anything was laid down that has to do with a stack.
+    pub(super) fn has_to_do_with(&self, stack: &StackName) -> bool {
+        self.graph.of_stack(stack).next().is_some() || self.routes.has_changed(stack)
     }
 
     /// Makes the container, when it is not there: what its start needs.

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Problem, Request, Scope, check, plan};
+use super::judged::Look;
+use super::{Problem, Request, Scope, check, plan, plan_by};
 use crate::compose::{self, Options};
 use crate::diag::Sources;
 use crate::files::Memory;
@@ -207,13 +208,26 @@ impl Fleet {
         all.find(is_it).expect("a container")
     }
 
+    /// Both ways to a plan lead to the same one.
     pub(super) fn plan(&self) -> Result<Plan, Vec<Problem>> {
+        let made = self.asked(|request| {
+            let made = plan(request);
+            assert_eq!(made, plan_by(request, Look::Closer), "what rests was decided on otherwise");
+            made
+        })?;
+        let violations = check(&made, &self.observed);
+        assert!(violations.is_empty(), "{violations:#?}\n{}", self.lines(&made));
+        Ok(made)
+    }
+
+    /// What becomes of the request for a plan.
+    pub(super) fn asked<T>(&self, made: impl FnOnce(&Request<'_>) -> T) -> T {
         let desired = Desired {
             project: name("acme").into(),
             environment: name("production").into(),
             stacks: self.stacks.clone(),
         };
-        let made = plan(&Request {
+        made(&Request {
             owner: &owner(),
             desired: &desired,
             observed: &self.observed,
@@ -223,10 +237,7 @@ impl Fleet {
             commits: BTreeMap::new(),
             scope: self.scope.clone(),
             variables: &self.variables,
-        })?;
-        let violations = check(&made, &self.observed);
-        assert!(violations.is_empty(), "{violations:#?}\n{}", self.lines(&made));
-        Ok(made)
+        })
     }
 
     /// Plans and carries out, until nothing is left to do, which must be at once.

@@ -83,7 +83,8 @@ pub(super) fn canonical(value: &Value) -> String {
     text
 }
 
-fn canonical_into(value: &Value, text: &mut String) {
+/// Writes a value as text behind another one, with the keys of every object in order.
+pub(super) fn canonical_into(value: &Value, text: &mut String) {
     match value {
         Value::Array(items) => {
             text.push('[');
@@ -94,14 +95,13 @@ fn canonical_into(value: &Value, text: &mut String) {
             text.push(']');
         }
         Value::Object(fields) => {
-            let mut fields: Vec<_> = fields.iter().collect();
-            fields.sort_unstable_by_key(|(key, _)| key.as_str());
             text.push('{');
-            for (index, (key, value)) in fields.into_iter().enumerate() {
-                text.push_str(if index > 0 { "," } else { "" });
-                quoted_into(key, text);
-                text.push(':');
-                canonical_into(value, text);
+            if fields.keys().is_sorted() {
+                fields_into(fields.iter(), text);
+            } else {
+                let mut fields: Vec<_> = fields.iter().collect();
+                fields.sort_unstable_by_key(|(key, _)| key.as_str());
+                fields_into(fields.into_iter(), text);
             }
             text.push('}');
         }
@@ -109,6 +109,15 @@ fn canonical_into(value: &Value, text: &mut String) {
         Value::Null | Value::Bool(_) | Value::Number(_) => {
             text.push_str(&serde_json::to_string(value).expect("a single value is JSON"));
         }
+    }
+}
+
+fn fields_into<'v>(fields: impl Iterator<Item = (&'v String, &'v Value)>, text: &mut String) {
+    for (index, (key, value)) in fields.enumerate() {
+        text.push_str(if index > 0 { "," } else { "" });
+        quoted_into(key, text);
+        text.push(':');
+        canonical_into(value, text);
     }
 }
 

@@ -30,20 +30,46 @@ pub(super) enum Worth {
     Unfit(Cause, Vec<FieldDifference>),
 }
 
+/// What was found about one container.
+pub(super) struct Verdict {
+    pub(super) worth: Worth,
+    /// The ports of the host that it has for those that proxies need, by port of the container.
+    pub(super) ports: BTreeMap<u16, u16>,
+}
+
 /// What one container is good for; or why that cannot be told.
 pub(super) fn worth<'a>(
     world: &World<'a>,
     wanted: &Wanted<'_>,
     sighting: Sighting<'a>,
     alike: &mut Alike<'a>,
-) -> Result<Worth, Problem> {
-    if let Some((cause, fields)) = misfit(world, wanted, sighting, alike)? {
-        return Ok(Worth::Unfit(cause, fields));
-    }
+) -> Result<Verdict, Problem> {
+    let bound = alike.bindings(sighting.live);
+    let given = given(world, wanted, sighting, bound.clone());
+    let Some(ports) = held(world, wanted, sighting, &given)? else {
+        let worth = Worth::Unfit(Cause::RoutesChanged, Vec::new());
+        return Ok(Verdict { worth, ports: BTreeMap::new() });
+    };
+    let worth = match misfit(world, wanted, sighting, given, alike)? {
+        Some((cause, fields)) => Worth::Unfit(cause, fields),
+        None => condition(world, wanted, sighting, &bound),
+    };
+    Ok(Verdict { worth, ports })
+}
+
+/// What a container is good for that is as the commit wants it.
+fn condition(
+    world: &World<'_>,
+    wanted: &Wanted<'_>,
+    sighting: Sighting<'_>,
+    bound: &BTreeSet<Binding>,
+) -> Worth {
     let unfit = |cause: Cause| Worth::Unfit(cause, Vec::new());
     let state = &sighting.live.state;
-    Ok(match (state.status, &state.health) {
-        (Status::Running, _) if was_let_go(world, wanted, sighting) => unfit(Cause::LeftOver),
+    match (state.status, &state.health) {
+        (Status::Running, _) if was_let_go(world, wanted, sighting, bound) => {
+            unfit(Cause::LeftOver)
+        }
         (Status::Running, Some(Health::Unhealthy(why))) => unfit(Cause::Unhealthy(why.clone())),
         (Status::Running, _) => Worth::Runs,
         (Status::Created, _) => Worth::Unstarted,
@@ -54,20 +80,23 @@ pub(super) fn worth<'a>(
         (Status::Restarting, _) => unfit(Cause::Unhealthy("it ends and is restarted".to_owned())),
         (Status::Paused, _) => unfit(Cause::Paused),
         (Status::Removing | Status::Dead, _) => unfit(Cause::Stopped),
-    })
+    }
 }
 
 /// Whether proxies have let go of it and none sends to it now: it may have been asked to end, and an
 /// engine does not tell that of a container that is still at it.
-fn was_let_go(world: &World<'_>, wanted: &Wanted<'_>, sighting: Sighting<'_>) -> bool {
+fn was_let_go(
+    world: &World<'_>,
+    wanted: &Wanted<'_>,
+    sighting: Sighting<'_>,
+    bound: &BTreeSet<Binding>,
+) -> bool {
     let Sighting { host, live, .. } = sighting;
     let is_left = |binding: &Binding| {
         let mut places = world.retired(&binding.at).iter();
         places.any(|place| world.address(place, host).is_ok_and(|it| it == binding.at.address))
     };
-    !wanted.target.routes.is_empty()
-        && !world.is_routed(&live.name)
-        && bindings(live).iter().any(is_left)
+    !wanted.target.routes.is_empty() && bound.iter().any(is_left) && !world.is_routed(&live.name)
 }
 
 /// Whether an ended container is as it should be.
@@ -80,21 +109,20 @@ fn misfit<'a>(
     world: &World<'a>,
     wanted: &Wanted<'_>,
     sighting: Sighting<'a>,
+    given: BTreeSet<Binding>,
     alike: &mut Alike<'a>,
 ) -> Result<Option<(Cause, Vec<FieldDifference>)>, Problem> {
     let Sighting { state, live, .. } = sighting;
-    let extra = own_bindings(world, wanted, sighting);
-    if held(world, wanted, sighting, &extra)?.is_none() {
-        return Ok(Some((Cause::RoutesChanged, Vec::new())));
-    }
-    let own_image = state.images.get(&live.image).and_then(|image| image.as_ref().ok());
-    let own_image = own_image.or_else(|| image_of(wanted, state).ok());
-    let case = Case {
-        engine: &state.engine,
-        image: own_image.map_or(&Value::Null, |it| &it.config),
-        config: &live.config,
-        extra,
+    let image = image_of(wanted, state);
+    let own_image = match &image {
+        // Most run what their reference stands for: nothing needs to be looked up by the id.
+        Ok(image) if image.id.as_ref() == Some(&live.image) => Some(*image),
+        image => {
+            let own = state.images.get(&live.image).and_then(|image| image.as_ref().ok());
+            own.or(image.as_ref().ok().copied())
+        }
     };
+    let case = Case { engine: &state.engine, image: own_image, config: &live.config, extra: given };
     let mut fields = match alike.fields(&case) {
         Some(fields) => fields,
         None => {
@@ -103,7 +131,7 @@ fn misfit<'a>(
             fields
         }
     };
-    let image = image_of(wanted, state)?;
+    let image = image?;
     if !is_image(state, live, image) && !fields.iter().any(|field| field.path == "image") {
         fields.push(image_difference(wanted, state, live, image));
     }
@@ -147,7 +175,8 @@ fn fields(
     };
     let want = spec::anonymous_body(&surroundings, &wanted.target.container, &published)
         .map_err(|names| refused(wanted, &names))?;
-    Ok(spec::differences(&want, case.config, case.image))
+    let image = case.image.map_or(&Value::Null, |image| &image.config);
+    Ok(spec::differences(&want, case.config, image))
 }
 
 /// Attributes that no engine can be asked for.
@@ -215,13 +244,13 @@ fn image_difference(
     FieldDifference { path: "image".to_owned(), old: named(ran, old), new: named(wanted, new) }
 }
 
-/// Ports that we gave a container, beside those the commit fixes.
-fn own_bindings(
+/// Of the ports that a container publishes, those that we gave it, beside those the commit fixes.
+fn given(
     world: &World<'_>,
     wanted: &Wanted<'_>,
     sighting: Sighting<'_>,
+    mut found: BTreeSet<Binding>,
 ) -> BTreeSet<Binding> {
-    let mut found = bindings(sighting.live);
     if found.is_empty() {
         return found;
     }
@@ -246,7 +275,8 @@ pub(super) fn held_ports(
     if wanted.ports.is_empty() {
         return Ok(Some(BTreeMap::new()));
     }
-    held(world, wanted, sighting, &own_bindings(world, wanted, sighting))
+    let given = given(world, wanted, sighting, bindings(sighting.live));
+    held(world, wanted, sighting, &given)
 }
 
 fn held(

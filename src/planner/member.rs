@@ -380,7 +380,7 @@ fn digits(replica: &Replica, incarnation: u64) -> String {
 
 /// A file needs a directory that can become a volume when the container's own file system cannot be
 /// written.
-fn check_files(wanted: &Wanted<'_>) -> Result<(), Problem> {
+pub(super) fn check_files(wanted: &Wanted<'_>) -> Result<(), Problem> {
     let container: &ContainerSpec = &wanted.target.container;
     if !spec::file_volumes(container).contains("/") {
         return Ok(());

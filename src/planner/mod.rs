@@ -2,8 +2,8 @@
 //! byte for byte, whatever order they came in.
 //!
 //! The order of the work: `world` answers questions about what was seen, `reach` says what may
-//! be touched, `decide` what becomes of each replica (with `judge` for one container and
-//! `place` for hosts), `member` chooses names and ports, `rollout` lays down the steps, and
+//! be touched, `rest` which stacks are left as they are, `decide` what becomes of each replica of
+//! the others (with `judge` for one container and `place` for hosts), `member` chooses names and ports, `rollout` lays down the steps, and
 //! `assemble` puts the plan together. [`check()`] looks at a finished plan without any of this.
 
 mod alike;
@@ -34,6 +34,7 @@ mod probing;
 mod reach;
 mod readiness;
 mod request;
+mod rest;
 mod rollout;
 mod routes;
 mod strays;
@@ -55,9 +56,14 @@ pub use wanted::inputs_digest;
 
 /// The plan that ends all differences in scope; or everything that stands in its way.
 pub fn plan(request: &Request<'_>) -> Result<Plan, Vec<Problem>> {
+    plan_by(request, judged::Look::First)
+}
+
+/// The same plan for each way to look.
+fn plan_by(request: &Request<'_>, look: judged::Look) -> Result<Plan, Vec<Problem>> {
     let world = world::World::new(request);
     let reach = reach::Reach::new(&world)?;
-    let mut plan = assemble::assemble(&world, &reach);
+    let mut plan = assemble::assemble(&world, &reach, look);
     if let Err(problems) = &mut plan {
         problems.sort();
         problems.dedup();

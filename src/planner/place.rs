@@ -11,9 +11,9 @@ use std::rc::Rc;
 use super::Problem;
 use super::ledger::Ledger;
 use super::manner::Batch;
-use super::wanted::Wanted;
-use super::world::World;
-use crate::model::{Count, EngineInfo, HostName, Name, Packing, Slot, UpdateOrder};
+use super::wanted::{UsedVolume, Wanted};
+use super::world::{Sighting, World};
+use crate::model::{Count, EngineInfo, HostName, HostState, Name, Packing, Slot, UpdateOrder};
 use crate::settings::{Constraint, Facts, Host, Operator, Platform, Subject};
 
 /// The most hosts that a message names for one reason.
@@ -102,6 +102,22 @@ impl Eligible {
 pub(super) fn may_be_on(world: &World<'_>, wanted: &Wanted<'_>, host: &HostName) -> bool {
     let settings = world.settings(host).filter(|_| !world.hosts.contains_key(host));
     settings.is_some_and(|settings| allow(world, &constraints(wanted), host, settings))
+}
+
+/// Whether a service's replicas may stay where all of them are, whatever becomes of others.
+pub(super) fn may_stay(world: &World<'_>, wanted: &Wanted<'_>, all: &[Sighting<'_>]) -> bool {
+    let (constraints, volumes) = (constraints(wanted), wanted.volumes(world));
+    let limit = limit(wanted);
+    let may_have = |host: &HostName, state: &HostState, count: usize| {
+        let settings = world.settings(host);
+        let has = |it: &UsedVolume| state.volumes.contains_key(&it.name);
+        state.drained.is_none()
+            && u32::try_from(count).is_ok_and(|count| count <= limit)
+            && settings.is_some_and(|settings| allow(world, &constraints, host, settings))
+            && volumes.iter().all(has)
+    };
+    let mut hosts = all.chunk_by(|one, other| std::ptr::eq(one.state, other.state));
+    hosts.all(|here| may_have(here[0].host, here[0].state, here.len()))
 }
 
 /// A service's constraints; one that cannot be read holds nowhere.

@@ -19,7 +19,8 @@ impl Ports {
     pub(super) fn new(world: &World<'_>) -> Self {
         let mut everywhere = BTreeSet::new();
         for (_, table) in world.tables() {
-            everywhere.extend(table.endpoints().into_iter().map(|it| it.port));
+            let servers = table.backends.values().flat_map(|backend| backend.servers.values());
+            everywhere.extend(servers.map(|it| it.port));
             everywhere.extend(table.retired.iter().map(|it| it.port));
         }
         let services = world.request.desired.stacks.values().flat_map(|it| it.services.values());

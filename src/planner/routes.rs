@@ -1,13 +1,14 @@
 //! The proxies' tables as the steps so far will have left them, and the steps that change them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Problem;
 use super::graph::{Graph, Lane};
 use super::world::{Sighting, World, bindings};
 use crate::model::{
-    Backend, BackendChange, BackendKey, Cause, Endpoint, Nanos, Op, ProxyPlace, RouteChange, Rule,
-    StackName, StepId,
+    Backend, BackendChange, BackendKey, Cause, Endpoint, Nanos, Op, ProxyPlace, RouteChange,
+    RoutingTable, Rule, StackName, StepId,
 };
 use crate::proxy::{Managed, read};
 
@@ -18,8 +19,9 @@ pub(super) type Backends = BTreeMap<BackendKey, Backend>;
 pub(super) type Servers = BTreeMap<BackendKey, BTreeMap<String, Endpoint>>;
 
 /// The tables while a plan is made.
-pub(super) struct Routes {
-    now: BTreeMap<ProxyPlace, Backends>,
+pub(super) struct Routes<'a> {
+    /// What no step has changed yet is as it was seen.
+    now: BTreeMap<ProxyPlace, Cow<'a, Backends>>,
     /// The places that have backends of a stack, or had some.
     of_stack: BTreeMap<StackName, BTreeSet<ProxyPlace>>,
     /// The last switch that changed a backend: the next one comes after it.
@@ -32,6 +34,8 @@ pub(super) struct Routes {
     scope: BTreeSet<StackName>,
     /// Places that a switch was planned for.
     switched: BTreeSet<ProxyPlace>,
+    /// Stacks with backends that were changed.
+    changed: BTreeSet<StackName>,
     pub(super) problems: BTreeSet<Problem>,
 }
 
@@ -45,8 +49,8 @@ pub(super) struct Turn<'t> {
     pub(super) cause: &'t Cause,
 }
 
-impl Routes {
-    pub(super) fn new(world: &World<'_>, scope: BTreeSet<StackName>) -> Self {
+impl<'a> Routes<'a> {
+    pub(super) fn new(world: &World<'a>, scope: BTreeSet<StackName>) -> Self {
         let mut of_stack: BTreeMap<StackName, BTreeSet<ProxyPlace>> = BTreeMap::new();
         for (place, table) in world.tables() {
             for key in table.backends.keys() {
@@ -54,7 +58,10 @@ impl Routes {
             }
         }
         let tables = world.tables();
-        let now = tables.map(|(place, table)| (place.clone(), table.backends.clone())).collect();
+        let borrowed = |(place, table): (&ProxyPlace, &'a RoutingTable)| {
+            (place.clone(), Cow::Borrowed(&table.backends))
+        };
+        let now = tables.map(borrowed).collect();
         Self {
             now,
             of_stack,
@@ -63,14 +70,20 @@ impl Routes {
             again: BTreeMap::new(),
             scope,
             switched: BTreeSet::new(),
+            changed: BTreeSet::new(),
             problems: BTreeSet::new(),
         }
+    }
+
+    /// Whether a backend of a stack was changed.
+    pub(super) fn has_changed(&self, stack: &StackName) -> bool {
+        self.changed.contains(stack)
     }
 
     /// The backends of a place, as they are after the steps so far.
     pub(super) fn at(&self, place: &ProxyPlace) -> &Backends {
         static NONE: Backends = BTreeMap::new();
-        self.now.get(place).unwrap_or(&NONE)
+        self.now.get(place).map_or(&NONE, |backends| &**backends)
     }
 
     /// The places that have backends of a stack, or had some.
@@ -182,10 +195,11 @@ impl Routes {
     }
 
     fn keep(&mut self, place: &ProxyPlace, change: &RouteChange, step: StepId) {
-        let now = self.now.entry(place.clone()).or_default();
+        let now = self.now.entry(place.clone()).or_default().to_mut();
         let mut gone = BTreeSet::new();
         for (key, BackendChange { from, to }) in &change.set {
             self.last.insert((place.clone(), key.clone()), step);
+            self.changed.insert(key.stack.clone());
             self.of_stack.entry(key.stack.clone()).or_default().insert(place.clone());
             gone.extend(from.iter().flat_map(|backend| backend.servers.keys().cloned()));
             match to {

@@ -95,9 +95,9 @@ impl<'a> World<'a> {
     }
 
     /// The services of a stack that have containers.
-    pub(super) fn services(&self, stack: &StackName) -> BTreeSet<&'a ServiceName> {
+    pub(super) fn services(&self, stack: &StackName) -> impl Iterator<Item = &'a ServiceName> + '_ {
         let services = self.seen.containers.get(stack);
-        services.into_iter().flat_map(BTreeMap::keys).copied().collect()
+        services.into_iter().flat_map(BTreeMap::keys).copied()
     }
 
     /// The hosts on which anything of a stack is.
@@ -106,6 +106,12 @@ impl<'a> World<'a> {
         stack: &StackName,
     ) -> impl Iterator<Item = (&'a HostName, &'a HostState)> + '_ {
         self.seen.hosts.get(stack).into_iter().flatten().copied()
+    }
+
+    /// The services of a stack that proxies know.
+    pub(super) fn routed(&self, stack: &StackName) -> impl Iterator<Item = &'a ServiceName> + '_ {
+        let services = self.seen.backends.get(stack);
+        services.into_iter().flat_map(BTreeMap::keys).copied()
     }
 
     /// Every stack of which something is there.
@@ -123,12 +129,15 @@ impl<'a> World<'a> {
 
     /// Whether some place sends to a container.
     pub(super) fn is_routed(&self, container: &str) -> bool {
-        self.seen.servers.contains_key(container)
+        !self.servers(container).is_empty()
     }
 
     /// The backends that a container is a server of, with the address it has there.
     pub(super) fn servers(&self, container: &str) -> &[Server<'a>] {
-        self.seen.servers.get(container).map_or(&[], Vec::as_slice)
+        let all = &self.seen.servers;
+        let first = all.partition_point(|it| it.container < container);
+        let many = all[first..].iter().take_while(|it| it.container == container).count();
+        &all[first..first + many]
     }
 
     /// The places that an address was taken out of lately.
@@ -137,7 +146,7 @@ impl<'a> World<'a> {
     }
 
     /// The backends of a service, over all places.
-    pub(super) fn backends_of(&self, stack: &StackName, service: &ServiceName) -> &[&'a Backend] {
+    pub(super) fn backends_of(&self, stack: &StackName, service: &ServiceName) -> &[Known<'a>] {
         let services = self.seen.backends.get(stack);
         services.and_then(|services| services.get(service)).map_or(&[], Vec::as_slice)
     }
@@ -237,9 +246,18 @@ impl<'a> World<'a> {
 /// A backend that a container is a server of.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Server<'a> {
+    pub(super) container: &'a str,
     pub(super) place: &'a ProxyPlace,
     pub(super) key: &'a BackendKey,
     pub(super) at: &'a Endpoint,
+}
+
+/// A backend of a service.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub(super) place: &'a ProxyPlace,
+    pub(super) key: &'a BackendKey,
+    pub(super) backend: &'a Backend,
 }
 
 /// The TCP ports that a container publishes, or would when it runs.

@@ -98,7 +98,7 @@ fn unseen(draft: &Draft<'_, '_>, service: &Service<'_>) -> BTreeSet<String> {
         return BTreeSet::new();
     }
     let own = draft.world.backends_of(service.wanted.stack, service.wanted.service);
-    let names = own.iter().flat_map(|backend| backend.servers.keys());
+    let names = own.iter().flat_map(|it| it.backend.servers.keys());
     let mine = draft.world.of_service(service.wanted.stack, service.wanted.service);
     let mine: BTreeSet<&String> = mine.iter().map(|it| &it.live.name).collect();
     let is_seen = |name: &String| mine.contains(name) || draft.world.has_seen(name);

@@ -1,13 +1,15 @@
 //! What was seen by whose it is: a fleet is asked for each of its services, and nobody can look
-//! through all hosts for each of them. Made once, in one walk over hosts and proxies.
+//! through all hosts for each of them. Made once, in one walk over hosts and proxies; over hosts on
+//! several processors.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Server, Sighting, World};
+use super::{Known, Server, Sighting, World};
 use crate::model::{
-    Backend, Endpoint, Generation, HostName, HostState, Image, LiveContainer, ProxyPlace,
-    ServiceName, StackName,
+    Endpoint, Generation, HostName, HostState, Image, LiveContainer, ProxyPlace, ServiceName,
+    StackName,
 };
+use crate::planner::parts::in_parts;
 
 /// What was seen, by whose it is.
 #[derive(Default)]
@@ -20,9 +22,10 @@ pub(super) struct Seen<'a> {
     pub(super) released: BTreeMap<&'a StackName, Generation>,
     /// Stacks with networks or releases.
     pub(super) connected: BTreeSet<&'a StackName>,
-    pub(super) servers: BTreeMap<&'a str, Vec<Server<'a>>>,
+    /// By the names of containers.
+    pub(super) servers: Vec<Server<'a>>,
     pub(super) retired: BTreeMap<&'a Endpoint, Vec<&'a ProxyPlace>>,
-    pub(super) backends: BTreeMap<&'a StackName, BTreeMap<&'a ServiceName, Vec<&'a Backend>>>,
+    pub(super) backends: BTreeMap<&'a StackName, BTreeMap<&'a ServiceName, Vec<Known<'a>>>>,
     /// References of images that some registry did not say anything about.
     pub(super) unchecked: BTreeSet<&'a str>,
     /// Whether any host is drained.
@@ -33,25 +36,57 @@ pub(super) struct Seen<'a> {
 
 impl<'a> Seen<'a> {
     pub(super) fn of(world: &World<'a>) -> Self {
-        let mut seen = Self::default();
-        for (host, state) in &world.hosts {
-            seen.host(host, state);
-        }
+        let hosts: Vec<_> = world.hosts.iter().map(|(host, state)| (*host, *state)).collect();
+        let parts = in_parts(&hosts, |part| {
+            let mut seen = Self::default();
+            part.iter().for_each(|(host, state)| seen.host(host, state));
+            vec![seen]
+        });
+        let mut parts = parts.into_iter();
+        let mut seen = parts.next().unwrap_or_default();
+        parts.for_each(|part| seen.join(part));
         for (place, table) in world.tables() {
             for (key, backend) in &table.backends {
                 let services = seen.backends.entry(&key.stack).or_default();
-                services.entry(&key.service).or_default().push(backend);
-                for (name, at) in &backend.servers {
-                    seen.servers.entry(name).or_default().push(Server { place, key, at });
-                }
+                services.entry(&key.service).or_default().push(Known { place, key, backend });
+                let servers = backend.servers.iter();
+                seen.servers.extend(servers.map(|(container, at)| Server {
+                    container,
+                    place,
+                    key,
+                    at,
+                }));
             }
             for at in &table.retired {
                 seen.retired.entry(at).or_default().push(place);
             }
         }
+        seen.servers.sort_by_key(|it| it.container);
         let places = world.proxies.keys().copied();
         seen.forgetful = places.filter(|place| world.serves_from_memory(place)).collect();
         seen
+    }
+
+    /// Adds what was noted on hosts that come behind.
+    fn join(&mut self, behind: Self) {
+        for (stack, services) in behind.containers {
+            let known = self.containers.entry(stack).or_default();
+            for (service, all) in services {
+                known.entry(service).or_default().extend(all);
+            }
+        }
+        for (stack, hosts) in behind.hosts {
+            self.hosts.entry(stack).or_default().extend(hosts);
+        }
+        for (stack, generation) in behind.born {
+            raise(&mut self.born, stack, generation);
+        }
+        for (stack, generation) in behind.released {
+            raise(&mut self.released, stack, generation);
+        }
+        self.connected.extend(behind.connected);
+        self.unchecked.extend(behind.unchecked);
+        self.is_drained |= behind.is_drained;
     }
 
     /// Notes what is on a host. By their names, containers of one stack follow each other, so that
