@@ -66,26 +66,9 @@ pub(super) fn assemble(
     reach: &Reach<'_>,
     look: Look,
 ) -> Result<Plan, Vec<Problem>> {
-    let mut problems = Vec::new();
     let (mut placer, mut casting) = (Placer::new(world), Casting::new(world));
-    let mut stacks = Vec::new();
-    for (stack, outlook) in reach.stacks.iter().zip(judge_all(world, reach, look)) {
-        let judged = match outlook {
-            Outlook::Rests(notes) => {
-                stacks.push(StackDraft::resting(stack, notes));
-                continue;
-            }
-            Outlook::Goes => None,
-            Outlook::Open(judged) => Some(judged),
-        };
-        match decide_stack(world, reach, stack, judged, &mut placer, &mut casting) {
-            Ok(draft) => stacks.push(draft),
-            Err(found) => problems.extend(found),
-        }
-    }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
+    let mut stacks = decide_all(world, reach, look, &mut placer, &mut casting)?;
+    let mut problems = Vec::new();
     let scope = reach.stacks.iter().map(|stack| (*stack).clone()).collect();
     let mut draft = Draft::new(world, Routes::new(world, scope));
     for stack in &stacks {
@@ -96,23 +79,7 @@ pub(super) fn assemble(
     for stack in &mut stacks {
         make_room(&mut draft, stack, &wanted_ports);
     }
-    for stack in &mut stacks {
-        if stack.rests {
-            if !draft.has_to_do_with(stack.stack) {
-                continue;
-            }
-            // Somebody else has done something to it.
-            let judged = judge(world, reach, stack.stack);
-            match decide_stack(world, reach, stack.stack, judged, &mut placer, &mut casting) {
-                Ok(decided) => *stack = decided,
-                Err(found) => {
-                    problems.extend(found);
-                    continue;
-                }
-            }
-        }
-        problems.extend(lay_down(&mut draft, reach, stack));
-    }
+    problems.extend(lay_all_down(&mut draft, reach, &mut stacks, &mut placer, &mut casting));
     problems.extend(draft.routes.problems.iter().cloned());
     problems.extend(super::subnets::check(&draft));
     if !problems.is_empty() {
@@ -145,6 +112,61 @@ pub(super) fn assemble(
         }
     }
     Ok(plan)
+}
+
+/// Decides on all stacks but those that rest.
+fn decide_all<'a>(
+    world: &World<'a>,
+    reach: &Reach<'a>,
+    look: Look,
+    placer: &mut Placer,
+    casting: &mut Casting<'_, 'a>,
+) -> Result<Vec<StackDraft<'a>>, Vec<Problem>> {
+    let (mut stacks, mut problems) = (Vec::new(), Vec::new());
+    for (stack, outlook) in reach.stacks.iter().zip(judge_all(world, reach, look)) {
+        let judged = match outlook {
+            Outlook::Rests(notes) => {
+                stacks.push(StackDraft::resting(stack, notes));
+                continue;
+            }
+            Outlook::Goes => None,
+            Outlook::Open(judged) => Some(judged),
+        };
+        match decide_stack(world, reach, stack, judged, placer, casting) {
+            Ok(draft) => stacks.push(draft),
+            Err(found) => problems.extend(found),
+        }
+    }
+    if problems.is_empty() { Ok(stacks) } else { Err(problems) }
+}
+
+/// The steps of all stacks. One that rests is decided on after all when somebody else has done
+/// something to it.
+fn lay_all_down<'a>(
+    draft: &mut Draft<'_, 'a>,
+    reach: &Reach<'a>,
+    stacks: &mut [StackDraft<'a>],
+    placer: &mut Placer,
+    casting: &mut Casting<'_, 'a>,
+) -> Vec<Problem> {
+    let (world, mut problems) = (draft.world, Vec::new());
+    for stack in stacks {
+        if stack.rests {
+            if !draft.has_to_do_with(stack.stack) {
+                continue;
+            }
+            let judged = judge(world, reach, stack.stack);
+            match decide_stack(world, reach, stack.stack, judged, placer, casting) {
+                Ok(decided) => *stack = decided,
+                Err(found) => {
+                    problems.extend(found);
+                    continue;
+                }
+            }
+        }
+        problems.extend(lay_down(draft, reach, stack));
+    }
+    problems
 }
 
 fn decide_stack<'a>(

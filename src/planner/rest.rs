@@ -186,7 +186,7 @@ volumes: {data: {}}
         let notes = notes(&deployed()).expect("it rests");
         assert_eq!(
             notes,
-            ["on a it will not find db by name: a network does not reach beyond its host"]
+            ["on b it will not find db by name: a network does not reach beyond its host"]
         );
     }
 

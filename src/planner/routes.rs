@@ -83,7 +83,7 @@ impl<'a> Routes<'a> {
     /// The backends of a place, as they are after the steps so far.
     pub(super) fn at(&self, place: &ProxyPlace) -> &Backends {
         static NONE: Backends = BTreeMap::new();
-        self.now.get(place).map_or(&NONE, |backends| &**backends)
+        self.now.get(place).map_or(&NONE, Cow::as_ref)
     }
 
     /// The places that have backends of a stack, or had some.
