@@ -201,10 +201,10 @@ async fn signals(commands: mpsc::Sender<Command>, supervisor: Arc<Supervisor>) {
 /// The rules as they are now, with their secrets taken over.
 fn reloaded(run: &Run<'_>, args: &SyncArgs, front: Option<&mut Front>) -> Result<Rules, Failure> {
     let rules = rules(run, args)?;
-    if let Some(front) = front {
-        if let Some(words) = front.reload(&rules, run.world)? {
-            run.screen.note(&words);
-        }
+    if let Some(front) = front
+        && let Some(words) = front.reload(&rules, run.world)?
+    {
+        run.screen.note(&words);
     }
     Ok(rules)
 }
