@@ -65,7 +65,6 @@ impl Order<'_> {
         self.tell_of_proxies(&session, &host, mark.is_some());
         for (stack, why) in &faults {
             run.screen.note(&format!("{stack} stays as it is: {why}"));
-            run.screen.hint(&run.cli.global.next_command(&format!("apply {stack}")));
         }
         if mark.is_some() {
             self.tell_of_the_rest(&plan, &observed, &host);
@@ -75,10 +74,20 @@ impl Order<'_> {
             return Ok(Exit::Failed);
         }
         self.say(&session, &host, mark.as_ref())?;
-        Ok(match job.execute(&wish, &plan, &scope)? {
-            Exit::Done if !faults.is_empty() && mark.is_some() => Exit::Partly,
-            exit => exit,
-        })
+        match job.execute(&wish, &plan, &scope)? {
+            Exit::Done if !faults.is_empty() && mark.is_some() => {
+                Err(self.not_emptied(faults.keys()))
+            }
+            exit => Ok(exit),
+        }
+    }
+
+    /// The host is drained all the same, so what stays goes with its next release.
+    fn not_emptied<'s>(&self, stacks: impl Iterator<Item = &'s StackName>) -> Failure {
+        let names: Vec<&str> = stacks.map(StackName::as_str).collect();
+        let message = format!("could not empty {}: of {} all stays", self.host, names.join(", "));
+        let next = format!("apply {}", names.join(" "));
+        Failure::new(message).exit(Exit::Partly).hint(self.run.cli.global.next_command(&next))
     }
 
     /// The stacks that the order is about, each as its release wants it: those on the host when it
