@@ -39,6 +39,9 @@ use place::{Place, Standing, Unread};
 use round::Job;
 use stirs::Stirs;
 
+/// The shortest sleep: should a time come that nothing is made of, the machine has other things to do.
+const SLEEP_MIN: Millis = 10;
+
 /// The longest sleep: a clock that jumps ahead is noticed after it.
 const SLEEP_MAX: Millis = 10_000;
 
@@ -159,7 +162,7 @@ pub async fn run(setup: Setup, host: Host, mut commands: mpsc::Receiver<Command>
             return Ended { picture, has_unsigned: daemon.state.has_unsigned() };
         }
         let due = daemon.state.next().unwrap_or(Millis::MAX);
-        let sleep = due.saturating_sub(daemon.clock.now()).min(SLEEP_MAX);
+        let sleep = due.saturating_sub(daemon.clock.now()).clamp(SLEEP_MIN, SLEEP_MAX);
         tokio::select! {
             biased;
             Some(command) = commands.recv() => daemon.command(command),

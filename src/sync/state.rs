@@ -137,8 +137,11 @@ impl State {
         turn.decisions
     }
 
-    /// When the next tick is due, if nothing happens before.
+    /// When the next tick is due, if nothing happens before. Whoever is ending waits for rounds alone.
     pub fn next(&self) -> Option<Millis> {
+        if self.is_ending {
+            return None;
+        }
         self.sources.values().filter_map(SourceState::next).min()
     }
 

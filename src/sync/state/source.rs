@@ -331,6 +331,10 @@ impl SourceState {
     /// When something is due without a wake.
     pub(super) fn next(&self) -> Option<Millis> {
         let fetch = self.fetching.is_none().then_some(self.next_fetch);
+        if self.news.is_none() {
+            // Stacks are only known from before: nothing is made of their times yet.
+            return fetch;
+        }
         let stacks = self.stacks.values().filter_map(StackState::next);
         fetch.into_iter().chain(self.next_look).chain(stacks).min()
     }

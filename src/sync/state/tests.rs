@@ -137,6 +137,8 @@ impl Case {
     fn wake(&mut self, wake: Wake) {
         let decided = self.state.handle(self.now, wake);
         self.decided.extend(decided);
+        let next = self.state.next();
+        assert!(next.is_none_or(|next| next > self.now), "what is due at {next:?} is never done");
     }
 
     fn tick(&mut self, later: Millis) {
