@@ -182,7 +182,7 @@ fn a_host_that_does_not_answer_is_told_by_the_exit_code() {
     for arguments in [&["plan"][..], &["apply", "-y"], &["locks"], &["destroy", "shop", "-y"]] {
         let ended = world.run(arguments);
         ended.ended_with(15);
-        assert!(ended.stderr.contains("local"), "{}", ended.stderr);
+        assert!(printed(&ended).contains("local"), "{}", printed(&ended));
     }
 }
 
