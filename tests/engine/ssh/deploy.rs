@@ -93,7 +93,7 @@ fn the_inventory_names_a_key_and_a_machine_to_go_through() {
     ));
     world.write("stacks/s/compose.yaml", plain("none"));
     world.commit("one");
-    world.run(&["status"]).succeeded();
+    world.run(&["locks"]).succeeded();
 }
 
 #[test]
