@@ -20,6 +20,10 @@ const CLOSING: Duration = Duration::from_secs(2);
 /// How long old workers are waited for before the flag is left to somebody later.
 const CLOSED: Duration = Duration::from_secs(2);
 
+/// More connections than this are not watched: the kernel's table is long then, it would be read again
+/// and again, and so many do not all end before the time is over.
+const WATCHED_MAX: usize = 1_000;
+
 /// After so long a flag is one that somebody left behind.
 const FORGOTTEN_SECONDS: u64 = 60;
 
@@ -34,7 +38,8 @@ pub(super) struct Raised {
     /// What the file says.
     text: String,
     since: Instant,
-    /// The connections of clients that were there right after it; `None` when they cannot be seen.
+    /// The connections of clients that were there right after it; `None` when they cannot be seen, or
+    /// are too many.
     before: Option<BTreeSet<u64>>,
 }
 
@@ -140,7 +145,7 @@ impl Nginx {
         self.front.shell.replace(&self.flag(), &raised.text).await?;
         let raised = note(Raised { since: Instant::now(), ..raised });
         // Only now: one that is opened before the flag is up may stay after its answer.
-        let before = self.clients().await;
+        let before = self.clients().await.filter(|clients| clients.len() <= WATCHED_MAX);
         Ok(note(Raised { before, ..raised }))
     }
 
