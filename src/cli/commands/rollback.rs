@@ -74,9 +74,10 @@ fn before(session: &Session<'_>, stack: &StackName) -> Result<CommitId, Failure>
         let is_blind = observed.hosts.values().any(Result::is_err);
         let who = if is_blind { "hosts that answered remember" } else { "hosts remember" };
         let failure = Failure::new(format!(
-            "could not roll back: the {who} no release of {stack} before the last one"
+            "could not roll back: the {who} no release of {stack} before the last one; nothing \
+             was changed"
         ))
-        .hint("gitdeploy rollback STACK --to COMMIT");
+        .hint(format!("gitdeploy rollback {stack} --to COMMIT"));
         if is_blind { failure.exit(Exit::Unreachable) } else { failure }
     })
 }
