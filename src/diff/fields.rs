@@ -153,6 +153,7 @@ impl Comparison {
         if !path.starts_with("volumes.") || !path.ends_with(".source") {
             return false;
         }
+        let sides = [old, new];
         let (old, new) = match (files(old), files(new), old, new) {
             (Some(old), Some(new), ..) => (old, new),
             (Some(old), None, _, None) => (old.clone(), (old.0, Map::new())),
@@ -172,6 +173,10 @@ impl Comparison {
             let digest = |side: &Map<String, Value>| Some(side.get(name)?.as_str()?.to_owned());
             let (old, new) = (digest(&old), digest(&new));
             self.files.push(FileDigests { path: crate::files::join(&new_path, name), old, new });
+        }
+        let [old, new] = sides.map(|side| side?.get("executable"));
+        if old != new {
+            self.leaf(&format!("{path}.executable"), old, new);
         }
         true
     }

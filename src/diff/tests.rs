@@ -148,7 +148,7 @@ fn lists_are_compared_by_what_identifies_their_items() {
 
 #[test]
 fn files_are_compared_by_their_contents() {
-    let with = |digest: &str, content: &str| {
+    let with = |digest: &str, content: &str, executable: &[&str]| {
         desired(|stack, web| {
             let kept: Arc<[u8]> = content.as_bytes().into();
             stack.files.insert(digest.into(), kept);
@@ -156,18 +156,25 @@ fn files_are_compared_by_their_contents() {
             web.container.volumes.push(Mount {
                 target: "/etc/nginx".into(),
                 kind: MountKind::Bind {
-                    source: BindSource::Repository { path: "shop/conf".into(), files },
+                    source: BindSource::Repository {
+                        path: "shop/conf".into(),
+                        files,
+                        executable: executable.iter().map(|it| (*it).to_owned()).collect(),
+                    },
                 },
                 read_only: None,
                 options: BTreeMap::new(),
             });
         })
     };
-    let differences = diff(&with("1", "listen 80;\n"), &with("2", "listen 81;\n"));
+    let differences = diff(&with("1", "listen 80;\n", &[]), &with("2", "listen 81;\n", &[]));
     let item = &differences.stacks[0].items[0];
     assert!(item.fields.is_empty());
     assert_eq!(item.files[0].path, "shop/conf/site.conf");
     assert_eq!(item.files[0].new, Some(Content::Text("listen 81;\n".into())));
+    let (old, new) = (with("1", "#!", &[]), with("1", "#!", &["site.conf"]));
+    let may_run = "volumes./etc/nginx.source.executable".to_owned();
+    assert_eq!(changes(&old, &new), [(may_run, json!(null), json!(["site.conf"]))]);
 }
 
 #[test]

@@ -29,6 +29,19 @@ fn there<T>(path: &str, result: io::Result<T>) -> Result<Option<T>, FileError> {
     }
 }
 
+/// Whether its owner may execute it, which is what Git asks too.
+#[cfg(unix)]
+pub(crate) fn is_executable(meta: &fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    meta.permissions().mode() & 0o100 != 0
+}
+
+/// Nothing is told of it here.
+#[cfg(not(unix))]
+pub(crate) fn is_executable(_: &fs::Metadata) -> bool {
+    false
+}
+
 fn at(path: &str) -> &Path {
     Path::new(if path.is_empty() { "." } else { path })
 }
@@ -53,7 +66,12 @@ impl Files for Disk {
         if size > FILE_SIZE_MAX {
             return Err(FileError::TooLarge { path: path.to_owned(), size, limit: FILE_SIZE_MAX });
         }
-        Ok(Some(File { name: path.into(), content: content.into(), origin: None }))
+        Ok(Some(File {
+            name: path.into(),
+            content: content.into(),
+            is_executable: is_executable(&meta),
+            origin: None,
+        }))
     }
 
     fn list(&self, path: &str) -> Result<Option<Vec<Entry>>, FileError> {

@@ -1,6 +1,6 @@
 //! A tree held in memory: for tests, fuzzing and the sample repository.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -11,6 +11,7 @@ use super::{Entry, EntryKind, File, FileError, Files, Fingerprint, clean};
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
     files: BTreeMap<String, Arc<[u8]>>,
+    executable: BTreeSet<String>,
 }
 
 impl Memory {
@@ -29,6 +30,13 @@ impl Memory {
     /// Adds or replaces a file.
     pub fn insert(&mut self, path: &str, content: impl AsRef<[u8]>) {
         self.files.insert(clean(path), content.as_ref().into());
+    }
+
+    /// Makes a file one that may be executed.
+    #[must_use]
+    pub fn executable(mut self, path: &str) -> Self {
+        self.executable.insert(clean(path));
+        self
     }
 
     fn below<'a>(&'a self, dir: &str) -> impl Iterator<Item = (&'a str, &'a Arc<[u8]>)> {
@@ -56,6 +64,7 @@ impl Files for Memory {
         Ok(self.files.get(path).map(|content| File {
             name: path.into(),
             content: Arc::clone(content),
+            is_executable: self.executable.contains(path),
             origin: None,
         }))
     }
@@ -81,6 +90,7 @@ impl Files for Memory {
         if let Some(content) = self.files.get(path) {
             found = true;
             hash.update(content);
+            hash.update([u8::from(self.executable.contains(path))]);
         }
         for (rest, content) in self.below(path) {
             found = true;
@@ -88,6 +98,7 @@ impl Files for Memory {
             hash.update(rest);
             hash.update((content.len() as u64).to_le_bytes());
             hash.update(content);
+            hash.update([u8::from(self.executable.contains(&super::join(path, rest)))]);
         }
         Ok(found.then(|| Fingerprint(hash.finalize().to_vec())))
     }

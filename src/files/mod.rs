@@ -20,6 +20,7 @@ use thiserror::Error;
 use crate::diag::{Diagnostic, Origin, Sources};
 
 pub use disk::Disk;
+pub(crate) use disk::is_executable;
 pub use memory::Memory;
 pub use overlay::Overlay;
 pub use path::{clean, file_name, join, parent};
@@ -35,6 +36,8 @@ pub struct File {
     pub name: Arc<str>,
     /// The bytes, after rendering.
     pub content: Arc<[u8]>,
+    /// Whether it may be executed: the one permission that Git keeps.
+    pub is_executable: bool,
     /// Set when the content was rendered from a template.
     pub origin: Option<Arc<dyn Origin>>,
 }

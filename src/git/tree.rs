@@ -18,7 +18,8 @@ use crate::files::{
 /// What a name in a tree stands for.
 #[derive(Debug, Clone, Copy)]
 enum Node {
-    File(Oid),
+    /// Its blob, and whether it may be executed.
+    File(Oid, bool),
     Directory(Oid),
     Refused(Refusal),
 }
@@ -34,7 +35,7 @@ struct Listing {
 
 /// What stands at a path.
 enum Found {
-    File(Oid),
+    File(Oid, bool),
     Directory(Arc<Listing>),
 }
 
@@ -75,8 +76,10 @@ impl CommitFiles {
             match node {
                 Node::Refused(refusal) => return Err(refused(refusal, walked)),
                 Node::Directory(id) => listing = self.listing(&walked, id)?,
-                Node::File(id) if index + 1 == names.len() => return Ok(Some(Found::File(id))),
-                Node::File(_) => return Ok(None),
+                Node::File(id, may_run) if index + 1 == names.len() => {
+                    return Ok(Some(Found::File(id, may_run)));
+                }
+                Node::File(..) => return Ok(None),
             }
         }
         Ok(Some(Found::Directory(listing)))
@@ -118,9 +121,9 @@ impl CommitFiles {
 
 impl Files for CommitFiles {
     fn read(&self, path: &str) -> Result<Option<File>, FileError> {
-        let id = match self.find(path)? {
+        let (id, is_executable) = match self.find(path)? {
             None => return Ok(None),
-            Some(Found::File(id)) => id,
+            Some(Found::File(id, may_run)) => (id, may_run),
             Some(Found::Directory(_)) => {
                 return Err(FileError::WrongKind {
                     path: path.to_owned(),
@@ -133,7 +136,7 @@ impl Files for CommitFiles {
         if lfs::is_pointer(&content) {
             return Err(FileError::LfsPointer { path: path.to_owned() });
         }
-        Ok(Some(File { name: path.into(), content: content.into(), origin: None }))
+        Ok(Some(File { name: path.into(), content: content.into(), is_executable, origin: None }))
     }
 
     fn list(&self, path: &str) -> Result<Option<Vec<Entry>>, FileError> {
@@ -144,7 +147,7 @@ impl Files for CommitFiles {
         let entry = |(name, node): (&String, &Node)| Entry {
             name: name.clone(),
             kind: match node {
-                Node::File(_) => EntryKind::File,
+                Node::File(..) => EntryKind::File,
                 Node::Directory(_) => EntryKind::Directory,
                 Node::Refused(refusal) => EntryKind::Refused(*refusal),
             },
@@ -156,7 +159,8 @@ impl Files for CommitFiles {
         // The kind goes in front, so that a directory never passes for a file.
         let (kind, id) = match self.find(path)? {
             None => return Ok(None),
-            Some(Found::File(id)) => (b'f', id),
+            Some(Found::File(id, false)) => (b'f', id),
+            Some(Found::File(id, true)) => (b'x', id),
             Some(Found::Directory(listing)) => (b'd', listing.id),
         };
         let mut bytes = vec![kind];
@@ -165,7 +169,7 @@ impl Files for CommitFiles {
     }
 
     fn is_file(&self, path: &str) -> Result<bool, FileError> {
-        Ok(matches!(self.find(path)?, Some(Found::File(_))))
+        Ok(matches!(self.find(path)?, Some(Found::File(..))))
     }
 }
 
@@ -216,7 +220,7 @@ fn node(name: &str, entry: &git2::TreeEntry<'_>) -> Node {
         return Node::Refused(Refusal::Special);
     }
     match entry.filemode_raw() & KIND {
-        0o100_000 => Node::File(id),
+        0o100_000 => Node::File(id, entry.filemode_raw() & 0o100 != 0),
         0o040_000 => Node::Directory(id),
         0o120_000 => Node::Refused(Refusal::Symlink),
         0o160_000 => Node::Refused(Refusal::Submodule),

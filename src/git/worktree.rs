@@ -13,7 +13,8 @@ use sha2::{Digest, Sha256};
 use super::tree::{names, refused};
 use super::{OpenError, lfs};
 use crate::files::{
-    Entry, EntryKind, FILE_SIZE_MAX, File, FileError, Files, Fingerprint, Refusal, join,
+    Entry, EntryKind, FILE_SIZE_MAX, File, FileError, Files, Fingerprint, Refusal, is_executable,
+    join,
 };
 
 /// Deeper trees than this are not fingerprinted.
@@ -134,7 +135,7 @@ impl WorktreeFiles {
         match self.find(path)? {
             None => return Ok(None),
             Some(Found::File(place, meta)) => {
-                hash.update(b"f");
+                hash.update(if is_executable(&meta) { b"x" } else { b"f" });
                 hash.update(content(path, &place, &meta)?);
             }
             Some(Found::Directory(_)) => {
@@ -171,7 +172,8 @@ impl Files for WorktreeFiles {
         if lfs::is_pointer(&content) {
             return Err(FileError::LfsPointer { path: path.to_owned() });
         }
-        Ok(Some(File { name: path.into(), content: content.into(), origin: None }))
+        let is_executable = is_executable(&meta);
+        Ok(Some(File { name: path.into(), content: content.into(), is_executable, origin: None }))
     }
 
     fn list(&self, path: &str) -> Result<Option<Vec<Entry>>, FileError> {

@@ -5,7 +5,7 @@
 //! is `None` or empty, and is then no part of the hash: so a release that learns a new attribute
 //! does not change the hash of those who do not use it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -311,6 +311,9 @@ pub enum BindSource {
         path: String,
         /// SHA-256 of each file by its path below `path`; `""` is `path` itself when it is a file.
         files: BTreeMap<String, String>,
+        /// Those of `files` that may be executed.
+        #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+        executable: BTreeSet<String>,
     },
     /// A path relative to the stack that the commit does not have: a directory on the host that
     /// belongs to the stack and outlives its containers.

@@ -156,7 +156,8 @@ fn wanted(target: &StackTarget) -> BTreeSet<(String, String)> {
     let mut wanted = BTreeSet::new();
     for container in target.services.values().map(|service| &service.container) {
         for mount in &container.volumes {
-            if let MountKind::Bind { source: BindSource::Repository { path, files } } = &mount.kind
+            if let MountKind::Bind { source: BindSource::Repository { path, files, .. } } =
+                &mount.kind
             {
                 let below = files.iter();
                 wanted.extend(below.map(|(name, digest)| (join(path, name), digest.clone())));

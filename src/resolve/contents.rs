@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::fields::Fields;
 use super::hash::content_digest;
 use crate::diag::{Diagnostic, Sources};
-use crate::files::{EntryKind, FileError, Files, join};
+use crate::files::{EntryKind, File, FileError, Files, join};
 use crate::model::{BindSource, FileMount, FileSource, Mount, MountKind};
 
 /// The most files one bind mount may bring to a host.
@@ -25,6 +25,13 @@ const TEXT_MAX: usize = 256 * 1024;
 
 /// The most bytes of texts that are kept of one stack.
 const KEPT_MAX: usize = 2 * 1024 * 1024;
+
+/// The files below a mounted path, as [`BindSource::Repository`] has them.
+#[derive(Default)]
+struct Found {
+    files: BTreeMap<String, String>,
+    executable: BTreeSet<String>,
+}
 
 /// Reads files of the commit and remembers what must be brought to the hosts.
 pub(super) struct Contents<'a> {
@@ -78,12 +85,13 @@ impl<'a> Contents<'a> {
         let Some(inside) = in_repository(path) else {
             return Ok(BindSource::Host { path: path.to_owned() });
         };
-        let mut found = BTreeMap::new();
+        let mut found = Found::default();
         self.collect(&inside, &inside, "", &mut found)?;
-        if found.is_empty() {
+        let Found { files, executable } = found;
+        if files.is_empty() {
             return Ok(BindSource::Stack { path: inside });
         }
-        Ok(BindSource::Repository { path: inside, files: found })
+        Ok(BindSource::Repository { path: inside, files, executable })
     }
 
     fn collect(
@@ -91,17 +99,20 @@ impl<'a> Contents<'a> {
         root: &str,
         path: &str,
         below: &str,
-        found: &mut BTreeMap<String, String>,
+        found: &mut Found,
     ) -> Result<(), Vec<Diagnostic>> {
-        if found.len() >= FILES_MAX {
+        if found.files.len() >= FILES_MAX {
             let message = format!(
                 "`{root}` has more than {FILES_MAX} files; at most that many are brought to a host"
             );
             return Err(vec![Diagnostic::error("resolve/too-many-files", message)]);
         }
         if self.files.is_file(path).map_err(|error| self.unreadable(&error))? {
-            let digest = self.keep(path)?;
-            found.insert(below.to_owned(), digest);
+            let file = self.read(path)?;
+            if file.is_executable {
+                found.executable.insert(below.to_owned());
+            }
+            found.files.insert(below.to_owned(), self.keep(path, file.content)?);
             return Ok(());
         }
         let listing = self.files.list(path).map_err(|error| self.unreadable(&error))?;
@@ -120,8 +131,7 @@ impl<'a> Contents<'a> {
         Ok(())
     }
 
-    fn keep(&mut self, path: &str) -> Result<String, Vec<Diagnostic>> {
-        let content = self.read(path)?;
+    fn keep(&mut self, path: &str, content: Arc<[u8]>) -> Result<String, Vec<Diagnostic>> {
         let digest = content_digest(&content);
         if self.seen.insert(digest.clone()) {
             self.bytes += content.len();
@@ -145,9 +155,9 @@ impl<'a> Contents<'a> {
         }
     }
 
-    fn read(&self, path: &str) -> Result<Arc<[u8]>, Vec<Diagnostic>> {
+    fn read(&self, path: &str) -> Result<File, Vec<Diagnostic>> {
         match self.files.read(path) {
-            Ok(Some(file)) => Ok(file.content),
+            Ok(Some(file)) => Ok(file),
             Ok(None) => {
                 let message = format!("`{path}` is not in the repository");
                 Err(vec![Diagnostic::error("resolve/missing-file", message)])
@@ -209,9 +219,9 @@ impl<'a> Contents<'a> {
             return Ok(FileSource::Host { path: file });
         };
         let digest = match key {
-            Kind::Config => self.keep(&inside)?,
+            Kind::Config => self.keep(&inside, self.read(&inside)?.content)?,
             // The content stays where it is until a container needs it.
-            Kind::Secret => content_digest(&self.read(&inside)?),
+            Kind::Secret => content_digest(&self.read(&inside)?.content),
         };
         Ok(FileSource::Repository { path: Some(inside), digest })
     }
@@ -297,6 +307,12 @@ mod tests {
             MountKind::Bind { source: BindSource::Host { path: "/srv".into() } }
         );
         assert!(before[2].options.is_empty());
+        let run = mounts(&old.clone().executable("s/conf/b/c"), &service);
+        let MountKind::Bind { source: BindSource::Repository { executable, .. } } = &run[0].kind
+        else {
+            panic!("{:?}", run[0].kind)
+        };
+        assert_eq!(executable.iter().collect::<Vec<_>>(), ["b/c"]);
     }
 
     #[test]

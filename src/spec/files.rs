@@ -11,9 +11,10 @@ use crate::model::{
 /// The mode of a config or secret, as Compose has it.
 const FILE_MODE: u32 = 0o444;
 
-/// The mode of a mounted file of the commit. Whether it may be executed is not known here; a script
-/// that cannot run is worse than a text that could.
-const MOUNTED_MODE: u32 = 0o755;
+/// The modes of a mounted file of the commit: as `git checkout` gives them where nobody chose
+/// another mask.
+const MOUNTED_MODE: u32 = 0o644;
+const EXECUTABLE_MODE: u32 = 0o755;
 
 /// All files of a container, by their path in it.
 pub fn files(spec: &ContainerSpec) -> Vec<PlacedFile> {
@@ -25,14 +26,18 @@ pub fn files(spec: &ContainerSpec) -> Vec<PlacedFile> {
         }
     }
     for mount in &spec.volumes {
-        let MountKind::Bind { source: BindSource::Repository { files, .. } } = &mount.kind else {
+        let MountKind::Bind { source: BindSource::Repository { files, executable, .. } } =
+            &mount.kind
+        else {
             continue;
         };
         for (below, digest) in files {
             let root = mount.target.trim_end_matches('/');
             let target = if below.is_empty() { root.to_owned() } else { format!("{root}/{below}") };
             let content = ContentKey::Digest(digest.clone());
-            let (uid, gid, mode) = (0, 0, MOUNTED_MODE);
+            let may_run = executable.contains(below);
+            let (uid, gid) = (0, 0);
+            let mode = if may_run { EXECUTABLE_MODE } else { MOUNTED_MODE };
             let file = PlacedFile { target, content, uid, gid, mode, is_secret: false };
             placed.insert(file.target.clone(), file);
         }

@@ -171,6 +171,7 @@ fn files_of_the_commit_are_placed() {
             source: BindSource::Repository {
                 path: "s".into(),
                 files: files.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect(),
+                executable: ["a/b".to_owned()].into(),
             },
         },
         read_only: Some(true),
@@ -189,12 +190,12 @@ fn files_of_the_commit_are_placed() {
         secrets: vec![secret],
         ..ContainerSpec::default()
     };
-    let digest = |target: &str, digest: &str| PlacedFile {
+    let digest = |target: &str, digest: &str, mode: u32| PlacedFile {
         target: target.into(),
         content: ContentKey::Digest(digest.into()),
         uid: 0,
         gid: 0,
-        mode: 0o755,
+        mode,
         is_secret: false,
     };
     let variable = PlacedFile {
@@ -205,7 +206,10 @@ fn files_of_the_commit_are_placed() {
         mode: 0o400,
         is_secret: true,
     };
-    assert_eq!(files(&spec), [digest("/etc/x/a/b", "d1"), digest("/one", "d2"), variable]);
+    assert_eq!(
+        files(&spec),
+        [digest("/etc/x/a/b", "d1", 0o755), digest("/one", "d2", 0o644), variable]
+    );
     let mounts = &ask(&spec, "").expect("possible")["HostConfig"]["Mounts"];
     let own = json!([{"Type": "volume", "VolumeOptions": {"NoCopy": true}, "Target": "/etc/x"}]);
     assert_eq!(*mounts, own);

@@ -98,7 +98,12 @@ impl<'a> Rendered<'a> {
 fn finished(job: Job, file: &File, bytes: Vec<u8>) -> File {
     let content: Arc<[u8]> = bytes.into();
     let origin: Arc<dyn Origin> = Arc::new(Provenance::new(job, Arc::clone(&content)));
-    File { name: Arc::clone(&file.name), content, origin: Some(origin) }
+    File {
+        name: Arc::clone(&file.name),
+        content,
+        is_executable: file.is_executable,
+        origin: Some(origin),
+    }
 }
 
 impl Files for Rendered<'_> {

@@ -280,7 +280,8 @@ fn mounted() -> ContainerSpec {
     let host = || MountKind::Bind { source: BindSource::Host { path: "/tmp".into() } };
     let stack = BindSource::Stack { path: "spec/data".into() };
     let files = [("a".to_owned(), "00".to_owned())].into();
-    let repository = BindSource::Repository { path: "spec/conf".into(), files };
+    let repository =
+        BindSource::Repository { path: "spec/conf".into(), files, executable: [].into() };
     ContainerSpec {
         volumes: vec![
             mount(
