@@ -2,9 +2,10 @@
 //!
 //! Run with `make bench`. Measures, and compares with what cannot be avoided,
 //!
-//! * a plan with nothing to do, where 50 containers run, with the bare questions to the engine over
-//!   a connected client: facts, lists, 50 detailed looks, images. Neither the start of a process nor
-//!   the reading of a commit is among them; `gitdeploy validate` shows what those take;
+//! * a plan with nothing to do, where 50 containers run, with the bare questions to the engine:
+//!   facts, lists, 50 detailed looks, images. Once as a look alone over a client that is connected,
+//!   as a daemon has it; once as the program that is run, against a process that starts, connects,
+//!   asks and ends. `gitdeploy validate` shows what start and commit take;
 //! * a release of 4 replicas, behind nginx and behind HAProxy, with the same containers made,
 //!   started, asked until they are ready, stopped and removed by hand: no proxy, no lease, no plan,
 //!   and none of the 2 s in which nginx before 1.27.4 must let idle connections run out;
@@ -26,6 +27,7 @@ mod hosts;
 #[expect(dead_code, unused_imports, reason = "a part of what the tests stand on is enough here")]
 mod rig;
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use bollard::Docker;
@@ -36,7 +38,7 @@ use bollard::query_parameters::{
 };
 use futures_util::future::{join_all, try_join_all};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 
 use gitdeploy::model::Owner;
 use gitdeploy::ports::{Engine as _, Wanted};
@@ -51,6 +53,8 @@ const RUNS: usize = 9;
 const RELEASES: usize = 4;
 /// Containers made by hand begin with this.
 const BY_HAND: &str = "bench-by-hand-";
+/// What this program is started with to ask the bare questions and nothing else.
+const ASK: &str = "--only-ask";
 /// As the stack below says.
 const INTERVAL: Duration = Duration::from_millis(200);
 /// How many good answers in a row are believed.
@@ -60,10 +64,18 @@ const READY_MAX: Duration = Duration::from_secs(30);
 type Failure = bollard::errors::Error;
 
 fn main() {
+    let given: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, project, image] = given.as_slice()
+        && word == ASK
+    {
+        // As the program itself runs: a client needs no threads of its own.
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let docker = connected(&runtime);
+        runtime.block_on(questions(&docker, project, image)).expect("answers");
+        return;
+    }
     let runtime = Runtime::new().expect("a runtime");
-    let docker =
-        Docker::connect_with_unix(SOCKET, 60, bollard::API_DEFAULT_VERSION).expect("a client");
-    let docker = runtime.block_on(docker.negotiate_version()).expect("an engine");
+    let docker = connected(&runtime);
     runtime.block_on(clean(&docker)).expect("an engine");
     looks(&runtime, &docker);
     println!("\n{REPLICAS} replicas, new before old; median of {RELEASES}\n");
@@ -71,6 +83,21 @@ fn main() {
     releases(&runtime, &docker, Kind::Nginx, "release behind nginx");
     releases(&runtime, &docker, Kind::Haproxy, "release behind HAProxy");
     hosts::looks();
+}
+
+fn connected(runtime: &Runtime) -> Docker {
+    let docker =
+        Docker::connect_with_unix(SOCKET, 60, bollard::API_DEFAULT_VERSION).expect("a client");
+    runtime.block_on(docker.negotiate_version()).expect("an engine")
+}
+
+/// What a process takes that asks the bare questions and ends.
+fn process(project: &str, image: &str) -> Duration {
+    let own = std::env::current_exe().expect("this program");
+    let begin = Instant::now();
+    let ended = Command::new(own).args([ASK, project, image]).status().expect("a process");
+    assert!(ended.success());
+    begin.elapsed()
 }
 
 /// Removes what an interrupted run has left.
@@ -100,7 +127,7 @@ fn looks(runtime: &Runtime, docker: &Docker) {
     world.write("stacks/many/compose.yaml", text);
     world.commit("many");
     world.run(&["apply", "-y"]).succeeded();
-    let mut bare = Vec::new();
+    let (mut bare, mut processes) = (Vec::new(), Vec::new());
     let (mut surveys, mut plans, mut reads) = (Vec::new(), Vec::new(), Vec::new());
     let engine = gitdeploy::adapters::docker::Docker::unix(SOCKET).expect("a client");
     let owner = owner(&world.project);
@@ -112,6 +139,7 @@ fn looks(runtime: &Runtime, docker: &Docker) {
         let begin = Instant::now();
         runtime.block_on(engine.survey(&owner, &Wanted::default())).expect("answers");
         surveys.push(begin.elapsed());
+        processes.push(process(&world.project, &image));
         let plan = world.run(&["plan", "--detailed-exitcode"]);
         plan.succeeded();
         plans.push(plan.took);
@@ -119,11 +147,13 @@ fn looks(runtime: &Runtime, docker: &Docker) {
         read.succeeded();
         reads.push(read.took);
     }
-    let (bare, read) = (median(bare), median(reads));
+    let (bare, process) = (median(bare), median(processes));
+    let plan = median(plans);
     head();
     row("look at the host", median(surveys), bare, Some(1.5));
-    row("plan, whole process", median(plans), bare, Some(1.5));
-    row("of it: start, commit (`validate`)", read, bare, None);
+    row("plan, process against process", plan, process, Some(1.5));
+    row("plan's process, against the questions", plan, bare, None);
+    row("of it: start, commit (`validate`)", median(reads), bare, None);
 }
 
 fn owner(project: &str) -> Owner {

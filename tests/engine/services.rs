@@ -2,6 +2,8 @@
 //! after a restart of its containers.
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use super::rig::{Ended, Variant, World, app_image, docker, try_docker};
@@ -216,6 +218,8 @@ fn files_and_volumes_are_there_and_follow_the_commit() {
     world.write("stacks/k/one.conf", "one\n");
     world.write("stacks/k/conf.d/a", "a\n");
     world.write("stacks/k/conf.d/sub/b", "b\n");
+    let may_run = world.path().join("stacks/k/conf.d/sub/b");
+    std::fs::set_permissions(may_run, Permissions::from_mode(0o755)).expect("a mode");
     world.write("stacks/k/secret.txt", "secret\n");
     world.write("stacks/k/compose.yaml", format!("services:\n{}", stores(&volume, &folder)));
     world.commit("stores");
@@ -226,6 +230,8 @@ fn files_and_volumes_are_there_and_follow_the_commit() {
     assert_eq!(seen, "one\na\nb\none\ncosts $5\nsecret\nsecret\nhush");
     assert!(inside(&world, "store", "ls -ln /c2.txt").starts_with("-r--r-----    1 1000     1000"));
     assert!(inside(&world, "store", "ls -l /run/secrets/token").starts_with("-r--------"));
+    assert!(inside(&world, "store", "ls -l /etc/conf.d/a").starts_with("-rw-r--r--"));
+    assert!(inside(&world, "store", "ls -l /etc/conf.d/sub/b").starts_with("-rwxr-xr-x"));
     let sealed = "cat /etc/app/one /etc/three.conf /run/secrets/*; touch /x 2>/dev/null || echo ro";
     assert_eq!(inside(&world, "sealed", sealed), "one\none\nsecret\nro");
     inside(&world, "store", "touch /absent/kept /data/kept /anonymous/gone /scratch/gone");

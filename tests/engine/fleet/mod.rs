@@ -30,7 +30,7 @@ struct Town {
 }
 
 /// Ends within this, whatever a host does in the meantime.
-const RUN_MAX: Duration = Duration::from_secs(90);
+const RUN_MAX: Duration = Duration::from_secs(180);
 
 /// A run of `apply` in the background.
 struct Apply {

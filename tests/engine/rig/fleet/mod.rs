@@ -16,7 +16,7 @@ use super::process::{docker, finish, try_docker};
 use super::proxies::Kind;
 
 /// How long a host may take until its engine and its SSH server answer.
-const START_MAX: Duration = Duration::from_secs(60);
+const START_MAX: Duration = Duration::from_secs(120);
 /// How long a command on a host may take.
 const RUN_MAX: Duration = Duration::from_secs(60);
 
@@ -211,12 +211,12 @@ impl TestHost {
     /// Lets nothing come in at its SSH server any more, also on connections that are open; all else
     /// goes on.
     pub(crate) fn cut_ssh(&self) {
-        self.run(&["iptables", "-I", "INPUT", "-p", "tcp", "--dport", "22", "-j", "DROP"]);
+        self.run(&["iptables", "-w", "-I", "INPUT", "-p", "tcp", "--dport", "22", "-j", "DROP"]);
     }
 
     /// Ends [`TestHost::cut_ssh`].
     pub(crate) fn mend_ssh(&self) {
-        self.run(&["iptables", "-D", "INPUT", "-p", "tcp", "--dport", "22", "-j", "DROP"]);
+        self.run(&["iptables", "-w", "-D", "INPUT", "-p", "tcp", "--dport", "22", "-j", "DROP"]);
         self.wait();
     }
 
