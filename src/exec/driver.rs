@@ -14,7 +14,7 @@ use crate::model::{
     Event, HookMoment, Millis, Op, Outcome, Readiness, ServiceName, StackName, Step, StepEvent,
     StepId,
 };
-use crate::ports::Applied;
+use crate::ports::{Applied, PortError};
 
 use super::context::{Context, Task};
 use super::lease::Guard;
@@ -316,7 +316,14 @@ async fn performed(task: &Task<'_>) -> Done {
     if !is_wait(&task.step.op) {
         task.still_held().await?;
     }
-    ops::perform(task).await
+    // An address says little to whoever knows hosts by their names.
+    let named = |trouble: Trouble| match &trouble {
+        Trouble::Unknown(_) | Trouble::Port(PortError::Unreachable(_) | PortError::Unknown(_)) => {
+            trouble.map(|why| format!("{}: {why}", task.step.host))
+        }
+        _ => trouble,
+    };
+    ops::perform(task).await.map_err(named)
 }
 
 /// Ends when a higher rung than `current` is asked for; never when nobody can ask any more.

@@ -373,7 +373,7 @@ async fn a_hook_whose_answer_was_lost_is_not_run_again() {
     // Lease, look, hook.
     fake.state().fault = Some((2, Fault::LoseAfter));
     let outcome = first(&fake, &chain(vec![hook(HookMoment::PostStart)])).await;
-    assert_eq!(outcome, Outcome::Unknown("closed".into()));
+    assert_eq!(outcome, Outcome::Unknown("h1: closed".into()));
     assert_eq!(fake.state().log.iter().filter(|call| *call == "run_hook").count(), 1);
 }
 
