@@ -9,14 +9,18 @@ use super::Inner;
 use super::absences::note;
 use super::place::{Place, Standing};
 use crate::model::{
-    CommitId, Desired, HostName, Millis, Name, Observed, Plan, StackName, StackPlan,
+    Change, CommitId, Desired, HostName, Millis, Name, Observed, Op, Plan, ResourceKind, StackName,
+    Step,
 };
 use crate::pipeline::{
     Answers, Fleet, Past, PlanError, Wish, observe_but, release_of, settle_images, wanted, words,
 };
 use crate::planner::{ProblemKind, Scope, deletions};
 use crate::ports::Wanted;
-use crate::sync::{Difference, Finding, Health, HostView, PlanView, Seen, Sight};
+use crate::settings::{Endpoint, Inventory};
+use crate::sync::{
+    Deviation, Difference, Finding, Health, HostView, PlanView, Seen, Sight, Transport,
+};
 use crate::ui;
 use crate::ui::status::Status;
 
@@ -44,7 +48,6 @@ pub(super) async fn look(glance: Glance) -> Sight {
     for (stack, wish) in &held {
         all.extend(wish.as_ref().ok().map(|wish| wish.of(stack).desired));
     }
-    let began = tokio::time::Instant::now();
     let absent = standing.absences.faults();
     let mut observed = observe_but(&standing.ports, &standing.owner, &named(&all), &absent).await;
     note(&standing, &observed, &glance.source, &glance.inner);
@@ -53,8 +56,7 @@ pub(super) async fn look(glance: Glance) -> Sight {
         let asked = Answers::default();
         settle_images(&standing.ports, &standing.inventory, desired, &mut observed, &asked).await;
     }
-    let took = Millis::try_from(began.elapsed().as_millis()).unwrap_or(Millis::MAX);
-    aside.done(move || compare(&glance, &held, &observed, took)).await
+    aside.done(move || compare(&glance, &held, &observed)).await
 }
 
 /// What stacks are held at, or why that cannot be read.
@@ -95,7 +97,7 @@ fn narrowed(desired: &Desired, stacks: Option<&BTreeSet<StackName>>) -> Desired 
     }
 }
 
-fn compare(glance: &Glance, held: &Held, observed: &Observed, took: Millis) -> Sight {
+fn compare(glance: &Glance, held: &Held, observed: &Observed) -> Sight {
     let Glance { standing, stacks, .. } = glance;
     let fleet = fleet(standing);
     let names = match stacks {
@@ -137,7 +139,12 @@ fn compare(glance: &Glance, held: &Held, observed: &Observed, took: Millis) -> S
         seen.insert(name, Seen { head, held, released, health, replicas });
     }
     let head = standing.wish.commit.clone();
-    Sight { head, hosts: hosts(observed, took), stacks: seen, is_whole: stacks.is_none() }
+    Sight {
+        head,
+        hosts: hosts(observed, &standing.inventory),
+        stacks: seen,
+        is_whole: stacks.is_none(),
+    }
 }
 
 /// The hosts of a commit, as whom we are to them.
@@ -232,14 +239,7 @@ fn difference(
     }
     let text = ui::plan::text(plan, &heading, ui::plan::Style::default());
     let summary = text.trim_end().lines().last().unwrap_or_default().to_owned();
-    let mut what: Vec<String> = plan.stacks.get(stack).map(lines).unwrap_or_default();
-    if what.is_empty() {
-        what =
-            plan.files.iter().map(|it| format!("proxy.{}: {}", it.place.proxy, it.cause)).collect();
-    }
-    if what.is_empty() {
-        what.push("stack: a step of an earlier round is left to do".to_owned());
-    }
+    let mut what = deviations(plan, stack);
     what.truncate(WHAT_MAX);
     Difference {
         plan: Arc::new(PlanView {
@@ -255,20 +255,56 @@ fn difference(
     }
 }
 
-/// What differs: `web.image`, or `web.replicas: it has ended`.
-fn lines(stack: &StackPlan) -> Vec<String> {
-    let lines = stack.changes.iter().flat_map(|change| {
-        let fields = change.fields.iter().map(|it| format!("{}.{}", change.name, it.path));
-        let fields: Vec<String> = fields.collect();
-        match fields.is_empty() {
-            false => fields,
-            true => {
-                let causes = change.causes.iter();
-                causes.map(|cause| format!("{}.replicas: {cause}", change.name)).collect()
-            }
+/// What differs of a stack: of its things, else of its proxies' files, else of what is remembered.
+fn deviations(plan: &Plan, stack: &StackName) -> Vec<Deviation> {
+    let changes = plan.stacks.get(stack).map(|it| it.changes.as_slice()).unwrap_or_default();
+    let mut what: Vec<Deviation> = Vec::new();
+    for change in changes {
+        let hosts = places(plan, change);
+        what.extend(lines(change).map(|line| Deviation { line, hosts: hosts.clone() }));
+    }
+    if what.is_empty() {
+        what.extend(plan.files.iter().map(|it| Deviation {
+            line: format!("proxy.{}: {}", it.place.proxy, it.cause),
+            hosts: BTreeSet::from([it.place.host.clone()]),
+        }));
+    }
+    if what.is_empty() {
+        what.push(Deviation {
+            line: "stack: a step of an earlier round is left to do".to_owned(),
+            hosts: plan.steps.iter().map(|step| step.host.clone()).collect(),
+        });
+    }
+    what
+}
+
+/// `web.image`, or `web.replicas: it has ended`.
+fn lines(change: &Change) -> impl Iterator<Item = String> {
+    let fields = change.fields.iter().map(|it| format!("{}.{}", change.name, it.path));
+    let is_whole = change.fields.is_empty();
+    let causes = change.causes.iter().filter(move |_| is_whole);
+    fields.chain(causes.map(|cause| format!("{}.replicas: {cause}", change.name)))
+}
+
+/// Where it is that a thing differs.
+fn places(plan: &Plan, change: &Change) -> BTreeSet<HostName> {
+    let replicas = change.replicas.iter().map(|it| it.host.clone());
+    let is_about = |step: &&Step| match (&change.kind, &step.op) {
+        (ResourceKind::Service, _) => {
+            step.service.as_ref().is_some_and(|it| it.as_str() == change.name)
         }
-    });
-    lines.collect()
+        (ResourceKind::Network, op) => {
+            matches!(op, Op::CreateNetwork { .. } | Op::RemoveNetwork { .. })
+        }
+        (ResourceKind::Volume, op) => {
+            matches!(op, Op::CreateVolume { .. } | Op::RemoveVolume { .. })
+        }
+    };
+    let hosts: BTreeSet<HostName> = match change.replicas.is_empty() {
+        true => plan.steps.iter().filter(is_about).map(|step| step.host.clone()).collect(),
+        false => replicas.collect(),
+    };
+    hosts
 }
 
 /// The rows of `status` by stack, each with whether it is well.
@@ -307,12 +343,25 @@ fn health(rows: &[(serde_json::Value, bool)], head: &Finding) -> Health {
     }
 }
 
-fn hosts(observed: &Observed, took: Millis) -> BTreeMap<HostName, HostView> {
-    let view = |seen: &Result<_, crate::model::Fault>| HostView {
+fn hosts(observed: &Observed, inventory: &Inventory) -> BTreeMap<HostName, HostView> {
+    let view = |name: &HostName, seen: &Result<_, crate::model::Fault>| HostView {
         is_up: seen.is_ok(),
         trouble: seen.as_ref().err().map(|fault| fault.message.clone()),
         seen: seen.is_ok().then_some(observed.at),
-        took: seen.is_ok().then_some(took),
+        took: observed.took.get(name).copied(),
+        transport: inventory
+            .hosts
+            .get(name.as_str())
+            .map_or(Transport::Unix, |host| transport(&host.endpoint)),
     };
-    observed.hosts.iter().map(|(name, seen)| (name.clone(), view(seen))).collect()
+    observed.hosts.iter().map(|(name, seen)| (name.clone(), view(name, seen))).collect()
+}
+
+fn transport(endpoint: &Endpoint) -> Transport {
+    match endpoint {
+        Endpoint::Unix { .. } => Transport::Unix,
+        Endpoint::Ssh { .. } => Transport::Ssh,
+        Endpoint::Tcp { tls: Some(_), .. } => Transport::Tls,
+        Endpoint::Tcp { tls: None, .. } => Transport::Tcp,
+    }
 }

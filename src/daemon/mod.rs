@@ -26,7 +26,7 @@ use crate::exec::Stop;
 use crate::model::{Millis, Name, StackName};
 use crate::ports::Clock;
 use crate::sync::{
-    Begin, Decision, News, Order, Picture, Refusal, RoundEnd, Rules, Sight, Source, State, Wake,
+    Begin, Decision, GitOp, Order, Picture, Refusal, RoundEnd, Rules, Sight, Source, State, Wake,
 };
 
 pub use aside::Aside;
@@ -35,7 +35,7 @@ pub use place::{Connect, Reading};
 pub use store::{Store, StoreFile};
 
 use look::Glance;
-use place::{Place, Standing, Unread};
+use place::{Place, Question, Read, Standing, Unread};
 use round::Job;
 use stirs::Stirs;
 
@@ -93,9 +93,6 @@ enum Inner {
     Wake(Wake),
     Read(Name, Box<Read>),
 }
-
-/// The newest commit of a source, as its place tells it.
-type Read = Result<(News, Arc<Standing>), Unread>;
 
 /// What is known when the daemon ends.
 pub struct Ended {
@@ -343,15 +340,24 @@ impl Daemon {
         tokio::task::spawn_local(async move {
             let given_up = Arc::clone(&cancel);
             let read = aside.run(move || place.newest(&cancel));
-            let read = match tokio::time::timeout(FETCH_MAX, read).await {
-                Ok(Ok(read)) => read,
-                Ok(Err(_)) => Err("reading it ended in a fault of this program".to_owned().into()),
+            let (read, question) = match tokio::time::timeout(FETCH_MAX, read).await {
+                Ok(Ok((read, question))) => (read, Some(question)),
+                Ok(Err(_)) => {
+                    (Err("reading it ended in a fault of this program".to_owned().into()), None)
+                }
                 Err(_) => {
                     given_up.store(true, Ordering::Relaxed);
-                    Err(format!("no answer within {} s", FETCH_MAX.as_secs()).into())
+                    let took = Millis::try_from(FETCH_MAX.as_millis()).unwrap_or(Millis::MAX);
+                    let question = Question { op: GitOp::Fetch, is_done: false, took };
+                    let message = format!("no answer within {} s", FETCH_MAX.as_secs());
+                    (Err(message.into()), Some(question))
                 }
             };
             // The loop may have ended meanwhile.
+            if let Some(Question { op, is_done, took }) = question {
+                let wake = Wake::Asked { source: source.clone(), op, is_done, took };
+                drop(inner.send(Inner::Wake(wake)).await);
+            }
             drop(inner.send(Inner::Read(source, Box::new(read))).await);
         });
     }

@@ -14,12 +14,12 @@ use super::Aside;
 use super::claims::Claims;
 use crate::diag::{Diagnostic, Sources, words};
 use crate::files::{Files, Report};
-use crate::git::{Access, Commit, Keys, Mirror, RemoteUrl, Repository};
-use crate::model::{CommitId, HostName, Owner, StackName, StackTarget};
+use crate::git::{Access, Commit, FetchProgress, Freshness, Keys, Mirror, RemoteUrl, Repository};
+use crate::model::{CommitId, HostName, Millis, Owner, StackName, StackTarget};
 use crate::pipeline::{Cache, Choice, Contents, Outcome, Snapshot, Tree, Wish};
 use crate::ports::Ports;
 use crate::settings::{Inventory, Unreachable};
-use crate::sync::{News, Signers, Source, Target};
+use crate::sync::{GitOp, News, Signers, Source, Target};
 
 use super::absences::Absences;
 use super::wishes::Wishes;
@@ -42,6 +42,18 @@ pub struct Reading {
     pub connect: Arc<Connect>,
     /// Where they are read, and what was seen is compared.
     pub aside: Aside,
+}
+
+/// The newest commit of a source, as its place tells it.
+pub(super) type Read = Result<(News, Arc<Standing>), Unread>;
+
+/// What a repository was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Question {
+    pub(super) op: GitOp,
+    pub(super) is_done: bool,
+    /// In milliseconds.
+    pub(super) took: Millis,
 }
 
 /// Why a source's newest commit is not known.
@@ -140,10 +152,20 @@ impl Place {
     }
 
     /// Asks for the newest commit and reads it.
-    pub(super) fn newest(&self, cancel: &AtomicBool) -> Result<(News, Arc<Standing>), Unread> {
-        let (repository, name) = self.fetch(cancel)?;
+    ///
+    /// What was asked for, and how long that took, comes beside it: it may be answered and not read.
+    pub(super) fn newest(&self, cancel: &AtomicBool) -> (Read, Question) {
+        let began = tokio::time::Instant::now();
+        let mut op = GitOp::Open;
+        let fetched = self.fetch(cancel, &mut op);
+        let took = Millis::try_from(began.elapsed().as_millis()).unwrap_or(Millis::MAX);
+        let question = Question { op, is_done: fetched.is_ok(), took };
+        (fetched.map_err(Unread::from).and_then(|(it, name)| self.newest_of(it, &name)), question)
+    }
+
+    fn newest_of(&self, repository: Repository, name: &str) -> Read {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let head = self.head(&repository, &name, &mut known)?;
+        let head = self.head(&repository, name, &mut known)?;
         if let Some(standing) = known.standing.as_ref().filter(|it| it.news.head == head.commit.id)
         {
             return Ok((standing.news.clone(), Arc::clone(standing)));
@@ -152,7 +174,7 @@ impl Place {
         if let Some(standing) = &known.standing {
             self.check_order(&repository, &standing.news.head, &head.commit)?;
         }
-        let (standing, snapshot) = self.read(repository, head, &name, &mut known)?;
+        let (standing, snapshot) = self.read(repository, head, name, &mut known)?;
         let standing = Arc::new(standing);
         self.wishes().advance(snapshot, Arc::clone(&standing.wish));
         known.standing = Some(Arc::clone(&standing));
@@ -268,13 +290,26 @@ impl Place {
         Ok((url, folder))
     }
 
-    fn fetch(&self, cancel: &AtomicBool) -> Result<(Repository, String), String> {
+    /// `op` is told what that is, as soon as it is known.
+    fn fetch(&self, cancel: &AtomicBool, op: &mut GitOp) -> Result<(Repository, String), String> {
         if let Some(folder) = self.local() {
             return open(&folder);
         }
+        *op = GitOp::List;
         let (url, folder) = self.url()?;
         let access = &self.reading.access;
-        let mirror = Mirror::update(&url, &folder, access, cancel, &mut |_| {});
+        let mirror = Mirror::update(&url, &folder, access, cancel, &mut |progress| {
+            let has_come = matches!(
+                progress,
+                FetchProgress::Receiving { .. } | FetchProgress::Resolving { .. }
+            );
+            if has_come {
+                *op = GitOp::Fetch;
+            }
+        });
+        if mirror.as_ref().is_ok_and(|it| it.freshness() != Freshness::Unchanged) {
+            *op = GitOp::Fetch;
+        }
         let mirror = mirror.map_err(|error| format!("could not fetch {url}: {}", words(&error)))?;
         let repository = mirror.repository().map_err(|error| words(&error))?;
         Ok((repository, url.name().to_owned()))

@@ -1,6 +1,5 @@
 //! One round: plan, carry out, say how it ended. The same road that `apply` walks.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,10 +11,10 @@ use super::look::{fleet, no_plan, scope};
 use super::place::{Place, Standing};
 use crate::diag::words;
 use crate::exec::{Options, Stop};
-use crate::model::{CommitId, Event, Op, Outcome, Plan, Verdict};
+use crate::model::{CommitId, Event, Millis, Op, Outcome, Plan, Verdict};
 use crate::pipeline::{ApplyError, Orders, Past, Wish, release_of};
 use crate::planner::{Scope, deletions};
-use crate::sync::{Begin, Finding, Progress, RoundEnd, StepView, Wake};
+use crate::sync::{Begin, Carried, Finding, Progress, RoundEnd, Setback, StepView, Wake};
 use crate::ui;
 
 /// How long a lease lasts when it is not renewed: as long as those of `apply`.
@@ -102,6 +101,7 @@ impl Job {
             earlier: &earlier,
         };
         let mut narrator = Narrator::new(&plan);
+        let began = tokio::time::Instant::now();
         let work = fleet.apply(wish, &plan, &orders);
         tokio::pin!(work);
         let result = loop {
@@ -113,6 +113,11 @@ impl Job {
         };
         while let Ok(event) = received.try_recv() {
             self.narrate(&mut narrator, &event).await;
+        }
+        if let Ok(verdict) = &result {
+            let took = Millis::try_from(began.elapsed().as_millis()).unwrap_or(Millis::MAX);
+            let setback = (*verdict == Verdict::RolledBack).then(|| narrator.setback());
+            self.tell(Progress::Carried(Carried { took, setback })).await;
         }
         match result {
             Ok(verdict) => Ok(self.verdict(&verdict, &plan, &narrator, was_here)),
@@ -196,11 +201,12 @@ fn steps(plan: &Plan) -> Vec<StepView> {
 /// Turns events of a run into what is shown of it.
 struct Narrator {
     lines: ui::run::Progress,
-    steps: usize,
-    /// Those that wait until a proxy has let go.
-    drains: BTreeSet<usize>,
+    /// What it means when one fails.
+    steps: Vec<Setback>,
     is_going_back: bool,
     reason: Option<String>,
+    /// What the first step of the plan was that failed.
+    failed: Option<Setback>,
     /// Whether what failed first did so because the hosts were not as the plan saw them.
     is_superseded: bool,
 }
@@ -209,13 +215,10 @@ impl Narrator {
     fn new(plan: &Plan) -> Self {
         let style = ui::run::ProgressStyle::Lines { color: false };
         let lines = ui::run::Progress::new(style, plan);
-        let drains = plan.steps.iter().enumerate();
-        let drains = drains.filter(|(_, step)| matches!(step.op, Op::AwaitDrained { .. }));
-        let drains = drains.map(|(index, _)| index).collect();
         Self {
             lines,
-            steps: plan.steps.len(),
-            drains,
+            steps: plan.steps.iter().map(|step| setback(&step.op)).collect(),
+            failed: None,
             is_going_back: false,
             reason: None,
             is_superseded: false,
@@ -240,13 +243,14 @@ impl Narrator {
             }
             Event::Ended { step: it, outcome, took } => {
                 let has_waited = matches!(outcome, Outcome::Applied | Outcome::Tolerated(_));
-                if self.is_of_plan(it.id.0) && self.drains.contains(&it.id.0) && has_waited {
+                if self.kind(it.id.0) == Some(Setback::Drain) && has_waited {
                     told.push(Progress::Drained(*took));
                 }
                 let (state, message) = ended(outcome);
                 if state == "failed" && !self.is_going_back {
                     let is_first = self.reason.is_none();
                     self.is_superseded |= is_first && matches!(outcome, Outcome::Superseded(_));
+                    self.failed = self.failed.or(self.kind(it.id.0));
                     let why = message.clone().unwrap_or_default();
                     self.reason.get_or_insert_with(|| format!("{}: {why}", it.words));
                 }
@@ -263,7 +267,40 @@ impl Narrator {
     }
 
     fn is_of_plan(&self, index: usize) -> bool {
-        !self.is_going_back && index < self.steps
+        self.kind(index).is_some()
+    }
+
+    /// What kind of step it is, if it is one of the plan.
+    fn kind(&self, index: usize) -> Option<Setback> {
+        self.steps.get(index).copied().filter(|_| !self.is_going_back)
+    }
+
+    /// Why it went back.
+    fn setback(&self) -> Setback {
+        match self.is_superseded {
+            true => Setback::Superseded,
+            false => self.failed.unwrap_or(Setback::Other),
+        }
+    }
+}
+
+/// What it is called when a step fails.
+fn setback(op: &Op) -> Setback {
+    match op {
+        Op::Pull { .. } => Setback::Image,
+        Op::Create { .. } | Op::CreateNetwork { .. } | Op::CreateVolume { .. } => Setback::Create,
+        Op::Start { .. } => Setback::Start,
+        Op::RunHook { .. } => Setback::Hook,
+        Op::AwaitReady { .. } => Setback::Readiness,
+        Op::AwaitCompleted { .. } => Setback::Completion,
+        Op::Switch { .. } => Setback::Proxy,
+        Op::AwaitDrained { .. } => Setback::Drain,
+        Op::Stop { .. }
+        | Op::Remove { .. }
+        | Op::RemoveNetwork { .. }
+        | Op::RemoveVolume { .. } => Setback::Removal,
+        Op::Record { .. } => Setback::Record,
+        Op::Pause { .. } => Setback::Other,
     }
 }
 

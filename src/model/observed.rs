@@ -22,6 +22,8 @@ pub struct Observed {
     pub hosts: BTreeMap<HostName, Result<HostState, Fault>>,
     /// Every proxy on each of its hosts.
     pub proxies: BTreeMap<ProxyPlace, Result<ProxyState, Fault>>,
+    /// How long each host took that answered, in milliseconds.
+    pub took: BTreeMap<HostName, Millis>,
 }
 
 /// One proxy on one host.

@@ -12,12 +12,12 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::Sharing;
 
 use crate::model::{
-    Desired, Fault, HostName, HostState, MountKind, Observed, Owner, ProxyPlace, ProxyState,
+    Desired, Fault, HostName, HostState, Millis, MountKind, Observed, Owner, ProxyPlace, ProxyState,
 };
 use crate::ports::{PortError, Ports, Wanted};
 use crate::proxy::{self, Managed};
@@ -50,11 +50,11 @@ pub async fn observe_but(
     let turns = &Semaphore::new(AT_ONCE);
     let hosts = ports.engines.iter().map(|(host, engine)| async move {
         if let Some(fault) = absent.get(host) {
-            return (host.clone(), Err(fault.clone()));
+            return (host.clone(), Err(fault.clone()), 0);
         }
-        let survey = within(HOST_TIME, engine.survey(owner, wanted));
-        let seen: Result<HostState, Fault> = in_turn(turns, survey).await;
-        (host.clone(), seen)
+        let survey = timed(within(HOST_TIME, engine.survey(owner, wanted)));
+        let (seen, took): (Result<HostState, Fault>, Millis) = in_turn(turns, survey).await;
+        (host.clone(), seen, took)
     });
     let proxies = ports.proxies.iter().map(|(place, proxy)| async move {
         if let Some(fault) = absent.get(&place.host) {
@@ -66,21 +66,31 @@ pub async fn observe_but(
     });
     let at = ports.clock.now();
     let hosts = shared(hosts.collect());
-    let (hosts, proxies) = futures_util::future::join(hosts, join_all(proxies)).await;
-    Observed { at, hosts, proxies: proxies.into_iter().collect::<BTreeMap<ProxyPlace, _>>() }
+    let ((hosts, took), proxies) = futures_util::future::join(hosts, join_all(proxies)).await;
+    Observed { at, hosts, proxies: proxies.into_iter().collect::<BTreeMap<ProxyPlace, _>>(), took }
 }
 
 /// What hosts say, as it comes; what is equal is kept once, before more comes.
 async fn shared(
-    mut looks: FuturesUnordered<impl Future<Output = (HostName, Result<HostState, Fault>)>>,
-) -> BTreeMap<HostName, Result<HostState, Fault>> {
-    let mut hosts = BTreeMap::new();
+    mut looks: FuturesUnordered<impl Future<Output = (HostName, Result<HostState, Fault>, Millis)>>,
+) -> (BTreeMap<HostName, Result<HostState, Fault>>, BTreeMap<HostName, Millis>) {
+    let (mut hosts, mut times) = (BTreeMap::new(), BTreeMap::new());
     let mut sharing = Sharing::default();
-    while let Some((host, mut seen)) = looks.next().await {
-        seen.iter_mut().for_each(|state| sharing.host(state));
+    while let Some((host, mut seen, took)) = looks.next().await {
+        if let Ok(state) = &mut seen {
+            sharing.host(state);
+            times.insert(host.clone(), took);
+        }
         hosts.insert(host, seen);
     }
-    hosts
+    (hosts, times)
+}
+
+/// How long something took, in milliseconds, from the moment at which it is its turn.
+async fn timed<T>(call: impl Future<Output = T>) -> (T, Millis) {
+    let began = Instant::now();
+    let done = call.await;
+    (done, Millis::try_from(began.elapsed().as_millis()).unwrap_or(Millis::MAX))
 }
 
 /// Begins a look when it is its turn. One that takes long goes on, and lets the next one begin.
@@ -148,6 +158,26 @@ mod tests {
     use super::*;
     use crate::model::Name;
     use crate::sim::{Fault as Mishap, World};
+
+    #[tokio::test(start_paused = true)]
+    async fn each_host_is_told_how_long_it_took_itself() {
+        let name = |text: &str| HostName::from(Name::parse(text).expect("a name"));
+        let world = World::default();
+        for host in ["near", "far", "away"] {
+            world.host(&name(host));
+        }
+        // They are asked in the order of their names.
+        let slow = vec![Mishap::Delay(0, 3_600_000), Mishap::Delay(1, 900), Mishap::Delay(2, 40)];
+        let owner = Owner {
+            project: Name::parse("a").expect("a name").into(),
+            environment: Name::parse("b").expect("a name").into(),
+        };
+        let ports = world.run_with(slow).ports();
+        let observed = observe(&ports, &owner, &Wanted::default()).await;
+        let told: Vec<_> = observed.took.iter().map(|(host, took)| (host.as_str(), took)).collect();
+        let [("far", far), ("near", near)] = told[..] else { panic!("{told:?}") };
+        assert!((900..1000).contains(far) && (40..140).contains(near), "{told:?}");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn hosts_that_are_silent_cost_their_time_once_and_keep_nobody_waiting() {

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::{Millis, Name, StackName};
-use crate::sync::{Notice, NoticeKind, RoundEnd};
+use crate::sync::{Carried, Notice, NoticeKind, RoundEnd, Setback};
 
 /// The upper ends of the buckets of how long rounds took, in seconds.
 pub(super) const BUCKETS: [f64; 10] = [0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0];
@@ -20,6 +20,12 @@ pub(super) struct Counts {
     pub(super) rounds: BTreeMap<(Name, StackName, RoundEnd), u64>,
     /// How long rounds took, by source.
     pub(super) durations: BTreeMap<Name, Histogram>,
+    /// Rounds that carried out a plan, by how they ended.
+    pub(super) applies: BTreeMap<(Name, StackName, RoundEnd), u64>,
+    /// How long that took, by source.
+    pub(super) apply_durations: BTreeMap<Name, Histogram>,
+    /// Rounds that went back, by what had failed.
+    pub(super) rollbacks: BTreeMap<(Name, StackName, Setback), u64>,
     /// Times that drift was found.
     pub(super) drifts: BTreeMap<(Name, StackName), u64>,
     /// New commits.
@@ -68,13 +74,16 @@ impl Counts {
                 }
                 self.begun.insert(*round, notice.at);
             }
-            NoticeKind::Ended { round, end, .. } => {
+            NoticeKind::Ended { round, end, carried, .. } => {
                 if let Some(began) = self.begun.remove(round) {
                     let took = notice.at.saturating_sub(began);
                     self.durations.entry(source()).or_default().add(took);
                 }
                 if let Some(stack) = stack() {
-                    *self.rounds.entry((source(), stack, *end)).or_default() += 1;
+                    *self.rounds.entry((source(), stack.clone(), *end)).or_default() += 1;
+                    if let Some(carried) = carried {
+                        self.carried((source(), stack), *end, *carried);
+                    }
                 }
             }
             NoticeKind::Drifted { .. } => {
@@ -84,6 +93,16 @@ impl Counts {
             }
             NoticeKind::Troubled { .. } => *self.troubles.entry(source()).or_default() += 1,
             NoticeKind::Progress { .. } | NoticeKind::Waits { .. } | NoticeKind::Recovered => {}
+        }
+    }
+
+    /// A plan was carried out, as far as that went.
+    fn carried(&mut self, of: (Name, StackName), end: RoundEnd, carried: Carried) {
+        let (source, stack) = of;
+        self.apply_durations.entry(source.clone()).or_default().add(carried.took);
+        *self.applies.entry((source.clone(), stack.clone(), end)).or_default() += 1;
+        if let Some(setback) = carried.setback {
+            *self.rollbacks.entry((source, stack, setback)).or_default() += 1;
         }
     }
 
@@ -117,7 +136,8 @@ mod tests {
         let commit = CommitId::new("abc");
         counts.happened(&notice(1000, NoticeKind::Began { round: 7, commit: commit.clone() }));
         let end = RoundEnd::RolledBack;
-        let ended = NoticeKind::Ended { round: 7, commit, end, message: String::new() };
+        let ended =
+            NoticeKind::Ended { round: 7, commit, end, message: String::new(), carried: None };
         counts.happened(&notice(4000, ended.clone()));
         // It was begun before anybody listened.
         counts.happened(&notice(5000, ended));

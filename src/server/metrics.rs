@@ -11,10 +11,12 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
-use super::counts::{BUCKETS, Counts};
+use super::counts::{BUCKETS, Counts, Histogram};
 use super::serve::Front;
-use crate::model::{Millis, Name};
-use crate::sync::{Health, Measured, Mode, Picture, RoundEnd, StackView, Sync, Times};
+use crate::model::{Millis, Name, StackName};
+use crate::sync::{
+    Asked, Health, Measured, Mode, Picture, RoundEnd, Setback, StackView, Sync, Times, Transport,
+};
 
 pub(super) async fn show(State(front): State<Arc<Front>>) -> Response {
     let picture = Arc::clone(&front.doors.picture.borrow());
@@ -57,27 +59,36 @@ fn sources(page: &mut Page, picture: &Picture) {
 
 fn measured(page: &mut Page, picture: &Picture) {
     let each = || picture.sources.iter().map(|(name, source)| (name.as_str(), &source.measured));
-    let help = "Times that the branch was asked for and read, by how that ended.";
+    let asked = || {
+        each().flat_map(|(source, it)| {
+            let asked = [("open", it.opens), ("ls-remote", it.lists), ("fetch", it.fetches)];
+            let asked = asked.into_iter().filter(|(_, it)| *it != Asked::default());
+            asked.map(move |(op, it)| ([("source", source), ("op", op)], it))
+        })
+    };
+    let help = "Times that a repository was asked, by how that ended.";
     page.family("gitdeploy_git_requests_total", "counter", help);
-    for (source, it) in each() {
-        for (result, times) in [("done", it.fetches), ("failed", it.failures)] {
-            page.line("", &[("source", source), ("result", result)], times.count);
+    for (labels, it) in asked() {
+        for (result, times) in [("done", it.done), ("failed", it.failed)] {
+            page.line("", &[labels.as_slice(), &[("result", result)]].concat(), times.count);
         }
     }
-    let mut summary = |name, help, pick: fn(&Measured) -> [Times; 2]| {
+    page.family("gitdeploy_git_request_duration_seconds", "summary", "How long that took.");
+    for (labels, Asked { done, failed }) in asked() {
+        page.line("_sum", &labels, Seconds(done.sum + failed.sum));
+        page.line("_count", &labels, done.count + failed.count);
+    }
+    let mut summary = |name, help, pick: fn(&Measured) -> Times| {
         page.family(name, "summary", help);
         for (source, it) in each() {
-            let [one, other] = pick(it);
-            page.line("_sum", &[("source", source)], Seconds(one.sum + other.sum));
-            page.line("_count", &[("source", source)], one.count + other.count);
+            page.line("_sum", &[("source", source)], Seconds(pick(it).sum));
+            page.line("_count", &[("source", source)], pick(it).count);
         }
     };
-    let help = "How long that took.";
-    summary("gitdeploy_git_request_duration_seconds", help, |it| [it.fetches, it.failures]);
     let help = "How long proxies took to let go of replicas.";
-    summary("gitdeploy_drain_duration_seconds", help, |it| [it.drains, Times::default()]);
+    summary("gitdeploy_drain_duration_seconds", help, |it| it.drains);
     let help = "How long rounds waited because another run held their stack.";
-    summary("gitdeploy_lock_wait_seconds", help, |it| [it.locks, Times::default()]);
+    summary("gitdeploy_lock_wait_seconds", help, |it| it.locks);
 }
 
 fn limits(page: &mut Page, limits: &BTreeMap<Name, u64>) {
@@ -99,11 +110,12 @@ fn hosts(page: &mut Page, picture: &Picture) {
         let labels = [("source", source.as_str()), ("host", host.as_str())];
         page.line("", &labels, u8::from(view.is_up));
     }
-    let help = "How long the last look at a host took.";
+    let help = "How long a host took to answer when it was last looked at.";
     page.family("gitdeploy_host_probe_duration_seconds", "gauge", help);
     for (source, host, view) in hosts() {
         if let Some(took) = view.took {
-            let labels = [("source", source.as_str()), ("host", host.as_str())];
+            let transport = ("transport", transport_word(view.transport));
+            let labels = [("source", source.as_str()), ("host", host.as_str()), transport];
             page.line("", &labels, Seconds(took));
         }
     }
@@ -135,7 +147,11 @@ fn stacks(page: &mut Page, picture: &Picture) {
     }
     let help = "Things that differ from the last synced commit by themselves.";
     page.family("gitdeploy_drifted_resources", "gauge", help);
-    each(page, &|page, labels, it| page.line("", labels, it.drift.len()));
+    each(page, &|page, labels, it| {
+        for (host, count) in drifted(it) {
+            page.line("", &[labels, &[("host", host)]].concat(), count);
+        }
+    });
     let help = "When a commit was last brought about whole.";
     page.family("gitdeploy_last_sync_timestamp_seconds", "gauge", help);
     each(page, &|page, labels, it| {
@@ -158,21 +174,42 @@ fn stacks(page: &mut Page, picture: &Picture) {
     });
 }
 
-fn counted(page: &mut Page, counts: &Counts) {
-    page.family("gitdeploy_reconciles_total", "counter", "Rounds that ended, by how.");
-    for ((source, stack, end), count) in &counts.rounds {
-        let labels =
-            [("source", source.as_str()), ("stack", stack.as_str()), ("result", end_word(*end))];
-        page.line("", &labels, count);
-    }
-    page.family("gitdeploy_rollbacks_total", "counter", "Rounds that failed and went back.");
-    for ((source, stack, end), count) in &counts.rounds {
-        if *end == RoundEnd::RolledBack {
-            page.line("", &[("source", source.as_str()), ("stack", stack.as_str())], count);
+/// How much has drifted on each host that has something of a stack; nothing is a number, too.
+fn drifted(view: &StackView) -> BTreeMap<&str, usize> {
+    let hosts = view.replicas.iter().filter_map(|row| row.get("host")?.as_str());
+    let mut counts: BTreeMap<&str, usize> = hosts.map(|host| (host, 0)).collect();
+    counts.extend(view.drifted.iter().map(|(host, count)| (host.as_str(), *count)));
+    counts
+}
+
+fn rounds(page: &mut Page, counts: &Counts) {
+    let by_end = |page: &mut Page, all: &BTreeMap<(Name, StackName, RoundEnd), u64>| {
+        for ((source, stack, end), count) in all {
+            let result = ("result", end_word(*end));
+            let labels = [("source", source.as_str()), ("stack", stack.as_str()), result];
+            page.line("", &labels, count);
         }
-    }
+    };
+    page.family("gitdeploy_reconciles_total", "counter", "Rounds that ended, by how.");
+    by_end(page, &counts.rounds);
     page.family("gitdeploy_reconcile_duration_seconds", "histogram", "How long rounds took.");
-    for (source, lengths) in &counts.durations {
+    histograms(page, &counts.durations);
+    let help = "Rounds that carried out a plan, by how they ended.";
+    page.family("gitdeploy_apply_total", "counter", help);
+    by_end(page, &counts.applies);
+    let help = "How long plans took to be carried out.";
+    page.family("gitdeploy_apply_duration_seconds", "histogram", help);
+    histograms(page, &counts.apply_durations);
+    let help = "Rounds that failed and went back, by what failed.";
+    page.family("gitdeploy_rollbacks_total", "counter", help);
+    for ((source, stack, setback), count) in &counts.rollbacks {
+        let reason = ("reason", setback_word(*setback));
+        page.line("", &[("source", source.as_str()), ("stack", stack.as_str()), reason], count);
+    }
+}
+
+fn histograms(page: &mut Page, of: &BTreeMap<Name, Histogram>) {
+    for (source, lengths) in of {
         let source = ("source", source.as_str());
         let mut below = 0;
         for (end, count) in BUCKETS.iter().zip(lengths.counts) {
@@ -183,6 +220,10 @@ fn counted(page: &mut Page, counts: &Counts) {
         page.line("_sum", &[source], Seconds(lengths.sum));
         page.line("_count", &[source], lengths.count);
     }
+}
+
+fn counted(page: &mut Page, counts: &Counts) {
+    rounds(page, counts);
     page.family("gitdeploy_drifts_total", "counter", "Times that drift of a stack was found.");
     for ((source, stack), count) in &counts.drifts {
         page.line("", &[("source", source.as_str()), ("stack", stack.as_str())], count);
@@ -286,31 +327,196 @@ pub(super) fn end_word(end: RoundEnd) -> &'static str {
     }
 }
 
+fn transport_word(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Unix => "unix",
+        Transport::Ssh => "ssh",
+        Transport::Tls => "tls",
+        Transport::Tcp => "tcp",
+    }
+}
+
+fn setback_word(setback: Setback) -> &'static str {
+    match setback {
+        Setback::Image => "image",
+        Setback::Create => "create",
+        Setback::Start => "start",
+        Setback::Hook => "hook",
+        Setback::Readiness => "readiness",
+        Setback::Completion => "completion",
+        Setback::Proxy => "proxy",
+        Setback::Drain => "drain",
+        Setback::Removal => "removal",
+        Setback::Record => "record",
+        Setback::Superseded => "superseded",
+        Setback::Other => "other",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::CommitId;
     use crate::server::view::fixture::picture;
+    use crate::sync::{Carried, Notice, NoticeKind};
 
     fn page() -> String {
         let shop = Name::parse("shop").expect("a name");
-        text(&picture(), &Counts::default(), &BTreeMap::from([(shop, 4999)]))
+        text(&picture(), &counts(&shop), &BTreeMap::from([(shop, 4999)]))
+    }
+
+    /// A round that took 3 s and went back, drift, a commit and a delivery.
+    fn counts(source: &Name) -> Counts {
+        let mut counts = Counts::default();
+        let commit = CommitId::new("3f2a1c9d8e7f6a5b4c3d2e1f0a9b8c7d6e5f4a3b");
+        let carried = Carried { took: 2_400, setback: Some(Setback::Readiness) };
+        let ended = NoticeKind::Ended {
+            round: 7,
+            commit: commit.clone(),
+            end: RoundEnd::RolledBack,
+            message: "web was not ready".to_owned(),
+            carried: Some(carried),
+        };
+        for (at, kind) in [
+            (0, NoticeKind::Fetched { commit: commit.clone() }),
+            (1_000, NoticeKind::Began { round: 7, commit }),
+            (4_000, ended),
+            (5_000, NoticeKind::Drifted { what: vec!["web.image".to_owned()] }),
+            (6_000, NoticeKind::Troubled { message: "it cannot be fetched".to_owned() }),
+        ] {
+            let stack = Some(Name::parse("web").expect("a name").into());
+            counts.happened(&Notice { number: 1, at, source: source.clone(), stack, kind });
+        }
+        counts.delivery(source, "taken");
+        counts
     }
 
     #[test]
-    fn every_stack_and_host_has_its_lines() {
-        let page = page();
-        for line in [
-            "gitdeploy_host_up{source=\"shop\",host=\"web-2\"} 0",
-            "gitdeploy_drifted_resources{source=\"shop\",stack=\"api\"} 1",
-            "gitdeploy_git_requests_total{source=\"shop\",result=\"done\"} 12",
-            "gitdeploy_drain_duration_seconds_sum{source=\"shop\"} 1.500",
-            "gitdeploy_lock_wait_seconds_count{source=\"shop\"} 0",
-            "gitdeploy_forge_rate_limit_remaining{forge=\"shop\"} 4999",
-            "gitdeploy_plan_changes{source=\"shop\",stack=\"web\",action=\"create\"} 4",
-            "gitdeploy_last_sync_timestamp_seconds{source=\"shop\",stack=\"web\"} 1699999100.000",
-        ] {
-            assert!(page.lines().any(|it| it == line), "{line}\n{page}");
-        }
+    fn this_is_all_that_is_told_of_a_small_fleet() {
+        let page = page().replace(env!("CARGO_PKG_VERSION"), "VERSION");
+        insta::assert_snapshot!(page, @r#"
+        # HELP gitdeploy_build_info The version that runs.
+        # TYPE gitdeploy_build_info gauge
+        gitdeploy_build_info{version="VERSION"} 1
+        # HELP gitdeploy_start_timestamp_seconds When the daemon started.
+        # TYPE gitdeploy_start_timestamp_seconds gauge
+        gitdeploy_start_timestamp_seconds 1699913600.000
+        # HELP gitdeploy_ready 1 once every source has been looked at.
+        # TYPE gitdeploy_ready gauge
+        gitdeploy_ready 1
+        # HELP gitdeploy_source_up 1 while nothing is wrong with a whole source.
+        # TYPE gitdeploy_source_up gauge
+        gitdeploy_source_up{source="shop"} 1
+        # HELP gitdeploy_last_fetch_timestamp_seconds When the branch was last asked for successfully.
+        # TYPE gitdeploy_last_fetch_timestamp_seconds gauge
+        gitdeploy_last_fetch_timestamp_seconds{source="shop"} 1699999970.000
+        # HELP gitdeploy_git_requests_total Times that a repository was asked, by how that ended.
+        # TYPE gitdeploy_git_requests_total counter
+        gitdeploy_git_requests_total{source="shop",op="ls-remote",result="done"} 12
+        gitdeploy_git_requests_total{source="shop",op="ls-remote",result="failed"} 1
+        # HELP gitdeploy_git_request_duration_seconds How long that took.
+        # TYPE gitdeploy_git_request_duration_seconds summary
+        gitdeploy_git_request_duration_seconds_sum{source="shop",op="ls-remote"} 23.400
+        gitdeploy_git_request_duration_seconds_count{source="shop",op="ls-remote"} 13
+        # HELP gitdeploy_drain_duration_seconds How long proxies took to let go of replicas.
+        # TYPE gitdeploy_drain_duration_seconds summary
+        gitdeploy_drain_duration_seconds_sum{source="shop"} 1.500
+        gitdeploy_drain_duration_seconds_count{source="shop"} 2
+        # HELP gitdeploy_lock_wait_seconds How long rounds waited because another run held their stack.
+        # TYPE gitdeploy_lock_wait_seconds summary
+        gitdeploy_lock_wait_seconds_sum{source="shop"} 0.000
+        gitdeploy_lock_wait_seconds_count{source="shop"} 0
+        # HELP gitdeploy_forge_rate_limit_remaining Questions that the forge of a source still takes, as it last said.
+        # TYPE gitdeploy_forge_rate_limit_remaining gauge
+        gitdeploy_forge_rate_limit_remaining{forge="shop"} 4999
+        # HELP gitdeploy_host_up 1 while a host answers.
+        # TYPE gitdeploy_host_up gauge
+        gitdeploy_host_up{source="shop",host="web-1"} 1
+        gitdeploy_host_up{source="shop",host="web-2"} 0
+        # HELP gitdeploy_host_probe_duration_seconds How long a host took to answer when it was last looked at.
+        # TYPE gitdeploy_host_probe_duration_seconds gauge
+        gitdeploy_host_probe_duration_seconds{source="shop",host="web-1",transport="ssh"} 0.038
+        # HELP gitdeploy_stack_info How a stack is, in words; always 1.
+        # TYPE gitdeploy_stack_info gauge
+        gitdeploy_stack_info{source="shop",stack="api",environment="production",repo="https://git.example.com/acme/shop",sync_status="OutOfSync",health_status="Degraded",suspended="false"} 1
+        gitdeploy_stack_info{source="shop",stack="web",environment="production",repo="https://git.example.com/acme/shop",sync_status="Synced",health_status="Healthy",suspended="false"} 1
+        # HELP gitdeploy_drifted_resources Things that differ from the last synced commit by themselves.
+        # TYPE gitdeploy_drifted_resources gauge
+        gitdeploy_drifted_resources{source="shop",stack="api",host="web-1"} 0
+        gitdeploy_drifted_resources{source="shop",stack="api",host="web-2"} 1
+        gitdeploy_drifted_resources{source="shop",stack="web",host="web-1"} 0
+        # HELP gitdeploy_last_sync_timestamp_seconds When a commit was last brought about whole.
+        # TYPE gitdeploy_last_sync_timestamp_seconds gauge
+        gitdeploy_last_sync_timestamp_seconds{source="shop",stack="api"} 1699999100.000
+        gitdeploy_last_sync_timestamp_seconds{source="shop",stack="web"} 1699999100.000
+        # HELP gitdeploy_stack_waiting 1 while something is to do and waits.
+        # TYPE gitdeploy_stack_waiting gauge
+        gitdeploy_stack_waiting{source="shop",stack="api"} 1
+        gitdeploy_stack_waiting{source="shop",stack="web"} 0
+        # HELP gitdeploy_round_running 1 while a round of the stack runs.
+        # TYPE gitdeploy_round_running gauge
+        gitdeploy_round_running{source="shop",stack="api"} 0
+        gitdeploy_round_running{source="shop",stack="web"} 0
+        # HELP gitdeploy_plan_changes Things that the last plan of a stack would create, change, remove.
+        # TYPE gitdeploy_plan_changes gauge
+        gitdeploy_plan_changes{source="shop",stack="web",action="create"} 4
+        gitdeploy_plan_changes{source="shop",stack="web",action="change"} 1
+        gitdeploy_plan_changes{source="shop",stack="web",action="remove"} 4
+        # HELP gitdeploy_reconciles_total Rounds that ended, by how.
+        # TYPE gitdeploy_reconciles_total counter
+        gitdeploy_reconciles_total{source="shop",stack="web",result="rolled-back"} 1
+        # HELP gitdeploy_reconcile_duration_seconds How long rounds took.
+        # TYPE gitdeploy_reconcile_duration_seconds histogram
+        gitdeploy_reconcile_duration_seconds_bucket{source="shop",le="0.5"} 0
+        gitdeploy_reconcile_duration_seconds_bucket{source="shop",le="1"} 0
+        gitdeploy_reconcile_duration_seconds_bucket{source="shop",le="2.5"} 0
+        gitdeploy_reconcile_duration_seconds_bucket{source="shop",le="5"} 1
+        gitdeploy_reconcile_duration_seconds_bucket{source="shop",le="10"} 1
+        gitdeploy_reconcile_duration_seconds_bucket{source="shop",le="30"} 1
+        gitdeploy_reconcile_duration_seconds_bucket{source="shop",le="60"} 1
+        gitdeploy_reconcile_duration_seconds_bucket{source="shop",le="120"} 1
+        gitdeploy_reconcile_duration_seconds_bucket{source="shop",le="300"} 1
+        gitdeploy_reconcile_duration_seconds_bucket{source="shop",le="900"} 1
+        gitdeploy_reconcile_duration_seconds_bucket{source="shop",le="+Inf"} 1
+        gitdeploy_reconcile_duration_seconds_sum{source="shop"} 3.000
+        gitdeploy_reconcile_duration_seconds_count{source="shop"} 1
+        # HELP gitdeploy_apply_total Rounds that carried out a plan, by how they ended.
+        # TYPE gitdeploy_apply_total counter
+        gitdeploy_apply_total{source="shop",stack="web",result="rolled-back"} 1
+        # HELP gitdeploy_apply_duration_seconds How long plans took to be carried out.
+        # TYPE gitdeploy_apply_duration_seconds histogram
+        gitdeploy_apply_duration_seconds_bucket{source="shop",le="0.5"} 0
+        gitdeploy_apply_duration_seconds_bucket{source="shop",le="1"} 0
+        gitdeploy_apply_duration_seconds_bucket{source="shop",le="2.5"} 1
+        gitdeploy_apply_duration_seconds_bucket{source="shop",le="5"} 1
+        gitdeploy_apply_duration_seconds_bucket{source="shop",le="10"} 1
+        gitdeploy_apply_duration_seconds_bucket{source="shop",le="30"} 1
+        gitdeploy_apply_duration_seconds_bucket{source="shop",le="60"} 1
+        gitdeploy_apply_duration_seconds_bucket{source="shop",le="120"} 1
+        gitdeploy_apply_duration_seconds_bucket{source="shop",le="300"} 1
+        gitdeploy_apply_duration_seconds_bucket{source="shop",le="900"} 1
+        gitdeploy_apply_duration_seconds_bucket{source="shop",le="+Inf"} 1
+        gitdeploy_apply_duration_seconds_sum{source="shop"} 2.400
+        gitdeploy_apply_duration_seconds_count{source="shop"} 1
+        # HELP gitdeploy_rollbacks_total Rounds that failed and went back, by what failed.
+        # TYPE gitdeploy_rollbacks_total counter
+        gitdeploy_rollbacks_total{source="shop",stack="web",reason="readiness"} 1
+        # HELP gitdeploy_drifts_total Times that drift of a stack was found.
+        # TYPE gitdeploy_drifts_total counter
+        gitdeploy_drifts_total{source="shop",stack="web"} 1
+        # HELP gitdeploy_commits_total New commits that were fetched.
+        # TYPE gitdeploy_commits_total counter
+        gitdeploy_commits_total{source="shop"} 1
+        # HELP gitdeploy_source_troubles_total Times that a whole source came into trouble.
+        # TYPE gitdeploy_source_troubles_total counter
+        gitdeploy_source_troubles_total{source="shop"} 1
+        # HELP gitdeploy_webhook_requests_total Deliveries, by what became of them.
+        # TYPE gitdeploy_webhook_requests_total counter
+        gitdeploy_webhook_requests_total{hook="shop",result="taken"} 1
+        # HELP gitdeploy_notices_missed_total Notices that came faster than they could be counted.
+        # TYPE gitdeploy_notices_missed_total counter
+        gitdeploy_notices_missed_total 0
+        "#);
     }
 
     #[test]

@@ -230,7 +230,7 @@ fn source_part(name: &Name, view: &SourceView, now: Millis) -> SourcePart {
 }
 
 fn host_part(name: &str, view: &HostView, now: Millis) -> HostPart {
-    let HostView { is_up, trouble, seen, took } = view;
+    let HostView { is_up, trouble, seen, took, transport: _ } = view;
     HostPart {
         name: name.to_owned(),
         is_up: *is_up,
@@ -366,7 +366,7 @@ pub(super) mod fixture {
 
     use super::*;
     use crate::model::{CommitId, PlanId};
-    use crate::sync::{Measured, Times};
+    use crate::sync::{Asked, Measured, Times, Transport};
 
     pub(crate) const NOW: Millis = 1_700_000_000_000;
 
@@ -407,6 +407,7 @@ pub(super) mod fixture {
             synced_at: Some(NOW - 900_000),
             waiting: None,
             drift: Vec::new(),
+            drifted: BTreeMap::new(),
             plan: Some(plan.into()),
             running: None,
             history: vec![round.into()],
@@ -424,16 +425,24 @@ pub(super) mod fixture {
                 until: Some(NOW + 3_600_000),
             }),
             drift: vec!["web: image is shop:debug".to_owned()],
+            drifted: BTreeMap::from([(name("web-2").into(), 1)]),
             plan: None,
             history: Vec::new(),
             ..web.clone()
         };
-        let host = HostView { is_up: true, trouble: None, seen: Some(NOW), took: Some(38) };
+        let host = HostView {
+            is_up: true,
+            trouble: None,
+            seen: Some(NOW),
+            took: Some(38),
+            transport: Transport::Ssh,
+        };
         let away = HostView {
             is_up: false,
             trouble: Some("it does not answer".to_owned()),
             seen: Some(NOW - 600_000),
             took: None,
+            transport: Transport::Tls,
         };
         let source = SourceView {
             repository: "https://git.example.com/acme/shop".to_owned(),
@@ -447,7 +456,10 @@ pub(super) mod fixture {
             hosts: BTreeMap::from([(name("web-1").into(), host), (name("web-2").into(), away)]),
             stacks: BTreeMap::from([(name("web").into(), web), (name("api").into(), api)]),
             measured: Measured {
-                fetches: Times { count: 12, sum: 3_400 },
+                lists: Asked {
+                    done: Times { count: 12, sum: 3_400 },
+                    failed: Times { count: 1, sum: 20_000 },
+                },
                 drains: Times { count: 2, sum: 1_500 },
                 ..Measured::default()
             },

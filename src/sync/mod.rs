@@ -17,13 +17,15 @@ pub use memory::{Approval, Failure, Kept, Memory, Pause, Unreadable};
 pub use notice::{Notice, NoticeKind};
 pub use order::{Order, OrderKind, Refusal};
 pub use picture::{
-    Health, HostView, Measured, Mode, Picture, PlanView, Round, RoundEnd, SourceView, StackView,
-    StepView, Sync, Times, Trigger, Waiting,
+    Asked, Carried, GitOp, Health, HostView, Measured, Mode, Picture, PlanView, Round, RoundEnd,
+    Setback, SourceView, StackView, StepView, Sync, Times, Transport, Trigger, Waiting,
 };
 pub use rules::{
     Budget, Forge, Hook, HookKind, Notify, NotifyKind, Retry, Rules, Secret, Signers, Source,
     StackRules, Window, WindowKind,
 };
 pub use state::State;
-pub use wake::{Begin, Decision, Difference, Finding, News, Progress, Seen, Sight, Target, Wake};
+pub use wake::{
+    Begin, Decision, Deviation, Difference, Finding, News, Progress, Seen, Sight, Target, Wake,
+};
 pub use window::{check_schedule, parse_moment};

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::RoundEnd;
+use super::{Carried, RoundEnd};
 use crate::model::{CommitId, Millis, Name, StackName};
 
 /// Something that happened. No notice holds a secret.
@@ -54,6 +54,9 @@ pub enum NoticeKind {
         end: RoundEnd,
         /// One sentence: what failed, or what was done.
         message: String,
+        /// What carrying its plan out came to; `None` when it did not come to that.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        carried: Option<Carried>,
     },
     /// What runs is not what the last synced commit wants any more.
     Drifted {

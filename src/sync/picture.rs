@@ -52,14 +52,48 @@ pub struct SourceView {
 /// What takes time at a source, over the life of the process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Measured {
-    /// The branch was asked for, and its newest commit read.
-    pub fetches: Times,
-    /// That failed.
-    pub failures: Times,
+    /// Folders were opened that are read where they are.
+    pub opens: Asked,
+    /// Remote repositories were asked what they have, and had nothing new.
+    pub lists: Asked,
+    /// They were asked, and what was new was fetched.
+    pub fetches: Asked,
     /// Proxies let go of replicas.
     pub drains: Times,
     /// Rounds waited because another run held a stack.
     pub locks: Times,
+}
+
+/// Questions to a repository, by how they ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Asked {
+    /// Answered.
+    pub done: Times,
+    /// Not answered, or only in part.
+    pub failed: Times,
+}
+
+/// What a repository is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GitOp {
+    /// A folder of this machine.
+    Open,
+    /// What it has.
+    List,
+    /// What is new in it.
+    Fetch,
+}
+
+impl Measured {
+    /// A repository was asked.
+    pub fn asked(&mut self, op: GitOp, is_done: bool, took: Millis) {
+        let asked = match op {
+            GitOp::Open => &mut self.opens,
+            GitOp::List => &mut self.lists,
+            GitOp::Fetch => &mut self.fetches,
+        };
+        if is_done { &mut asked.done } else { &mut asked.failed }.add(took);
+    }
 }
 
 /// How often, and how long all of it took.
@@ -88,8 +122,24 @@ pub struct HostView {
     pub trouble: Option<String>,
     /// When it last answered.
     pub seen: Option<Millis>,
-    /// How long the last look took, in milliseconds.
+    /// How long it took to answer the last look, in milliseconds.
     pub took: Option<Millis>,
+    /// How its engine is reached.
+    pub transport: Transport,
+}
+
+/// How an engine is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transport {
+    /// Through a socket of this machine.
+    Unix,
+    /// Through an SSH session.
+    Ssh,
+    /// Through a TCP connection, encrypted.
+    Tls,
+    /// Through a TCP connection as it is.
+    Tcp,
 }
 
 /// One stack. What is large in it is shared with the pictures before: there is one for every turn of
@@ -110,6 +160,8 @@ pub struct StackView {
     pub waiting: Option<Waiting>,
     /// What differs from the last synced commit without any commit having asked for it.
     pub drift: Vec<String>,
+    /// How many of these there are on each host; one that is on several counts on each.
+    pub drifted: BTreeMap<HostName, usize>,
     /// The plan that waits, or the last one.
     pub plan: Option<Arc<PlanView>>,
     /// The round that runs.
@@ -251,6 +303,45 @@ pub enum RoundEnd {
     Locked,
     /// A policy, a protection or a missing host forbade it.
     Refused,
+}
+
+/// What carrying out a plan came to, beside how the round ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Carried {
+    /// How long it took, in milliseconds.
+    pub took: Millis,
+    /// Why it went back, if it did.
+    pub setback: Option<Setback>,
+}
+
+/// Which kind of step failed, so that a round went back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Setback {
+    /// An image could not be brought to a host.
+    Image,
+    /// A container, network or volume could not be made.
+    Create,
+    /// A container could not be started.
+    Start,
+    /// A command in a container failed.
+    Hook,
+    /// A replica did not become ready.
+    Readiness,
+    /// A container that has to end well did not.
+    Completion,
+    /// A proxy could not be changed.
+    Proxy,
+    /// A proxy did not let go of replicas.
+    Drain,
+    /// Something could not be stopped or removed.
+    Removal,
+    /// The release could not be recorded.
+    Record,
+    /// The hosts were not as the plan saw them.
+    Superseded,
+    /// Anything else.
+    Other,
 }
 
 /// A step as it is shown.

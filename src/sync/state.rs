@@ -191,6 +191,7 @@ impl Wake {
             Self::Tick | Self::Ending => None,
             Self::Fetched { source, .. }
             | Self::NotFetched { source, .. }
+            | Self::Asked { source, .. }
             | Self::Looked { source, .. }
             | Self::Stirred { source, .. }
             | Self::Progressed { source, .. }

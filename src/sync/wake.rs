@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{HostView, PlanView, RoundEnd, StepView, Trigger};
+use super::{Carried, GitOp, HostView, PlanView, RoundEnd, StepView, Trigger};
 use crate::model::{CommitId, Health, HostName, Millis, Name, PlanId, StackName};
 
 /// Something that happened and may need a decision.
@@ -26,6 +26,17 @@ pub enum Wake {
         message: String,
         /// Whether it is because nobody who may has signed it.
         is_unsigned: bool,
+    },
+    /// A repository was asked, however what it has is used.
+    Asked {
+        /// Of which source.
+        source: Name,
+        /// For what.
+        op: GitOp,
+        /// Whether it answered.
+        is_done: bool,
+        /// How long that took, in milliseconds.
+        took: Millis,
     },
     /// A look is over.
     Looked {
@@ -85,6 +96,8 @@ pub enum Progress {
     Line(String),
     /// A proxy has let go of servers, after so many milliseconds.
     Drained(Millis),
+    /// Its plan was carried out, as far as that went.
+    Carried(Carried),
 }
 
 /// The newest commit of a source.
@@ -168,10 +181,19 @@ pub enum Finding {
 pub struct Difference {
     /// The plan.
     pub plan: Arc<PlanView>,
-    /// What differs: `web.image`, a line each.
-    pub what: Vec<String>,
+    /// What differs.
+    pub what: Vec<Deviation>,
     /// Things that go for good.
     pub deletes: usize,
+}
+
+/// Something that differs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deviation {
+    /// What: `web.image`.
+    pub line: String,
+    /// Where.
+    pub hosts: BTreeSet<HostName>,
 }
 
 /// What is to be done now. All of it may be done at the same time.

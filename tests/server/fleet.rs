@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use gitdeploy::model::{CommitId, Millis, PlanId, StackName};
 use gitdeploy::sync::{
     Health, HostView, Measured, Mode, Picture, PlanView, Round, RoundEnd, SourceView, StackView,
-    StepView, Sync, Trigger, Waiting,
+    StepView, Sync, Transport, Trigger, Waiting,
 };
 use serde_json::json;
 
@@ -43,12 +43,20 @@ pub(crate) fn fleet() -> Picture {
         ),
         (stack("shop"), shop()),
     ]);
-    let host = |took| HostView { is_up: true, trouble: None, seen: Some(NOW), took: Some(took) };
+    let transport = Transport::Ssh;
+    let host = |took| HostView {
+        is_up: true,
+        trouble: None,
+        seen: Some(NOW),
+        took: Some(took),
+        transport,
+    };
     let away = HostView {
         is_up: false,
         trouble: Some("it did not answer within 5 s".to_owned()),
         seen: Some(NOW - 340_000),
         took: None,
+        transport,
     };
     let hosts = BTreeMap::from([
         (name("edge-1").into(), host(21)),
@@ -91,6 +99,7 @@ fn quiet(mode: Mode) -> StackView {
         synced_at: Some(NOW - 7_200_000),
         waiting: None,
         drift: Vec::new(),
+        drifted: BTreeMap::new(),
         plan: None,
         running: None,
         history: vec![past(11, RoundEnd::Synced, "Nothing differs any more.", 7_204_000).into()],

@@ -280,7 +280,7 @@ fn words(kind: &NoticeKind) -> (&'static str, String) {
             ("info", format!("round {round} brings about {}", commit.short()))
         }
         NoticeKind::Progress { line, .. } => ("info", line.clone()),
-        NoticeKind::Ended { round, commit, end, message } => {
+        NoticeKind::Ended { round, commit, end, message, .. } => {
             let (level, how) = ending(*end);
             (level, format!("round {round} for {} {how}: {message}", commit.short()))
         }

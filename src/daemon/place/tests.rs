@@ -72,7 +72,7 @@ impl Case {
 
     /// What is wanted now: the summary of the commit, or why nothing is.
     fn newest(&self) -> Result<String, String> {
-        match self.place.newest(&AtomicBool::new(false)) {
+        match self.place.newest(&AtomicBool::new(false)).0 {
             Ok((news, _)) => Ok(format!("{} of {}", news.summary, news.branch)),
             Err(unread) => {
                 assert!(unread.is_unsigned, "{}", unread.message);

@@ -222,7 +222,7 @@ mod tests {
     fn ended(commit: &str, end: RoundEnd) -> Notice {
         let commit = CommitId::new(commit);
         let message = "web was not ready".to_owned();
-        notice(Some("shop"), NoticeKind::Ended { round: 1, commit, end, message })
+        notice(Some("shop"), NoticeKind::Ended { round: 1, commit, end, message, carried: None })
     }
 
     fn drifted() -> Notice {
@@ -278,7 +278,7 @@ mod tests {
         let mut told = Told::default();
         let other = |end| {
             let (commit, message) = (CommitId::new("a"), String::new());
-            notice(Some("web"), NoticeKind::Ended { round: 1, commit, end, message })
+            notice(Some("web"), NoticeKind::Ended { round: 1, commit, end, message, carried: None })
         };
         assert!(told.letter(&other(RoundEnd::Synced)).is_some());
         assert!(told.letter(&ended("a", RoundEnd::Failed)).is_some());

@@ -30,6 +30,7 @@ fn failed_round() -> Notice {
         commit: CommitId::new("3f2a1c9d"),
         end: RoundEnd::Failed,
         message: "web was not ready".to_owned(),
+        carried: None,
     };
     Notice { number: 1, at: 5, source: name("production"), stack: Some(name("shop").into()), kind }
 }
@@ -180,6 +181,7 @@ async fn a_queue_that_is_full_takes_no_more_and_says_so() {
             commit: CommitId::new(format!("{n:08}")),
             end: RoundEnd::Failed,
             message: String::new(),
+            carried: None,
         };
         Notice { kind, ..failed_round() }
     });

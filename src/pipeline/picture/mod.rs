@@ -150,7 +150,13 @@ impl Picture {
         let Body { owner, at, looked_for, hosts, proxies } =
             serde_json::from_str(body).map_err(|error| bad(&error))?;
         let proxies = proxies.into_iter().collect();
-        Ok(Self { owner, at, trust, observed: Observed { at, hosts, proxies }, looked_for })
+        Ok(Self {
+            owner,
+            at,
+            trust,
+            observed: Observed { at, hosts, proxies, took: BTreeMap::new() },
+            looked_for,
+        })
     }
 }
 

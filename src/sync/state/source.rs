@@ -23,8 +23,7 @@ pub(super) struct SourceState {
     pub(super) news: Option<News>,
     pub(super) fetched: Option<Millis>,
     pub(super) next_fetch: Millis,
-    /// Since when it is being asked.
-    fetching: Option<Millis>,
+    is_fetching: bool,
     failures: u32,
     pub(super) trouble: Option<String>,
     pub(super) is_unsigned: bool,
@@ -55,7 +54,7 @@ impl SourceState {
             news: None,
             fetched: None,
             next_fetch: now,
-            fetching: None,
+            is_fetching: false,
             failures: 0,
             trouble: None,
             is_unsigned: false,
@@ -107,7 +106,7 @@ impl SourceState {
 
     /// Whether nothing is under way, and nothing will be unless something happens or time passes.
     pub(super) fn is_settled(&self) -> bool {
-        let is_idle = self.fetching.is_none() && self.looks.is_empty() && self.wanted.is_empty();
+        let is_idle = !self.is_fetching && self.looks.is_empty() && self.wanted.is_empty();
         let is_known = self.was_seen || self.failures > 0;
         is_idle
             && is_known
@@ -123,6 +122,7 @@ impl SourceState {
                 self.is_unsigned = is_unsigned;
                 self.not_fetched(turn, message);
             }
+            Wake::Asked { op, is_done, took, .. } => self.measured.asked(op, is_done, took),
             Wake::Looked { number, sight, .. } => self.looked(turn, number, *sight),
             Wake::Stirred { stack: None, .. } => self.wanted.all = true,
             Wake::Stirred { stack: Some(stack), .. } => self.want(stack),
@@ -162,8 +162,7 @@ impl SourceState {
     }
 
     fn fetched(&mut self, turn: &mut Turn<'_>, news: News) {
-        let began = self.fetching.take();
-        self.measured.fetches.add(turn.now.saturating_sub(began.unwrap_or(turn.now)));
+        self.is_fetching = false;
         self.failures = 0;
         self.is_unsigned = false;
         self.fetched = Some(turn.now);
@@ -197,8 +196,7 @@ impl SourceState {
     }
 
     fn not_fetched(&mut self, turn: &mut Turn<'_>, message: String) {
-        let began = self.fetching.take();
-        self.measured.failures.add(turn.now.saturating_sub(began.unwrap_or(turn.now)));
+        self.is_fetching = false;
         self.failures = self.failures.saturating_add(1);
         let pause = self.rules.interval.saturating_mul(1 << self.failures.min(6).saturating_sub(1));
         let pause = pause.min(TROUBLE_MAX.max(self.rules.interval));
@@ -256,8 +254,8 @@ impl SourceState {
         if turn.is_ending {
             return;
         }
-        if self.fetching.is_none() && self.next_fetch <= turn.now {
-            self.fetching = Some(turn.now);
+        if !self.is_fetching && self.next_fetch <= turn.now {
+            self.is_fetching = true;
             turn.decisions.push(Decision::Fetch { source: self.name.clone() });
         }
         let Some(news) = &self.news else { return };
@@ -330,7 +328,7 @@ impl SourceState {
 
     /// When something is due without a wake.
     pub(super) fn next(&self) -> Option<Millis> {
-        let fetch = self.fetching.is_none().then_some(self.next_fetch);
+        let fetch = (!self.is_fetching).then_some(self.next_fetch);
         if self.news.is_none() {
             // Stacks are only known from before: nothing is made of their times yet.
             return fetch;

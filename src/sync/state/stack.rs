@@ -15,11 +15,11 @@ use recall::Recalled;
 
 use super::{HISTORY, Turn};
 use crate::model::{CommitId, Millis, Name, PlanId, StackName};
-use crate::sync::wake::{Begin, Difference};
+use crate::sync::wake::{Begin, Deviation, Difference};
 use crate::sync::window::{Gate, gate};
 use crate::sync::{
-    Decision, Finding, Mode, NoticeKind, PlanView, Progress, Round, RoundEnd, Seen, StackRules,
-    Target, Trigger, Waiting, WindowKind,
+    Carried, Decision, Finding, Mode, NoticeKind, PlanView, Progress, Round, RoundEnd, Seen,
+    StackRules, Target, Trigger, Waiting, WindowKind,
 };
 
 /// Healings that are remembered: as many as a budget can allow.
@@ -73,6 +73,8 @@ pub(super) struct StackState {
     locked: u32,
     /// The round that runs is told of once it holds the stack: those before it did not.
     is_silent: bool,
+    /// What the round that runs has come to.
+    carried: Option<Carried>,
     is_queued: bool,
     needs_look: bool,
     pub(super) history: VecDeque<Arc<Round>>,
@@ -182,14 +184,18 @@ impl StackState {
 
     /// What differs without any commit having asked for it.
     pub(super) fn drift(&self, rules: &StackRules) -> Vec<String> {
-        let Some(seen) = self.fresh() else { return Vec::new() };
-        let finding = match self.is_drift() {
+        self.deviations(rules).map(|it| it.line.clone()).collect()
+    }
+
+    /// The same, with where it is.
+    pub(super) fn deviations(&self, rules: &StackRules) -> impl Iterator<Item = &Deviation> {
+        let finding = self.fresh().and_then(|seen| match self.is_drift() {
             true => Some(&seen.head),
             false => seen.held.as_ref(),
-        };
+        });
         let what = finding.and_then(Finding::difference).map(|it| it.what.as_slice());
         let what = what.unwrap_or_default().iter();
-        what.filter(|it| !is_ignored(it, &rules.ignore)).cloned().collect()
+        what.filter(|it| !is_ignored(&it.line, &rules.ignore))
     }
 
     /// Whether a difference from the newest commit is drift: it was brought about before, or the
@@ -379,7 +385,7 @@ impl StackState {
             Finding::Differs(difference) => difference,
         };
         let is_drift = self.is_drift();
-        if is_drift && difference.what.iter().all(|it| is_ignored(it, &rules.ignore)) {
+        if is_drift && difference.what.iter().all(|it| is_ignored(&it.line, &rules.ignore)) {
             return Ok(None);
         }
         let approved = self.approved.as_ref().filter(|(plan, _)| *plan == difference.plan.id);
@@ -513,6 +519,7 @@ impl StackState {
             Progress::Line(line) => {
                 told.push(NoticeKind::Progress { round: round.number, line });
             }
+            Progress::Carried(carried) => self.carried = Some(carried),
             Progress::Drained(_) => {}
         }
         told

@@ -14,9 +14,9 @@ use std::time::Duration;
 use super::State;
 use crate::model::{CommitId, HostName, Millis, Name, PlanId, StackName};
 use crate::sync::{
-    Begin, Decision, Difference, Finding, Health, HostView, Memory, News, NoticeKind, Order,
-    OrderKind, PlanView, Refusal, RoundEnd, Rules, Seen, Sight, Source, StackRules, StackView,
-    Target, Wake,
+    Asked, Begin, Decision, Deviation, Difference, Finding, GitOp, Health, HostView, Memory, News,
+    NoticeKind, Order, OrderKind, PlanView, Refusal, RoundEnd, Rules, Seen, Sight, Source,
+    StackRules, StackView, Target, Times, Transport, Wake,
 };
 
 const SECOND: Millis = 1000;
@@ -75,7 +75,10 @@ fn differs(plan: &str, to: &str, what: &str) -> Finding {
             summary: String::new(),
             totals: (1, 0, 0),
         }),
-        what: vec![what.to_owned()],
+        what: vec![Deviation {
+            line: what.to_owned(),
+            hosts: BTreeSet::from([HostName::from(name("web-1"))]),
+        }],
         deletes: 0,
     }))
 }
@@ -85,7 +88,7 @@ fn seen(head: Finding) -> Seen {
 }
 
 fn up() -> HostView {
-    HostView { is_up: true, trouble: None, seen: None, took: None }
+    HostView { is_up: true, trouble: None, seen: None, took: None, transport: Transport::Ssh }
 }
 
 impl Case {

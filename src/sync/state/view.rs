@@ -1,5 +1,6 @@
 //! What is known, as it is shown.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::source::SourceState;
@@ -48,6 +49,10 @@ impl StackState {
             (None, None) => Health::Unknown,
         };
         let difference = seen.and_then(|seen| seen.head.difference());
+        let mut drifted = BTreeMap::new();
+        for host in self.deviations(rules).flat_map(|it| &it.hosts) {
+            *drifted.entry(host.clone()).or_default() += 1;
+        }
         StackView {
             sync: if self.running.is_some() { Sync::OutOfSync } else { sync },
             health,
@@ -56,6 +61,7 @@ impl StackState {
             synced_at: self.synced_at,
             waiting: self.waiting.clone(),
             drift: self.drift(rules),
+            drifted,
             plan: difference.map(|it| it.plan.clone()).or_else(|| self.plan.clone()),
             running: self.running.clone(),
             history: self.history.iter().cloned().collect(),

@@ -51,6 +51,7 @@ fn observed() -> Observed {
             (place("edge-2"), Ok(second)),
             (place("edge-3"), Err(fault())),
         ]),
+        took: BTreeMap::new(),
     }
 }
 

@@ -25,6 +25,7 @@ impl StackState {
         }
         let Some(mut round) = self.running.take() else { return Vec::new() };
         self.locked = if end == RoundEnd::Locked { self.locked.saturating_add(1) } else { 0 };
+        let carried = self.carried.take();
         let version = self.running_version.take().flatten();
         let is_heal = self.running_is_heal;
         self.fresh_from = looks;
@@ -36,6 +37,7 @@ impl StackState {
             commit: round.commit.clone(),
             end,
             message: message.clone(),
+            carried,
         }));
         let before = if is_heal { self.heal_failed.take() } else { self.failed.take() };
         let attempts = before.filter(|it| it.version == version).map_or(0, |it| it.attempts);

@@ -143,6 +143,26 @@ fn drift_that_is_to_be_left_alone_is_and_is_not_told() {
 }
 
 #[test]
+fn drift_is_counted_on_each_host_and_what_is_left_alone_is_not() {
+    let rules = StackRules { ignore: vec!["web.env.*".to_owned()], ..StackRules::default() };
+    let mut case = Case::synced(rules);
+    case.stirred("web");
+    let on = |line: &str, hosts: &[&str]| Deviation {
+        line: line.to_owned(),
+        hosts: hosts.iter().map(|host| HostName::from(name(host))).collect(),
+    };
+    let mut found = differs("p", "a", "web.image");
+    if let Finding::Differs(difference) = &mut found {
+        difference.what.push(on("web.memory", &["web-1", "web-2"]));
+        difference.what.push(on("web.env.A", &["web-3"]));
+    }
+    case.looked(&[("web", seen(found))]);
+    let drifted = case.view("web").drifted;
+    let drifted: Vec<_> = drifted.iter().map(|(host, count)| (host.as_str(), *count)).collect();
+    assert_eq!(drifted, [("web-1", 2), ("web-2", 1)]);
+}
+
+#[test]
 fn a_new_commit_is_deployed_whatever_drift_is_left_alone() {
     let rules = StackRules { ignore: vec!["web".to_owned()], ..StackRules::default() };
     let mut case = Case::synced(rules);

@@ -124,15 +124,19 @@ fn a_source_that_comes_back_does_not_take_the_end_of_an_older_round_for_its_own(
 #[test]
 fn how_often_and_how_long_a_source_was_asked_is_measured() {
     let mut case = Case::with(StackRules::default());
-    case.now += 300;
-    case.fetched();
-    case.tick(3 * MINUTE);
-    case.now += 200;
-    let message = "could not fetch".to_owned();
-    case.wake(Wake::NotFetched { source: name("shop"), message, is_unsigned: false });
+    for (op, is_done, took) in [
+        (GitOp::Fetch, true, 300),
+        (GitOp::List, true, 20),
+        (GitOp::List, true, 30),
+        (GitOp::List, false, 200),
+    ] {
+        case.wake(Wake::Asked { source: name("shop"), op, is_done, took });
+    }
     let measured = case.state.picture(case.now).sources[&name("shop")].measured;
-    assert_eq!((measured.fetches.count, measured.fetches.sum), (1, 300));
-    assert_eq!((measured.failures.count, measured.failures.sum), (1, 200));
+    assert_eq!(measured.fetches.done, Times { count: 1, sum: 300 });
+    assert_eq!(measured.lists.done, Times { count: 2, sum: 50 });
+    assert_eq!(measured.lists.failed, Times { count: 1, sum: 200 });
+    assert_eq!(measured.opens, Asked::default());
 }
 
 #[test]
