@@ -4,6 +4,7 @@
 //! no exit code: the run itself is what counts.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -12,8 +13,8 @@ use std::str::FromStr;
 use serde_json::json;
 
 use super::World;
-use crate::diag::{Diagnostic, Severity, Sources};
-use crate::model::{Plan, Totals};
+use crate::diag::{Diagnostic, Located, Severity, Sources};
+use crate::model::{Plan, StackName, Totals};
 use crate::ui::report::{self, Finding, Level, Place};
 
 /// The most of a summary that GitHub takes of one step.
@@ -76,6 +77,37 @@ pub(super) struct Reports {
     found: RefCell<Found>,
 }
 
+/// Where a stack is written.
+pub(super) struct Written {
+    /// Its first Compose file.
+    pub(super) file: Option<String>,
+    /// The names of its services.
+    pub(super) services: BTreeMap<String, Located>,
+}
+
+impl Written {
+    /// The place of a service; that of the stack for anything else.
+    fn place(&self, service: &str) -> Option<Place> {
+        let whole = || {
+            let file = self.file.clone()?;
+            Some(Place { file, line: 1, column: 1, end_line: 1, end_column: 1 })
+        };
+        self.services.get(service).map(place).or_else(whole)
+    }
+}
+
+fn place(at: &Located) -> Place {
+    let (end_line, end_column) =
+        super::screen::end_of(&at.source.text, &at.range, at.line, at.column);
+    Place {
+        file: at.source.name.to_string(),
+        line: at.line,
+        column: at.column,
+        end_line,
+        end_column,
+    }
+}
+
 #[derive(Debug, Default)]
 struct Found {
     findings: Vec<Finding>,
@@ -108,18 +140,7 @@ impl Reports {
             rule: diagnostic.rule.to_owned(),
             message: diagnostic.message.clone(),
             help: diagnostic.help.join("\n"),
-            place: diagnostic.primary.as_ref().map(|label| {
-                let at = sources.locate(label.span);
-                let (end_line, end_column) =
-                    super::screen::end_of(&at.source.text, &at.range, at.line, at.column);
-                Place {
-                    file: at.source.name.to_string(),
-                    line: at.line,
-                    column: at.column,
-                    end_line,
-                    end_column,
-                }
-            }),
+            place: diagnostic.primary.as_ref().map(|label| place(&sources.locate(label.span))),
         });
     }
 
@@ -138,15 +159,17 @@ impl Reports {
     }
 
     /// Keeps what a plan says: its numbers, what should be known about it, and how it looks in a
-    /// summary. `file` tells where a stack is written.
+    /// summary. `written` tells where a stack is written; only those are asked for that need it.
     pub(super) fn plan(
         &self,
         plan: &Plan,
         summary: &str,
         sentence: &str,
-        file: impl Fn(&crate::model::StackName) -> Option<String>,
+        written: impl Fn(&StackName) -> Written,
     ) {
-        for (stack, it) in &plan.stacks {
+        let is_read = self.is_actions || !self.wanted.is_empty();
+        for (stack, it) in plan.stacks.iter().filter(|(_, it)| is_read && !it.notes.is_empty()) {
+            let written = written(stack);
             for note in &it.notes {
                 let of = match note.service.as_str() {
                     "" => stack.to_string(),
@@ -157,13 +180,7 @@ impl Reports {
                     rule: "plan/note".to_owned(),
                     message: format!("{of}: {}", note.message),
                     help: String::new(),
-                    place: file(stack).map(|file| Place {
-                        file,
-                        line: 1,
-                        column: 1,
-                        end_line: 1,
-                        end_column: 1,
-                    }),
+                    place: written.place(&note.service),
                 });
             }
         }

@@ -4,7 +4,7 @@
 //! template is an expression, which names values; the text of a scalar names variables. What a
 //! template computes (`set`, loops, arguments of macros) is followed no further than its expression.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Snapshot;
@@ -46,6 +46,25 @@ impl Snapshot {
         let rendered = sources.slice(node.span);
         steps.extend(variables_named(&rendered, &stacks, files, folder));
         steps
+    }
+}
+
+impl Snapshot {
+    /// Where the services of a stack are written: their names in its Compose files, or what stands
+    /// for them in a template. Empty when the stack cannot be read.
+    pub fn services_written(&self, stack: &StackName) -> BTreeMap<String, Located> {
+        let folder = self.folders.iter().find(|folder| folder.name.as_str() == stack.as_str());
+        let (Some(folder), Ok(files)) = (folder, self.tree().files()) else {
+            return BTreeMap::new();
+        };
+        let (engine, commit) = (Engine::new(), Arc::new(self.commit_info()));
+        let model = self.stacks(&engine, &commit).model(files, folder, Options::default());
+        let (Some(project), sources) = (model.project, model.report.sources) else {
+            return BTreeMap::new();
+        };
+        let services = project.root.get("services").and_then(Node::as_map);
+        let services = services.into_iter().flat_map(yaml::Map::iter);
+        services.map(|(name, item)| (name.to_owned(), sources.locate(item.key))).collect()
     }
 }
 

@@ -8,6 +8,7 @@ use super::Run;
 use crate::cli::args::{Inputs, Narrowing, PlanArgs, PlanFormat};
 use crate::cli::live::{Session, Source, block_on, heading, no_plan, resolve};
 use crate::cli::picture::Given;
+use crate::cli::report::Written;
 use crate::cli::{Exit, Failure};
 use crate::model::{Plan, StackName};
 use crate::pipeline::{Asked, Beside, Choice, PlanError, Planned, SavedPlan, Snapshot, Wish};
@@ -149,11 +150,12 @@ pub(super) fn page(
 pub(super) fn report(run: &Run<'_>, snapshot: &Snapshot, heading: &ui::plan::Heading, plan: &Plan) {
     let summary = ui::plan::markdown(plan, heading, Some(SUMMARY_MAX));
     let sentence = ui::plan::sentence(plan, heading);
-    let file = |stack: &StackName| {
-        let folder = snapshot.folders.iter().find(|it| it.name.as_str() == stack.as_str())?;
-        folder.compose_files.first().cloned()
+    let written = |stack: &StackName| {
+        let folder = snapshot.folders.iter().find(|it| it.name.as_str() == stack.as_str());
+        let file = folder.and_then(|folder| folder.compose_files.first().cloned());
+        Written { file, services: snapshot.services_written(stack) }
     };
-    run.screen.reports().plan(plan, &summary, &sentence, file);
+    run.screen.reports().plan(plan, &summary, &sentence, written);
 }
 
 /// `protect.max_deletes`, unless the run allows more.
