@@ -173,8 +173,11 @@ impl Job {
             Verdict::Done => (
                 RoundEnd::Synced,
                 format!(
-                    "{} created, {} changed, {} removed",
-                    totals.create, totals.change, totals.remove
+                    "{} created, {} changed, {} removed{}",
+                    totals.create,
+                    totals.change,
+                    totals.remove,
+                    left_out(plan)
                 ),
             ),
             // The stack is as it was, and it was not the commit that failed: it may be tried again.
@@ -186,6 +189,15 @@ impl Job {
                 (RoundEnd::Interrupted, "it was stopped; what is left is done next time".to_owned())
             }
         }
+    }
+}
+
+/// Whom the plan was made without.
+fn left_out(plan: &Plan) -> String {
+    let names: Vec<&str> = plan.blind.iter().map(|blind| blind.what.as_str()).collect();
+    match names.is_empty() {
+        true => String::new(),
+        false => format!("; {} was not seen and is left as it is", names.join(", ")),
     }
 }
 
