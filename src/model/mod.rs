@@ -39,8 +39,8 @@ pub use inspection::{HostInspection, Inspection, Joining, ProxyInspection, Room}
 pub use labels::{Identity, Owner, RESERVED as RESERVED_LABELS};
 pub use name::Name;
 pub use observed::{
-    Config, ContainerState, Drained, EngineInfo, Fault, Foreign, Health, HostState, Image,
-    ImageFault, LiveContainer, LiveNetwork, LiveVolume, Observed, ProxyPlace, ProxyState,
+    Config, ContainerState, Drained, EngineInfo, Fault, FaultKind, Foreign, Health, HostState,
+    Image, ImageFault, LiveContainer, LiveNetwork, LiveVolume, Observed, ProxyPlace, ProxyState,
     RegistryImage, Release, RuntimeServer, Status, Swarm,
 };
 pub use plan::{

@@ -38,8 +38,38 @@ pub struct ProxyPlace {
 /// Why something could not be seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
+    /// Whether somebody said so.
+    #[serde(default)]
+    pub kind: FaultKind,
     /// In words for people: "connection refused".
     pub message: String,
+}
+
+/// Whether it could not be seen because nobody answered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultKind {
+    /// Nobody did, or not in time.
+    #[default]
+    Silent,
+    /// One side wants nothing to do with the other: a host key that is not known, a login that is
+    /// not taken.
+    Refused,
+}
+
+impl Fault {
+    /// Nobody answered.
+    pub fn silent(message: impl Into<String>) -> Self {
+        Self { kind: FaultKind::Silent, message: message.into() }
+    }
+
+    /// What can be said of whom it is about, before the reason.
+    pub fn words(&self) -> &'static str {
+        match self.kind {
+            FaultKind::Silent => "did not answer",
+            FaultKind::Refused => "cannot be used",
+        }
+    }
 }
 
 /// One engine and what is on it.

@@ -62,7 +62,7 @@ async fn test(proxy: &dyn Proxy, state: &ProxyState) -> Option<Result<(), Fault>
     let candidate = state.file.clone().unwrap_or_default();
     Some(match timeout(TEST_TIME, proxy.test(&candidate)).await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(Fault { message: error.to_string() }),
-        Err(_) => Err(Fault { message: format!("no answer within {} s", TEST_TIME.as_secs()) }),
+        Ok(Err(error)) => Err(error.fault()),
+        Err(_) => Err(Fault::silent(format!("no answer within {} s", TEST_TIME.as_secs()))),
     })
 }

@@ -148,8 +148,8 @@ pub(super) async fn within<T>(
 ) -> Result<T, Fault> {
     match timeout(time, call).await {
         Ok(Ok(seen)) => Ok(seen),
-        Ok(Err(error)) => Err(Fault { message: error.to_string() }),
-        Err(_) => Err(Fault { message: format!("no answer within {} s", time.as_secs()) }),
+        Ok(Err(error)) => Err(error.fault()),
+        Err(_) => Err(Fault::silent(format!("no answer within {} s", time.as_secs()))),
     }
 }
 

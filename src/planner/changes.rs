@@ -179,7 +179,7 @@ pub(super) fn waiting_note(
     let slots: Vec<String> = waiting.iter().map(Slot::to_string).collect();
     let hosts: Vec<&str> = reach.blind.iter().map(|blind| blind.what.as_str()).collect();
     let message = format!(
-        "replica {} may be on {}, which did not answer; it is not made elsewhere",
+        "replica {} may be on {}, which was not seen; it is not made elsewhere",
         slots.join(", "),
         hosts.join(", ")
     );

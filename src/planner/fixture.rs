@@ -189,7 +189,7 @@ impl Fleet {
     }
 
     pub(super) fn silence(&mut self, host: &str) {
-        let fault = Fault { message: "connection refused".into() };
+        let fault = Fault::silent("connection refused");
         *self.observed.hosts.get_mut(host).expect("a host") = Err(fault.clone());
         for (place, state) in &mut self.observed.proxies {
             if place.host.as_str() == host {

@@ -89,19 +89,25 @@ impl<'a> Reach<'a> {
     fn silence(&mut self, world: &World<'a>) -> Vec<Problem> {
         let skip = self.scope.skip_unreachable;
         let mut problems = Vec::new();
-        for (host, why) in &world.silent {
+        let mut told = BTreeSet::new();
+        for (host, fault) in &world.silent {
+            let (words, why) = (fault.words(), &fault.message);
             if skip {
-                self.blind.push(Blind { what: host.to_string(), message: (*why).to_owned() });
+                self.blind.push(Blind { what: host.to_string(), message: why.clone() });
+                told.insert(*host);
             } else if let Some(who) = self.needs_host(world, host) {
-                let message =
-                    format!("the host {host} did not answer, and {who} may be on it: {why}");
+                let message = format!("the host {host} {words}, and {who} may be on it: {why}");
                 problems.push(Problem::unreachable(message).hint(HINT));
+                told.insert(*host);
             }
         }
-        for (place, why) in &world.silent_proxies {
+        // Of a host that cannot be reached, its proxies cannot be reached either.
+        let proxies = world.silent_proxies.iter().filter(|(place, _)| !told.contains(&place.host));
+        for (place, fault) in proxies {
             let what = format!("{} on {}", place.proxy, place.host);
+            let (words, why) = (fault.words(), &fault.message);
             if skip {
-                self.blind.push(Blind { what, message: (*why).to_owned() });
+                self.blind.push(Blind { what, message: why.clone() });
                 continue;
             }
             let asked = self
@@ -110,7 +116,7 @@ impl<'a> Reach<'a> {
                 .find(|(stack, service)| self.has(stack) && self.scope.reaches(stack, service));
             if let Some((stack, service)) = asked {
                 let message = format!(
-                    "the proxy {what} did not answer, and it may send to {stack}/{service}: {why}"
+                    "the proxy {what} {words}, and it may send to {stack}/{service}: {why}"
                 );
                 problems.push(Problem::unreachable(message).hint(HINT));
             }

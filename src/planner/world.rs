@@ -11,8 +11,8 @@ use serde_json::Value;
 use self::seen::Seen;
 use super::Request;
 use crate::model::{
-    Backend, BackendKey, Endpoint, Generation, HostName, HostState, LiveContainer, ProxyPlace,
-    ProxyState, RoutingTable, ServiceName, StackName,
+    Backend, BackendKey, Endpoint, Fault, Generation, HostName, HostState, LiveContainer,
+    ProxyPlace, ProxyState, RoutingTable, ServiceName, StackName,
 };
 use crate::settings::{self, Address, Runs};
 
@@ -37,11 +37,11 @@ pub(super) struct World<'a> {
     /// Hosts that answered.
     pub(super) hosts: BTreeMap<&'a HostName, &'a HostState>,
     /// Hosts of the inventory that did not, with why.
-    pub(super) silent: BTreeMap<&'a HostName, &'a str>,
+    pub(super) silent: BTreeMap<&'a HostName, &'a Fault>,
     /// Proxies that answered.
     pub(super) proxies: BTreeMap<&'a ProxyPlace, &'a ProxyState>,
     /// Proxies that did not, with why.
-    pub(super) silent_proxies: BTreeMap<&'a ProxyPlace, &'a str>,
+    pub(super) silent_proxies: BTreeMap<&'a ProxyPlace, &'a Fault>,
     seen: Seen<'a>,
 }
 
@@ -59,13 +59,13 @@ impl<'a> World<'a> {
         for (name, seen) in &observed.hosts {
             match seen {
                 Ok(state) => drop(world.hosts.insert(name, state)),
-                Err(fault) => drop(world.silent.insert(name, &fault.message)),
+                Err(fault) => drop(world.silent.insert(name, fault)),
             }
         }
         for (place, seen) in &observed.proxies {
             match seen {
                 Ok(state) => drop(world.proxies.insert(place, state)),
-                Err(fault) => drop(world.silent_proxies.insert(place, &fault.message)),
+                Err(fault) => drop(world.silent_proxies.insert(place, fault)),
             }
         }
         world.seen = Seen::of(&world);

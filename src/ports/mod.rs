@@ -11,7 +11,7 @@ mod proxy;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::{HostName, Millis, ProxyPlace};
+use crate::model::{Fault, FaultKind, HostName, Millis, ProxyPlace};
 
 pub use engine::{
     Applied, Command, Console, Engine, HookEnd, Invitation, LogLine, LogOptions, Question, Stir,
@@ -44,6 +44,17 @@ impl PortError {
     /// Whether the same call may do better a moment later.
     pub fn is_worth_repeating(&self) -> bool {
         matches!(self, Self::Unreachable(_) | Self::Unknown(_))
+    }
+
+    /// What it means for a look.
+    pub fn fault(&self) -> Fault {
+        let kind = match self {
+            Self::Refused(_) => FaultKind::Refused,
+            Self::NotFound(_) | Self::Moved(_) | Self::Unreachable(_) | Self::Unknown(_) => {
+                FaultKind::Silent
+            }
+        };
+        Fault { kind, message: self.to_string() }
     }
 }
 

@@ -280,7 +280,7 @@ mod tests {
             host: HostName::from(Name::parse(name).expect("a name")),
         };
         let state = ProxyState { version: "1.22.1".into(), ..ProxyState::default() };
-        let fault = |message: &str| Fault { message: message.into() };
+        let fault = |message: &str| Fault::silent(message);
         Inspection {
             at: 1_000_000,
             hosts: vec![

@@ -14,7 +14,7 @@ use crate::cli::args::{DrainArgs, Execution, Inputs, Leave, UndrainArgs};
 use crate::cli::live::{Session, Source, block_on, no_plan};
 use crate::cli::past::Bygone;
 use crate::cli::{Exit, Failure};
-use crate::model::{Drained, HostName, Name, Observed, Op, Plan, StackName};
+use crate::model::{Drained, Fault, HostName, Name, Observed, Op, Plan, StackName};
 use crate::pipeline::{Fleet, Planned, Wish};
 use crate::planner::Scope;
 
@@ -122,8 +122,8 @@ impl Order<'_> {
     ) -> Result<Option<Drained>, Failure> {
         let state = match observed.hosts.get_mut(host) {
             Some(Ok(state)) => state,
-            Some(Err(fault)) => return Err(self.silent(&fault.message)),
-            None => return Err(self.silent("nobody has looked at it")),
+            Some(Err(fault)) => return Err(self.silent(fault)),
+            None => return Err(self.silent(&Fault::silent("nobody has looked at it"))),
         };
         // The same word said twice stays that of the first.
         let is_same =
@@ -147,10 +147,11 @@ impl Order<'_> {
         }
     }
 
-    fn silent(&self, why: &str) -> Failure {
+    fn silent(&self, fault: &Fault) -> Failure {
+        let (words, why) = (fault.words(), &fault.message);
         Failure::new(format!(
-            "could not {}: {} did not answer ({why}), and the order is kept on the host itself; \
-             nothing was changed",
+            "could not {}: {} {words} ({why}), and the order is kept on the host itself; nothing \
+             was changed",
             self.verb, self.host
         ))
         .exit(Exit::Unreachable)
@@ -201,7 +202,7 @@ impl Order<'_> {
     ) -> Result<(), Failure> {
         let fleet = session.fleet()?;
         let Some(engine) = fleet.ports.engines.get(host).cloned() else {
-            return Err(self.silent("there is no way to it"));
+            return Err(self.silent(&Fault::silent("there is no way to it")));
         };
         block_on(engine.mark_drained(mark))?.map_err(|error| {
             Failure::because(

@@ -3,6 +3,7 @@
 use insta::assert_snapshot;
 
 use super::WEB;
+use crate::model::{Fault, FaultKind};
 use crate::planner::fixture::{Fleet, TWO};
 
 #[test]
@@ -189,7 +190,7 @@ fn a_silent_host_is_left_as_it_is_where_that_is_allowed() {
     let plan = fleet.plan().expect("a plan");
     assert_snapshot!(format!("{:?}\n{}", plan.blind, plan.stacks.values().next().expect("one").notes[0].message), @r#"
     [Blind { what: "b", message: "connection refused" }]
-    replica 2 may be on b, which did not answer; it is not made elsewhere
+    replica 2 may be on b, which was not seen; it is not made elsewhere
     "#);
 }
 
@@ -228,4 +229,26 @@ services:
     web: it has neither a health check nor `x-gitdeploy.health`: a replica counts as ready when it has run for 5s
     web: on a it will not find db by name: a network does not reach beyond its host
     ");
+}
+
+#[test]
+fn a_host_that_is_refused_is_not_said_to_be_silent() {
+    let mut fleet = Fleet::new(TWO);
+    fleet.want("shop", WEB);
+    fleet.deploy();
+    fleet.silence("a");
+    let refused = Fault { kind: FaultKind::Refused, message: "its host key has changed".into() };
+    *fleet.observed.hosts.get_mut("a").expect("a host") = Err(refused);
+    assert_snapshot!(fleet.text(), @"Unreachable: the host a cannot be used, and shop/web may be on it: its host key has changed");
+}
+
+#[test]
+fn a_proxy_that_is_silent_beside_an_engine_that_answers_is_told() {
+    let mut fleet = Fleet::new(TWO);
+    fleet.want("shop", WEB);
+    fleet.deploy();
+    for state in fleet.observed.proxies.values_mut() {
+        *state = Err(Fault::silent("connection refused"));
+    }
+    assert_snapshot!(fleet.text(), @"Unreachable: the proxy edge on a did not answer, and it may send to shop/web: connection refused");
 }

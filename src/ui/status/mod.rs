@@ -130,6 +130,8 @@ impl Status {
                     serving: state.serving,
                     obstacles: state.obstacles.clone(),
                 }),
+                // Of a host that was not seen, it is told once.
+                Err(_) if observed.hosts.get(&place.host).is_some_and(Result::is_err) => {}
                 Err(fault) => {
                     let what = format!("proxy {} on {}", place.proxy, place.host);
                     status.unseen.push((what, fault.message.clone()));

@@ -33,7 +33,7 @@ fn observed() -> Observed {
     db.config["HostConfig"] = value!({"PortBindings": {"5432/tcp": [{"HostPort": "5432"}]}});
     let containers = [healthy, ill, db].map(|it| (it.name.clone(), it)).into();
     let host = HostState { containers, ..HostState::default() };
-    let fault = || Fault { message: "connection refused".into() };
+    let fault = || Fault::silent("connection refused");
     let routed = [("acme-shop-web-1-old", 20_000), ("acme-shop-web-2-old", 20_001)];
     let only_first = &routed[..1];
     let mut first = proxy(&routed);
@@ -111,7 +111,7 @@ fn nothing_at_all_is_said_in_words() {
 #[test]
 fn where_no_host_answered_nothing_is_called_right() {
     let mut observed = observed();
-    let fault = Fault { message: "connection refused".into() };
+    let fault = Fault::silent("connection refused");
     observed.hosts.values_mut().for_each(|state| *state = Err(fault.clone()));
     observed.proxies.clear();
     let mut plan = usual();
@@ -121,7 +121,7 @@ fn where_no_host_answered_nothing_is_called_right() {
     host web-1 was not seen: connection refused
     host web-2 was not seen: connection refused
 
-    No host answered: nothing is known about what is there.
+    No host was seen: nothing is known about what is there.
     ");
 }
 
@@ -191,4 +191,15 @@ fn leases_are_a_table() {
     ");
     assert_eq!(locks_json(&locks, &[])["locks"][1]["expired"], true);
     assert_eq!(locks_text(&[], &[]), "Nobody holds a lease.\n");
+}
+
+#[test]
+fn the_silence_of_a_host_is_told_once_and_that_of_a_proxy_alone_is_told() {
+    let mut observed = observed();
+    let fault = Fault::silent("connection refused");
+    observed.proxies.insert(place("web-2"), Err(fault.clone()));
+    observed.proxies.insert(place("web-1"), Err(fault));
+    let unseen: Vec<String> =
+        Status::of(&observed, None).unseen.into_iter().map(|(what, _)| what).collect();
+    assert_eq!(unseen, ["host web-2", "proxy edge on edge-3", "proxy edge on web-1"]);
 }

@@ -109,7 +109,7 @@ fn routed(replica: &ReplicaStatus) -> String {
 
 fn sentence(status: &Status) -> String {
     if status.is_blind {
-        return "No host answered: nothing is known about what is there.".to_owned();
+        return "No host was seen: nothing is known about what is there.".to_owned();
     }
     let there = status.replicas.iter().filter(|it| it.container.is_some()).count();
     let not_well = status.replicas.iter().filter(|it| !it.is_well).count();

@@ -40,6 +40,7 @@ fn a_changed_host_key_is_refused() {
     world.run(&["locks"]).succeeded();
     server.change_key();
     let said = refused(&world);
+    assert!(said.contains("local cannot be used") && !said.contains("did not answer"), "{said}");
     assert!(said.contains("has changed") && said.contains(&server.fingerprint()), "{said}");
     assert!(said.contains(&format!("ssh-keygen -R '{}' -f ", server.name())), "{said}");
     assert!(!server.log().contains("Accepted"), "{}", server.log());
