@@ -22,7 +22,7 @@ const END_MAX: Duration = Duration::from_secs(60);
 const SAY_MAX: Duration = Duration::from_secs(120);
 
 /// A daemon that watches the repository of a world.
-struct Daemon {
+pub(crate) struct Daemon {
     running: Background,
     file: PathBuf,
     log: PathBuf,
@@ -36,7 +36,7 @@ impl Daemon {
     }
 
     /// A daemon with such a file.
-    fn of(world: &World, name: &str, rules: &str) -> Self {
+    pub(crate) fn of(world: &World, name: &str, rules: &str) -> Self {
         let file = world.folder().join(format!("{name}.yaml"));
         std::fs::write(&file, rules).expect("a file");
         let log = world.folder().join(format!("{name}.log"));
@@ -45,12 +45,12 @@ impl Daemon {
         Self { running: Background::start(&mut command, &log), file, log }
     }
 
-    fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// Waits until it has said something.
-    fn says(&self, words: &str) {
+    pub(crate) fn says(&self, words: &str) {
         let since = Instant::now();
         while !self.said().contains(words) {
             assert!(since.elapsed() < SAY_MAX, "no `{words}` in\n{}", self.said());
@@ -69,7 +69,17 @@ impl Daemon {
         assert!(self.running.wait(END_MAX).is_some(), "it does not end");
     }
 
-    fn stop(mut self) {
+    /// Sends a signal, by its name without `SIG`.
+    fn signal(&self, name: &str) {
+        self.running.signal(name);
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.running.id()
+    }
+
+    pub(crate) fn stop(mut self) {
         self.running.signal("TERM");
         assert_eq!(self.running.wait(END_MAX), Some(0), "{}", self.said());
     }
@@ -77,7 +87,7 @@ impl Daemon {
 
 /// The file of a daemon that watches the repository of a world: lines of the file itself, and of the
 /// source.
-fn rules(world: &World, more: &str, source: &str) -> String {
+pub(crate) fn rules(world: &World, more: &str, source: &str) -> String {
     let repository = world.path();
     format!("{more}sources:\n  shop:\n    repository: {}\n{source}", repository.display())
 }

@@ -4,7 +4,9 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::super::rig::{Kind, Load, Runs, Variant, World, alone, docker, try_docker};
+use super::super::rig::{
+    Kind, Load, PASSWORD, Registry, Runs, Variant, World, alone, docker, try_docker,
+};
 use super::super::rollout::stack;
 use super::super::shop::{HOST, leases, until};
 use super::{Daemon, rules};
@@ -31,7 +33,11 @@ impl Scene {
     }
 
     fn with(name: &str, kind: Kind, source: &str) -> Self {
-        let mut world = World::new(name).with_proxy(kind, Runs::OnHost);
+        Self::in_world(World::new(name).with_proxy(kind, Runs::OnHost), source)
+    }
+
+    /// The same in a world that has other stacks.
+    fn in_world(mut world: World, source: &str) -> Self {
         let image = world.tag("one", Variant::V1);
         let more = "    mem_limit: 128m\n    restart: always\n    networks: [default, zone]\n";
         let text = stack(&world, &image, 3, more) + "networks: {zone: {}}\n";
@@ -52,12 +58,17 @@ impl Scene {
         self.world.running(Some("shop")).into_iter().next().expect("a replica")
     }
 
+    /// What there is of a kind, `network` or `volume`, by the end of its name.
+    fn thing(&self, kind: &str, end: &str) -> String {
+        let project = format!("label=gitdeploy.project={}", self.world.project);
+        let names = docker(&[kind, "ls", "--filter", &project, "--format", "{{.Name}}"]);
+        names.lines().find(|name| name.ends_with(end)).expect(end).to_owned()
+    }
+
     /// The network whose loss cuts nothing: published ports are carried through the first of a
     /// container's networks by name.
     fn beside(&self) -> String {
-        let project = format!("label=gitdeploy.project={}", self.world.project);
-        let names = docker(&["network", "ls", "--filter", &project, "--format", "{{.Name}}"]);
-        names.lines().find(|name| name.ends_with("_zone")).expect("a network").to_owned()
+        self.thing("network", "_zone")
     }
 
     fn is_well(&self) -> bool {
@@ -174,4 +185,77 @@ fn replicas_that_are_stopped_killed_or_removed_are_put_right_while_the_others_se
     assert_eq!(scene.world.running(Some("shop")).len(), 3);
     assert_eq!(scene.foreign(), foreign);
     scene.daemon.stop();
+}
+
+/// A stack beside, with a network and a volume of its own, of a tag that may move.
+fn aside(image: &str) -> String {
+    format!(
+        "services:\n  app:\n    image: {image}\n    pull_policy: always\n    stop_grace_period: 1s\n    \
+         networks: [lane]\n    volumes: ['data:/data']\n    x-gitdeploy: {{health: {{tcp: 8080, \
+         interval: 100ms}}}}\nnetworks: {{lane: {{}}}}\nvolumes: {{data: {{}}}}\n"
+    )
+}
+
+#[test]
+fn what_is_deleted_added_or_moved_behind_its_back_is_put_right_and_nothing_is_lost() {
+    let _alone = alone();
+    let world = World::new("sync-rest").with_proxy(Kind::Haproxy, Runs::OnHost);
+    let registry = Registry::start(&world);
+    registry.login(&world.path().with_file_name(".docker"), PASSWORD);
+    registry.push("app:1", Variant::V1);
+    world.write("stacks/aside/compose.yaml", aside(&registry.name("app:1")));
+    let scene = Scene::in_world(world, SOURCE);
+    let (foreign, load) = (scene.foreign(), scene.load().start());
+    let copy = format!("{}-copy", scene.world.project);
+    scene.heals("container too many", |scene| {
+        let format = "{{range $key, $value := .Config.Labels}}--label={{$key}}={{$value}}\n{{end}}";
+        let labels = docker(&["inspect", "-f", format, &scene.one()]);
+        let run = ["run", "-d", "--name", &copy];
+        docker(
+            &[&run[..], &labels.lines().collect::<Vec<_>>(), &["gitdeploy-test/app:v1"]].concat(),
+        );
+    });
+    assert!(try_docker(&["inspect", &copy], Vec::new()).is_err(), "it is still there");
+    let proxy = &scene.world.proxies[0];
+    let file = proxy.managed();
+    scene.heals("deleted file of the proxy", |_| {
+        std::fs::remove_file(proxy.managed_path()).expect("a file");
+    });
+    assert!(proxy.managed().is_some() && file.is_some());
+    scene.heals("state of a server", |scene| {
+        let answer =
+            proxy.command(&format!("set server {} state maint", server(scene, &scene.one())));
+        assert_eq!(answer.trim(), "", "HAProxy has taken it");
+    });
+    assert!(!proxy.command("show stat").contains("MAINT"), "{}", proxy.command("show stat"));
+    scene.heals("network and volume with their container", |scene| {
+        let app = scene.world.running(Some("aside")).remove(0);
+        let (lane, data) = (scene.thing("network", "_lane"), scene.thing("volume", "_data"));
+        // It must find all of it gone.
+        scene.daemon.signal("STOP");
+        docker(&["rm", "-f", &app]);
+        docker(&["network", "rm", &lane]);
+        docker(&["volume", "rm", &data]);
+        scene.daemon.signal("CONT");
+    });
+    scene.heals("tag that moved", |scene| {
+        let app = scene.world.running(Some("aside")).remove(0);
+        let held = docker(&["inspect", "-f", "{{.Image}}", &app]);
+        registry.push("app:1", Variant::V2);
+        docker(&["tag", &held, &registry.name("app:1")]);
+    });
+    let app = scene.world.running(Some("aside")).remove(0);
+    let env = docker(&["inspect", "-f", "{{json .Config.Env}}", &app]);
+    assert!(env.contains("=v2"), "{env}");
+    load.finish().assert_nothing_lost();
+    assert_eq!(scene.foreign(), foreign);
+    scene.daemon.stop();
+}
+
+/// What HAProxy calls the server that is a container: `BACKEND/SERVER`.
+fn server(scene: &Scene, container: &str) -> String {
+    let states = scene.world.proxies[0].command("show servers state");
+    let line = states.lines().find(|line| line.contains(container)).expect("a server");
+    let words: Vec<&str> = line.split(' ').collect();
+    format!("{}/{}", words[1], words[3])
 }
