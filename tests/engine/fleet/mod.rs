@@ -1,6 +1,7 @@
 //! Several hosts, each with an engine of its own, over SSH: replicas on all of them, proxies of both
 //! kinds on two, and everything that goes wrong with hosts.
 
+mod daemon;
 mod drain;
 mod faults;
 mod hosts;
