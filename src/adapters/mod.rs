@@ -2,6 +2,7 @@
 //! nothing.
 
 mod clock;
+mod dial;
 pub mod docker;
 pub mod proxy;
 pub mod ssh;

@@ -23,7 +23,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_native_tls::TlsConnector;
 use tower_service::Service;
 
-use crate::adapters::ssh;
+use crate::adapters::{dial, ssh};
 use crate::ports::PortError;
 
 /// The longest that making a connection may take, TLS included.
@@ -148,7 +148,7 @@ impl Line {
             }
             Self::Tcp { host, port, tls } => {
                 let stream = TcpStream::connect((host.as_str(), port)).await?;
-                stream.set_nodelay(true)?;
+                dial::prepare(&stream)?;
                 match tls {
                     None => Box::pin(stream),
                     Some(tls) => {

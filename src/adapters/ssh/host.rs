@@ -19,6 +19,7 @@ use super::lane::Ended;
 use super::login::{Target, log_in};
 use super::quote;
 use super::session::{NotOpen, Place, Session};
+use crate::adapters::dial;
 use crate::ports::PortError;
 
 /// The longest that a TCP connection may take.
@@ -258,7 +259,7 @@ impl Host {
             .await
             .map_err(|_| unreachable(format!("no answer within {} s", CONNECT.as_secs())))?
             .map_err(|error| unreachable(error.to_string()))?;
-        stream.set_nodelay(true).map_err(|error| unreachable(error.to_string()))?;
+        dial::prepare(&stream).map_err(|error| unreachable(error.to_string()))?;
         Ok(stream)
     }
 
