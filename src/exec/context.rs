@@ -169,6 +169,34 @@ impl<'a> Task<'a> {
         answer(self.deadline, call).await
     }
 
+    /// Makes one call that changes something, right after it was seen that the lease is ours.
+    pub(super) async fn change<T>(
+        &self,
+        call: impl Future<Output = Result<T, PortError>>,
+    ) -> Result<T, PortError> {
+        let (host, stack) = (&self.step.host, &self.step.stack);
+        if let Err(why) = self.context.guard.confirm(host, stack).await {
+            return Err(PortError::Moved(why));
+        }
+        self.go_on(self.call(call)).await
+    }
+
+    /// Ends what was begun. It is given up when the lease has run out in a host's silence: it might
+    /// come through when somebody else is at work.
+    pub(super) async fn go_on<T>(
+        &self,
+        call: impl Future<Output = Result<T, PortError>>,
+    ) -> Result<T, PortError> {
+        let (host, stack) = (&self.step.host, &self.step.stack);
+        tokio::select! {
+            biased;
+            // First, so that a call is not even begun then. Cancel-safe: it only looks.
+            why = self.context.guard.run_out(host, stack) => Err(PortError::Unknown(why)),
+            // Given up on purpose: its effect is unknown.
+            answered = call => answered,
+        }
+    }
+
     /// Makes one call that has no effect, as often as is right.
     pub(super) async fn look<T, F: Future<Output = Result<T, PortError>>>(
         &self,

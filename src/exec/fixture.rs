@@ -44,6 +44,10 @@ pub(super) struct State {
     pub(super) log: Vec<String>,
     pub(super) calls: usize,
     pub(super) fault: Option<(usize, Fault)>,
+    /// From which call on nothing comes through, and until when.
+    pub(super) silence: Option<(usize, Instant)>,
+    /// At which call somebody removes the proxy's file.
+    pub(super) file_goes_at: Option<usize>,
     pub(super) refuses: BTreeMap<&'static str, String>,
     pub(super) ignores_reload: bool,
     pub(super) proves: Option<Endpoint>,
@@ -154,6 +158,17 @@ impl Fake {
         state.running = Some(text);
     }
 
+    fn silent_until(&self) -> Option<Instant> {
+        let state = self.state();
+        let silence = state.silence.filter(|(from, _)| state.calls >= *from);
+        silence.map(|(_, until)| until)
+    }
+
+    /// At which call something was asked for first.
+    pub(super) fn first(&self, what: &str) -> usize {
+        self.state().log.iter().position(|it| it == what).expect("it was asked for")
+    }
+
     async fn call<T>(
         &self,
         what: &'static str,
@@ -162,6 +177,9 @@ impl Fake {
         if self.state().is_dead {
             return std::future::pending().await;
         }
+        if let Some(until) = self.silent_until() {
+            tokio::time::sleep_until(until).await;
+        }
         tokio::time::sleep(Duration::from_millis(1)).await;
         let now = self.now();
         let fault = {
@@ -169,6 +187,9 @@ impl Fake {
             let number = state.calls;
             state.calls += 1;
             state.log.push(what.to_owned());
+            if state.file_goes_at == Some(number) {
+                state.file = None;
+            }
             if let Some(why) = state.refuses.get(what) {
                 return Err(PortError::Refused(why.clone()));
             }

@@ -3,12 +3,14 @@
 //! They are taken in one order by everybody, all or none, so two runs cannot wait for each other;
 //! whoever comes second is told, at once unless it was asked to wait. While the run lives they are
 //! renewed, and asked for once more before anything has an effect; one that is lost lets nothing new
-//! begin, since somebody else may act.
+//! begin, since somebody else may act. One that a silent host may have given to somebody else ends
+//! what waits for that host, too: a call that comes through later would be a second one at work.
+
+mod hold;
 
 use std::collections::BTreeSet;
 use std::future::pending;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -22,17 +24,14 @@ use super::Options;
 use super::context::answer;
 use super::repeat::repeated;
 
+pub(super) use hold::Hold;
+
 /// How long taking or giving back one lease may take.
 const CALL: Duration = Duration::from_secs(30);
 
-/// How often a lease is asked for again that somebody else holds.
+/// How often a lease is asked for again that somebody else holds, and after a question that nobody
+/// answered.
 const AGAIN: Duration = Duration::from_millis(500);
-
-/// How long it is believed that a lease is still ours.
-const BELIEVED: Duration = Duration::from_secs(1);
-
-/// How long the question whether it is may take.
-const QUESTION: Duration = Duration::from_secs(5);
 
 /// The leases of a run. Dropped without [`Guard::release`] they expire.
 pub struct Guard {
@@ -103,18 +102,29 @@ impl Guard {
         }
     }
 
-    /// Refuses when the lease of a stack on a host is not ours. Silence is no loss: the renewals say
-    /// when the lease must have run out.
+    /// Refuses when the lease of a stack on a host is not ours. Silence is no loss until the lease
+    /// must have run out; so long it is asked again.
     pub(super) async fn confirm(&self, host: &HostName, stack: &StackName) -> Result<(), String> {
-        let is_meant = |key: &LeaseKey| matches!(key, LeaseKey::Stack(_, name) if name == stack);
-        let hold = self.held.iter().find(|it| it.host == *host && is_meant(&it.held.key));
-        let why = match hold {
+        let why = match self.hold(host, stack) {
             Some(hold) => hold.confirm().await.err(),
             None => Some(format!("the lease of {stack} on {host}: it was never taken")),
         };
         let Some(why) = why else { return Ok(()) };
         self.lost.send_replace(Some(why.clone()));
         Err(why)
+    }
+
+    /// Ends when the lease of a stack on a host may be somebody else's, as nobody was answered in
+    /// time; not when it was taken away.
+    pub(super) async fn run_out(&self, host: &HostName, stack: &StackName) -> String {
+        match self.hold(host, stack) {
+            Some(hold) => hold.run_out().await,
+            None => pending().await,
+        }
+    }
+
+    fn hold(&self, host: &HostName, stack: &StackName) -> Option<&Arc<Hold>> {
+        self.held.iter().find(|it| it.is_of(host, stack))
     }
 
     /// How a lease was lost, if one was.
@@ -143,11 +153,12 @@ impl Guard {
         let leases = ports.leases.get(&host).ok_or_else(missing).map_err(GuardError::Port)?;
         let limit = Instant::now() + CALL * 3;
         let taken = take_lease(&**leases, &key, options, options.lease, limit).await;
-        let held = match taken.map_err(|error| GuardError::Port(on(&host, error)))? {
+        let (taken, asked) = taken.map_err(|error| GuardError::Port(on(&host, error)))?;
+        let held = match taken {
             Taken::Ours(held) => held,
             Taken::Theirs(lease) => return Err(GuardError::Held(Box::new(lease))),
         };
-        let hold = Arc::new(Hold::new(host, Arc::clone(leases), held, options.lease));
+        let hold = Arc::new(Hold::new(host, Arc::clone(leases), held, asked, options.lease));
         let (kept, lost) = (Arc::clone(&hold), self.lost.clone());
         self.renewals.spawn(async move {
             let why = kept.keep().await;
@@ -158,99 +169,35 @@ impl Guard {
     }
 }
 
-/// Takes a lease. After an answer that was lost, one that names us was taken by that call.
+/// Takes a lease, and says when it was asked for. After an answer that was lost, one that names us
+/// was taken by that call.
 pub(super) async fn take_lease(
     leases: &dyn Leases,
     key: &LeaseKey,
     options: &Options,
     time: Duration,
     deadline: Instant,
-) -> Result<Taken, PortError> {
-    let was_lost = AtomicBool::new(false);
+) -> Result<(Taken, Instant), PortError> {
+    let first_lost = Mutex::new(None);
+    let lost = || *first_lost.lock().unwrap_or_else(PoisonError::into_inner);
     let take = || async {
-        let limit = deadline.min(Instant::now() + CALL);
-        let taken = answer(limit, leases.take(key, &options.holder, &options.purpose, time)).await;
-        was_lost.fetch_or(matches!(taken, Err(PortError::Unknown(_))), Ordering::Relaxed);
-        taken
-    };
-    let taken = repeated(take).await?;
-    Ok(match taken {
-        Taken::Theirs(lease)
-            if was_lost.load(Ordering::Relaxed)
-                && lease.holder == options.holder
-                && lease.purpose == options.purpose =>
-        {
-            Taken::Ours(Held { id: lease.id, key: lease.key })
-        }
-        taken => taken,
-    })
-}
-
-/// A lease that is ours.
-pub(super) struct Hold {
-    host: HostName,
-    leases: Arc<dyn Leases>,
-    held: Held,
-    time: Duration,
-    /// When it was ours last, as far as is known. Whoever asks keeps others from asking too.
-    proved: tokio::sync::Mutex<Instant>,
-}
-
-impl Hold {
-    pub(super) fn new(host: HostName, leases: Arc<dyn Leases>, held: Held, time: Duration) -> Self {
-        Self { host, leases, held, time, proved: tokio::sync::Mutex::new(Instant::now()) }
-    }
-
-    /// Keeps it alive, and ends with the words for its loss. It is renewed at a third of its time. An
-    /// answer that does not come is no loss until the lease must have run out; one that says that it
-    /// is not ours is.
-    pub(super) async fn keep(&self) -> String {
-        let mut until = Instant::now() + self.time;
-        let mut pause = self.time / 3;
-        loop {
-            sleep(pause).await;
-            let asked = Instant::now();
-            match answer(until, self.leases.renew(&self.held, self.time)).await {
-                Ok(()) => {
-                    until = asked + self.time;
-                    pause = self.time / 3;
-                }
-                Err(error) if error.is_worth_repeating() && Instant::now() < until => {
-                    pause = self.time / 12;
-                }
-                Err(error) => return self.loss(&error),
-            }
-        }
-    }
-
-    /// Refuses, in words, when it is not ours any more.
-    pub(super) async fn confirm(&self) -> Result<(), String> {
-        let mut proved = self.proved.lock().await;
         let asked = Instant::now();
-        if asked < *proved + BELIEVED {
-            return Ok(());
+        let limit = deadline.min(asked + CALL);
+        let taken = answer(limit, leases.take(key, &options.holder, &options.purpose, time)).await;
+        if matches!(taken, Err(PortError::Unknown(_))) {
+            first_lost.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(asked);
         }
-        match answer(asked + QUESTION, self.leases.renew(&self.held, self.time)).await {
-            Ok(()) => *proved = asked,
-            Err(error) if error.is_worth_repeating() => {}
-            Err(error) => return Err(self.loss(&error)),
+        Ok((taken?, asked))
+    };
+    let (taken, asked) = repeated(take).await?;
+    Ok(match (taken, lost()) {
+        (Taken::Theirs(lease), Some(asked))
+            if lease.holder == options.holder && lease.purpose == options.purpose =>
+        {
+            (Taken::Ours(Held { id: lease.id, key: lease.key }), asked)
         }
-        Ok(())
-    }
-
-    pub(super) async fn give_back(&self, deadline: Instant) {
-        let give = || answer(deadline, self.leases.release(&self.held));
-        // One that cannot be given back expires.
-        drop(repeated(give).await);
-    }
-
-    fn is_for(&self, host: &HostName, key: &LeaseKey) -> bool {
-        self.host == *host && self.held.key == *key
-    }
-
-    fn loss(&self, error: &PortError) -> String {
-        format!("the lease of {} on {}: {error}", words(&self.held.key), self.host)
-    }
+        (taken, _) => (taken, asked),
+    })
 }
 
 fn keys(plan: &Plan) -> BTreeSet<(HostName, LeaseKey)> {

@@ -1,3 +1,4 @@
+use super::hold::BELIEVED;
 use super::*;
 use crate::exec::fixture::{Fake, options, plan, step};
 use crate::model::{Nanos, Op};
@@ -127,4 +128,30 @@ async fn a_plan_that_needs_more_takes_what_is_missing_and_says_so() {
     assert_eq!(fake.state().leases.len(), 2);
     guard.release().await;
     assert!(fake.state().leases.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_nobody_answers_for_is_lost_when_its_time_is_over() {
+    let fake = Fake::new();
+    let began = Instant::now();
+    let guard = fake.guard(&two_stacks(), "me").await.unwrap();
+    fake.state().silence = Some((0, began + Duration::from_secs(1_000)));
+    guard.lost().await;
+    assert_eq!(began.elapsed().as_secs(), 60);
+    let host = crate::exec::fixture::name("h1");
+    let why = guard.confirm(&host, &stack("a")).await.unwrap_err();
+    insta::assert_snapshot!(why, @"the lease of a of production on h1: no answer came within 5s");
+    let why = guard.run_out(&host, &stack("a")).await;
+    insta::assert_snapshot!(why, @"the lease of a of production ran out: h1 did not answer for 60s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_was_taken_away_lets_what_has_begun_go_on() {
+    let fake = Fake::new();
+    let guard = fake.guard(&two_stacks(), "me").await.unwrap();
+    fake.state().leases.clear();
+    guard.lost().await;
+    let host = crate::exec::fixture::name("h1");
+    let (of_a, long) = (stack("a"), Duration::from_secs(600));
+    assert!(tokio::time::timeout(long, guard.run_out(&host, &of_a)).await.is_err());
 }

@@ -27,7 +27,7 @@ pub(super) async fn create(task: &Task<'_>, replica: &Replica) -> Done {
         Some(live) if live.state.status != Status::Created => return Ok(Applied::AlreadyTrue),
         Some(_) | None => {}
     }
-    let made = repeated_effect(|| task.call(engine.create(replica, &files))).await;
+    let made = repeated_effect(|| task.change(engine.create(replica, &files))).await;
     let applied = made.map_err(|error| Trouble::from(error).map(|why| masks.cover(&why)))?;
     match task.look(|| engine.inspect(&replica.name)).await? {
         Some(_) => Ok(applied),
@@ -45,7 +45,7 @@ pub(super) async fn start(task: &Task<'_>, name: &str) -> Done {
         let now = state(task, engine, name).await?;
         Ok(now.is_running() || now.started_at != before.started_at)
     };
-    let started = made_so(is_so, || async { Ok(task.call(engine.start(name)).await?) }).await;
+    let started = made_so(is_so, || async { Ok(task.change(engine.start(name)).await?) }).await;
     started.map_err(|trouble| trouble.map(|why| masks.cover(&why)))
 }
 
@@ -67,7 +67,7 @@ pub(super) async fn stop(task: &Task<'_>, name: &str, id: Option<&str>, grace: D
     };
     let act = || async {
         still_unrouted(task, name).await?;
-        Ok(task.call(engine.stop(name, id, grace)).await?)
+        Ok(task.change(engine.stop(name, id, grace)).await?)
     };
     let done = made_so(has_ended, act).await?;
     forget(task, name).await;
@@ -83,7 +83,7 @@ pub(super) async fn remove(task: &Task<'_>, name: &str, id: Option<&str>) -> Don
     };
     let act = || async {
         still_unrouted(task, name).await?;
-        Ok(task.call(engine.remove(name, id)).await?)
+        Ok(task.change(engine.remove(name, id)).await?)
     };
     made_so(is_gone, act).await
 }

@@ -22,7 +22,7 @@ pub(super) async fn run(task: &Task<'_>, container: &str, hook: &Hook, moment: H
         HookMoment::PreStop | HookMoment::PostStart => {}
     }
     let once = || async {
-        match task.call(engine.run_hook(container, hook)).await {
+        match task.change(engine.run_hook(container, hook)).await {
             Err(PortError::Unknown(why)) => Ok(Err(why)),
             other => other.map(Ok),
         }

@@ -10,30 +10,30 @@ use crate::model::Release;
 /// Makes a network.
 pub(super) async fn create_network(task: &Task<'_>, name: &str, body: &Value) -> Done {
     let engine = task.engine()?;
-    Ok(repeated_effect(|| task.call(engine.create_network(name, body))).await?)
+    Ok(repeated_effect(|| task.change(engine.create_network(name, body))).await?)
 }
 
 /// Makes a volume.
 pub(super) async fn create_volume(task: &Task<'_>, name: &str, body: &Value) -> Done {
     let engine = task.engine()?;
-    Ok(repeated_effect(|| task.call(engine.create_volume(name, body))).await?)
+    Ok(repeated_effect(|| task.change(engine.create_volume(name, body))).await?)
 }
 
 /// Removes a network.
 pub(super) async fn remove_network(task: &Task<'_>, name: &str) -> Done {
     let engine = task.engine()?;
-    Ok(repeated_effect(|| task.call(engine.remove_network(name))).await?)
+    Ok(repeated_effect(|| task.change(engine.remove_network(name))).await?)
 }
 
 /// Removes a volume and its data.
 pub(super) async fn remove_volume(task: &Task<'_>, name: &str) -> Done {
     let engine = task.engine()?;
-    Ok(repeated_effect(|| task.call(engine.remove_volume(name))).await?)
+    Ok(repeated_effect(|| task.change(engine.remove_volume(name))).await?)
 }
 
 /// Remembers a release.
 pub(super) async fn record(task: &Task<'_>, release: &Release) -> Done {
     let engine = task.engine()?;
     let (owner, stack) = (&task.context.work.plan.owner, &task.step.stack);
-    Ok(repeated_effect(|| task.call(engine.record(owner, stack, release))).await?)
+    Ok(repeated_effect(|| task.change(engine.record(owner, stack, release))).await?)
 }

@@ -43,6 +43,11 @@ const PROVE: Duration = Duration::from_secs(5);
 /// Between two questions. Most proxies follow within 20 ms.
 const INTERVAL: Duration = Duration::from_millis(25);
 
+/// After how many of them it is looked whether the file is still there, and how often then: about
+/// 100 ms, and 400 ms.
+const FILE_FIRST: u32 = 4;
+const FILE_EVERY: u32 = 16;
+
 /// Between two tries to take the lease.
 const LEASE_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -79,8 +84,7 @@ pub(super) async fn switch(task: &Task<'_>, place: &ProxyPlace, change: &RouteCh
     done
 }
 
-/// Keeps the lease alive meanwhile. What is under way is ended even without it: each change of the
-/// file is refused by whoever finds another one there.
+/// Keeps the lease alive meanwhile.
 async fn kept(hold: &Hold, work: impl Future<Output = Done>) -> Done {
     let keep = async {
         hold.keep().await;
@@ -134,11 +138,12 @@ async fn lease(task: &Task<'_>, place: &ProxyPlace) -> Result<Hold, Trouble> {
             return Err(Trouble::Abandoned);
         }
         let time = work.options.lease;
-        let theirs = match take_lease(&**leases, &key, work.options, time, task.deadline).await? {
-            Taken::Ours(held) => {
-                return Ok(Hold::new(place.host.clone(), Arc::clone(leases), held, time));
+        let taken = take_lease(&**leases, &key, work.options, time, task.deadline).await?;
+        let theirs = match taken {
+            (Taken::Ours(held), asked) => {
+                return Ok(Hold::new(place.host.clone(), Arc::clone(leases), held, asked, time));
             }
-            Taken::Theirs(lease) => lease,
+            (Taken::Theirs(lease), _) => lease,
         };
         if Instant::now() >= limit {
             let (holder, purpose) = (theirs.holder, theirs.purpose);
@@ -151,6 +156,15 @@ async fn lease(task: &Task<'_>, place: &ProxyPlace) -> Result<Hold, Trouble> {
         }
         task.wait(LEASE_INTERVAL).await?;
     }
+}
+
+/// Which way the file is changed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// To what the plan wants: nothing has begun yet, so both leases must be held.
+    Forward,
+    /// To what it was before: that ends what was begun.
+    Back,
 }
 
 /// A switch under its lease.
@@ -179,11 +193,14 @@ impl Switch<'_> {
         if next.generation == table.generation {
             if is_absent {
                 // What it may still serve from a file that is gone, nobody wants any more.
-                let activated = repeated(|| self.task.call(self.proxy.activate(&next))).await?;
+                self.held().await?;
+                let activated =
+                    repeated(|| self.go_on(self.task.call(self.proxy.activate(&next)))).await?;
                 return Ok(applied(activated));
             }
-            if text.as_ref() == Some(&self.render(&next)?) {
-                return self.follow_as_it_is(&next).await;
+            let same = self.render(&next)?;
+            if text.as_ref() == Some(&same) {
+                return self.follow_as_it_is(&same, &next).await;
             }
             // The same table in other words, after an edit by hand or with another template. It is
             // a generation of its own, or nobody could see that it serves.
@@ -198,14 +215,17 @@ impl Switch<'_> {
     }
 
     /// The file says it already; whether the proxy does, it is asked.
-    async fn follow_as_it_is(&self, table: &RoutingTable) -> Done {
+    async fn follow_as_it_is(&self, text: &str, table: &RoutingTable) -> Done {
         let generation = table.generation;
-        if self.task.look(|| self.proxy.confirm(generation)).await? {
+        let is_served = self.task.look(|| self.proxy.confirm(generation)).await?;
+        self.held().await?;
+        if is_served {
             // What was changed at its socket by hand shows in no generation.
-            let activated = repeated(|| self.task.call(self.proxy.activate(table))).await?;
+            let activated =
+                repeated(|| self.go_on(self.task.call(self.proxy.activate(table)))).await?;
             return Ok(applied(activated));
         }
-        self.follow(self.task, table).await.map_err(|trouble| {
+        self.follow(self.task, text, table).await.map_err(|trouble| {
             trouble.map(|why| format!("the file is in place, and the proxy goes without it: {why}"))
         })?;
         self.prove(table).await?;
@@ -218,11 +238,8 @@ impl Switch<'_> {
             Trouble::from(error).map(|why| format!("the proxy's own check says: {why}"))
         };
         repeated(|| self.task.call(self.proxy.test(&new))).await.map_err(refused)?;
-        // Both may have been waited for, and taken away meanwhile.
-        self.task.still_held().await?;
-        self.hold.confirm().await.map_err(Trouble::Superseded)?;
-        self.swap(self.task, old, Some(&new)).await?;
-        let result = match self.follow(self.task, next).await {
+        self.swap(self.task, old, Some(&new), Way::Forward).await?;
+        let result = match self.follow(self.task, &new, next).await {
             Ok(()) => self.prove(next).await,
             Err(trouble) => Err(trouble),
         };
@@ -242,31 +259,71 @@ impl Switch<'_> {
         task: &Task<'_>,
         expect: Option<&str>,
         new: Option<&str>,
+        way: Way,
     ) -> Result<(), Trouble> {
         let is_so = || async {
             let text = task.look(|| self.proxy.read()).await?;
             Ok(text.as_deref() == new)
         };
-        made_so(is_so, || async { Ok(task.call(self.proxy.swap(expect, new)).await?) }).await?;
+        let act = || async {
+            if way == Way::Forward {
+                self.held().await?;
+            }
+            Ok(self.go_on(task.call(self.proxy.swap(expect, new))).await?)
+        };
+        made_so(is_so, act).await?;
         Ok(())
     }
 
+    /// Refuses when another run may be at work. Both leases may have been waited for, and taken away
+    /// meanwhile.
+    async fn held(&self) -> Result<(), Trouble> {
+        self.task.still_held().await?;
+        self.hold.confirm().await.map_err(Trouble::Superseded)
+    }
+
+    /// One call of what has begun: ended even where a lease was taken away, since each change of the
+    /// file is refused by whoever finds another one there; and not where one has run out.
+    async fn go_on<T>(
+        &self,
+        call: impl Future<Output = Result<T, PortError>>,
+    ) -> Result<T, PortError> {
+        tokio::select! {
+            biased;
+            // Cancel-safe: it only looks.
+            why = self.hold.run_out() => Err(PortError::Unknown(why)),
+            // Given up on purpose: its effect is unknown.
+            answered = self.task.go_on(call) => answered,
+        }
+    }
+
     /// Makes the proxy follow the file and sees that it does.
-    async fn follow(&self, task: &Task<'_>, table: &RoutingTable) -> Result<(), Trouble> {
-        match repeated(|| task.call(self.proxy.activate(table))).await {
+    async fn follow(
+        &self,
+        task: &Task<'_>,
+        text: &str,
+        table: &RoutingTable,
+    ) -> Result<(), Trouble> {
+        match repeated(|| self.go_on(task.call(self.proxy.activate(table)))).await {
             // Whether it took effect, the proxy is asked next.
             Ok(_) | Err(PortError::Unknown(_)) => {}
             Err(error) => return Err(error.into()),
         }
-        if self.confirm(task, table.generation).await? {
+        if self.confirm(task, text, table.generation).await? {
             return Ok(());
         }
         let why = format!("the new file did not serve within {}s", CONFIRM.as_secs());
         Err(Trouble::Failed(why))
     }
 
-    async fn confirm(&self, task: &Task<'_>, generation: Generation) -> Result<bool, Trouble> {
+    async fn confirm(
+        &self,
+        task: &Task<'_>,
+        text: &str,
+        generation: Generation,
+    ) -> Result<bool, Trouble> {
         let limit = (Instant::now() + CONFIRM).min(task.deadline);
+        let mut asked = 0;
         loop {
             match task.call(self.proxy.confirm(generation)).await {
                 Ok(true) => return Ok(true),
@@ -277,9 +334,25 @@ impl Switch<'_> {
             if Instant::now() >= limit {
                 return Ok(false);
             }
+            asked += 1;
+            if asked % FILE_EVERY == FILE_FIRST {
+                self.still_there(task, text).await?;
+            }
             // No wait that could be given up: the file is in place, and either way must be ended.
             tokio::time::sleep(INTERVAL).await;
         }
+    }
+
+    /// Refuses when the file that is to be followed is not in place any more: a proxy that has read
+    /// what is there instead may send nobody anywhere.
+    async fn still_there(&self, task: &Task<'_>, text: &str) -> Result<(), Trouble> {
+        let why = match task.call(self.proxy.read()).await {
+            Ok(Some(there)) if there != text => "somebody has changed the file since",
+            Ok(None) => "somebody has removed the file since",
+            // Who does not answer now is asked again.
+            Ok(Some(_)) | Err(_) => return Ok(()),
+        };
+        Err(Trouble::Superseded(why.to_owned()))
     }
 
     /// Sends one request through every changed backend that has servers.
@@ -326,12 +399,18 @@ impl Switch<'_> {
         table: &RoutingTable,
     ) -> Result<(), Trouble> {
         let task = self.task.until(Instant::now() + BACK);
-        self.swap(&task, Some(new), old).await?;
-        if old.is_some() {
-            return self.follow(&task, table).await;
+        let there = task.look(|| self.proxy.read()).await?;
+        // What somebody took away meanwhile is in nobody's way.
+        let expect = match proxy::read(&task.context.work.plan.owner, there.as_deref()) {
+            Managed::Absent => there.as_deref(),
+            Managed::Ours { .. } | Managed::Foreign { .. } => Some(new),
+        };
+        self.swap(&task, expect, old, Way::Back).await?;
+        if let Some(old) = old {
+            return self.follow(&task, old, table).await;
         }
         // Without a file there is no generation that could answer.
-        repeated(|| task.call(self.proxy.activate(table))).await?;
+        repeated(|| self.go_on(task.call(self.proxy.activate(table)))).await?;
         Ok(())
     }
 }

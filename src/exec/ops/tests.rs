@@ -388,3 +388,49 @@ async fn an_engine_that_cannot_be_reached_is_asked_three_times() {
     assert_eq!(crate::exec::repeat::repeated(call).await, Err(error.clone()));
     assert_eq!(count.get(), 3);
 }
+
+/// What a run does that holds a lease of 60 s, and whose host says nothing for `silence` seconds from
+/// its first call of `what` on.
+async fn in_silence(what: &str, plan: &Plan, prepare: Prepare, silence: u64) -> (Fake, Outcome) {
+    let whole = Fake::new();
+    prepare(&whole);
+    whole.run(plan).await;
+    let fake = Fake::new();
+    prepare(&fake);
+    let until = tokio::time::Instant::now() + Duration::from_secs(silence);
+    fake.state().silence = Some((whole.first(what), until));
+    let outcome = fake.run(plan).await.report.outcomes.remove(0);
+    (fake, outcome)
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_call_comes_through_after_the_lease_has_run_out() {
+    let running: Prepare = |fake| fake.add("old", Status::Running);
+    let ended: Prepare = |fake| fake.add("old", Status::Exited);
+    let made: Prepare = |fake| fake.add("w1", Status::Created);
+    let start = Op::Start { container: "w1".into() };
+    let create = Op::Create { replica: Arc::new(replica("w1")) };
+    let record = Op::Record { release: Release::default() };
+    let cases: [(&str, Op, Prepare); 5] = [
+        ("stop", stop(), running),
+        ("remove", remove(), ended),
+        ("start", start, made),
+        ("create", create, |_| {}),
+        ("record", record, |_| {}),
+    ];
+    for (what, op, prepare) in cases {
+        let (fake, outcome) = in_silence(what, &chain(vec![op]), prepare, 600).await;
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        assert!(!fake.state().log.contains(&what.to_owned()), "{what}: {:?}", fake.state().log);
+        let is_known = matches!(outcome, Outcome::Applied | Outcome::AlreadyTrue);
+        assert!(!is_known, "{what}: {outcome:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_waits_for_a_silent_host_as_long_as_the_lease_lasts() {
+    let running: Prepare = |fake| fake.add("old", Status::Running);
+    let (fake, outcome) = in_silence("stop", &chain(vec![stop()]), running, 50).await;
+    assert_eq!(outcome, Outcome::Applied);
+    assert_eq!(fake.status("old"), Some(Status::Exited));
+}

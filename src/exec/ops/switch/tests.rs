@@ -175,7 +175,7 @@ async fn the_lease_of_a_proxy_is_kept_as_long_as_its_switch_takes() {
         panic!("nobody else wants it")
     };
     let leases = Arc::clone(&fake.ports().leases[&place().host]);
-    let hold = super::Hold::new(place().host, leases, held, time);
+    let hold = super::Hold::new(place().host, leases, held, tokio::time::Instant::now(), time);
     let long = async {
         tokio::time::sleep(Duration::from_secs(1_000)).await;
         Ok(Applied::Changed)
@@ -183,4 +183,35 @@ async fn the_lease_of_a_proxy_is_kept_as_long_as_its_switch_takes() {
     assert_eq!(super::kept(&hold, long).await, Ok(Applied::Changed));
     let taken = fake.take(&key, "anna", "beef", time).await.unwrap();
     assert!(matches!(taken, Taken::Theirs(lease) if lease.holder == "me"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_switch_goes_neither_on_nor_back_after_its_lease_has_run_out() {
+    let whole = world();
+    whole.run(&to_new()).await;
+    let changes =
+        |log: &[String]| log.iter().filter(|it| matches!(it.as_str(), "swap" | "activate")).count();
+    for at in whole.first("test")..whole.state().calls {
+        let fake = world();
+        let until = tokio::time::Instant::now() + Duration::from_secs(600);
+        fake.state().silence = Some((at, until));
+        fake.run(&to_new()).await;
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        let log = fake.state().log.clone();
+        assert_eq!(changes(&log[at..]), 0, "{at}: {log:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_somebody_removes_during_the_switch_is_brought_back_at_once() {
+    let whole = world();
+    whole.run(&to_new()).await;
+    let fake = world();
+    let before = fake.state().file.clone();
+    fake.state().file_goes_at = Some(whole.first("activate"));
+    let outcome = outcome(&fake, &to_new()).await;
+    insta::assert_snapshot!(words(outcome), @"failed: somebody has removed the file since; the proxy is as it was before");
+    assert_eq!(fake.state().running, before);
+    let asked = fake.state().log.iter().filter(|it| *it == "confirm").count();
+    assert!(asked < 8, "{asked}");
 }
