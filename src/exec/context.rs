@@ -107,6 +107,12 @@ impl<'a> Context<'a> {
         unwritten.remove(&(place.clone(), key.clone()))
     }
 
+    /// Whether the file of a proxy goes on without this backend.
+    pub(super) fn is_unwritten(&self, place: &ProxyPlace, key: &BackendKey) -> bool {
+        let unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
+        unwritten.contains(&(place.clone(), key.clone()))
+    }
+
     /// Tells a proxy that no switch comes after all. One that was switched since knows better.
     pub(super) async fn settle(&self, place: &ProxyPlace) {
         if let Some(proxy) = self.work.ports.proxies.get(place) {

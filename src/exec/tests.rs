@@ -1,11 +1,12 @@
 //! Whole runs: signals, leases, failures of one stack beside another.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::Stop;
-use super::fixture::{Fake, chain, key, name, place, plan, replica, step, switch};
+use super::fixture::{Fake, chain, endpoint, key, name, place, plan, replica, step, switch};
 use crate::model::{Cause, Event, Nanos, Op, Outcome, Plan, Readiness, Release, Status, Step};
 use crate::ports::LeaseKey;
 
@@ -201,6 +202,34 @@ async fn what_is_not_all_ready_is_not_written_down_and_hinders_nothing() {
     assert_eq!(told.report.outcomes[2], Outcome::AlreadyTrue);
     assert_eq!(told.warnings(), ["edge goes on as it is, since bad is not ready"]);
     assert_eq!(fake.servers().1.into_iter().collect::<Vec<_>>(), ["new", "old"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_proxy_goes_on_with_is_not_ended() {
+    let fake = Fake::new();
+    fake.add("bad", Status::Exited);
+    fake.add("old", Status::Running);
+    let written = switch(None, &[("bad", 1)]);
+    let written = Step { cause: Cause::NotServed, ..step("a", written, &[0]) };
+    let servers = BTreeMap::from([("old".to_owned(), endpoint(2))]);
+    let servers = BTreeMap::from([(key(), servers)]);
+    let drain = Op::AwaitDrained { place: place(), servers, within: Nanos(SECOND) };
+    let stop =
+        Op::Stop { container: "old".into(), id: Some("id-old".into()), grace: Nanos(SECOND) };
+    let steps = vec![
+        step("a", ready("bad", u32::MAX), &[]),
+        written,
+        step("a", drain, &[1]),
+        step("a", stop, &[2]),
+    ];
+    let told = fake.run(&plan(steps)).await;
+    let outcomes = &told.report.outcomes;
+    insta::assert_debug_snapshot!(outcomes[2], @r#"
+    Failed(
+        "it goes on as it is, and may send a.web.8080 to them",
+    )
+    "#);
+    assert_eq!(fake.status("old"), Some(Status::Running));
 }
 
 #[tokio::test(start_paused = true)]

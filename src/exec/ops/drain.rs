@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::exec::context::{Task, time};
-use crate::exec::repeat::Done;
+use crate::exec::repeat::{Done, Trouble};
 use crate::model::{BackendKey, Endpoint, Nanos, ProxyPlace};
 use crate::ports::{Applied, Draining};
 
@@ -30,6 +30,10 @@ pub(super) async fn drained(
     within: Nanos,
 ) -> Done {
     let proxy = task.proxy(place)?;
+    if let Some(key) = servers.keys().find(|key| task.context.is_unwritten(place, key)) {
+        // It was not switched away from them.
+        return Err(Trouble::Failed(format!("it goes on as it is, and may send {key} to them")));
+    }
     let limit = Instant::now() + time(within);
     let mut told = None;
     let mut pause = FIRST;
