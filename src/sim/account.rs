@@ -33,7 +33,11 @@ impl State {
         let Some(there) = self.hosts.get(host) else { return };
         let time = there.time(now);
         let holder = there.leases.get(key).filter(|it| it.until > time);
-        let Some(holder) = holder.filter(|it| !is_of(run, &it.id)) else { return };
+        let Some(holder) = holder.filter(|it| taker(&it.id) != Some(run)) else { return };
+        let believed = self.forgotten.get(&(run, host.clone(), key.clone()));
+        if believed.is_some_and(|until| now <= *until) {
+            return;
+        }
         let holder = holder.holder.clone();
         let what = format!("run {run} did `{what}` on {host}, while {holder} holds its lease");
         self.blame(now, Rule::OneAtATime, what);
@@ -62,6 +66,7 @@ pub(super) fn lease_id(run: usize, number: &str) -> String {
     format!("{run}-{number}")
 }
 
-fn is_of(run: usize, id: &str) -> bool {
-    id.split_once('-').is_some_and(|(taker, _)| taker == run.to_string())
+/// The run that took the lease of an id.
+pub(super) fn taker(id: &str) -> Option<usize> {
+    id.split_once('-')?.0.parse().ok()
 }

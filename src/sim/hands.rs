@@ -1,9 +1,13 @@
 //! What happens to the world without any run: crashes, cables, and people at their keyboards.
 
 use super::World;
+use super::account::taker;
 use super::state::{SimHost, SimImage, SimProxy, State};
 use crate::model::{HostName, Millis, ProxyPlace, Status};
-use crate::ports::Stir;
+use crate::ports::{LeaseKey, Stir};
+
+/// How long whoever has asked for a lease does not ask again.
+const BELIEVED: Millis = 1_000;
 
 /// A host as it was once, with its proxies.
 #[derive(Clone)]
@@ -81,24 +85,21 @@ impl World {
     /// A proxy reads its file because somebody told it to.
     pub fn reload(&self, place: &ProxyPlace) {
         let what = format!("somebody reloads {} on {}", place.proxy, place.host);
-        self.happen(&what, |state, now| {
-            let has_none = state.proxies.get(place).is_some_and(|proxy| proxy.file.is_none());
-            match has_none && state.lost_files.contains(place) {
-                true => state.forget(place),
-                false => drop(state.reload(place, now)),
-            }
+        self.happen(&what, |state, now| match state.is_file_lost(place) {
+            true => state.forget(place),
+            false => drop(state.reload(place, now)),
         });
     }
 
     /// Somebody takes a proxy's file away, and with it all that it remembers of whom it let go of.
     pub fn lose_file(&self, place: &ProxyPlace) {
         let what = format!("somebody removes the file of {} on {}", place.proxy, place.host);
-        self.happen(&what, |state, _| {
+        self.happen(&what, |state, now| {
             if let Some(proxy) = state.proxies.get_mut(place) {
                 proxy.file = None;
             }
             state.let_go.clear();
-            state.lost_files.insert(place.clone());
+            state.lost_files.insert(place.clone(), now);
         });
     }
 
@@ -165,6 +166,10 @@ impl World {
             there.has_no_engine = now_there.has_no_engine;
             there.is_full = now_there.is_full;
             there.slowness = now_there.slowness;
+            for (run, key) in lost_leases(&now_there, &there, now) {
+                let until = now + BELIEVED + there.slowness;
+                state.forgotten.insert((run, host.clone(), key), until);
+            }
             state.hosts.insert(host.clone(), there);
             for name in &ran {
                 state.die(host, name, false);
@@ -219,6 +224,14 @@ impl World {
         change(&mut state, now);
         state.watch(now);
     }
+}
+
+/// The runs whose leases a host does not know that came back as it was.
+fn lost_leases(before: &SimHost, back: &SimHost, now: Millis) -> Vec<(usize, LeaseKey)> {
+    let time = before.time(now);
+    let held = before.leases.iter().filter(|(_, lease)| lease.until > time);
+    let lost = held.filter(|(key, it)| back.leases.get(*key).is_none_or(|old| old.id != it.id));
+    lost.filter_map(|(key, lease)| Some((taker(&lease.id)?, key.clone()))).collect()
 }
 
 impl State {

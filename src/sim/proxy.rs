@@ -24,6 +24,7 @@ impl SimProxyPort {
         effect: impl Fn(&mut State, &ProxyPlace, Millis) -> Result<T, PortError>,
     ) -> Result<T, PortError> {
         let world = &self.run.world;
+        let is_look = matches!(what, "observe" | "read" | "swap");
         let done = || {
             let now = world.now();
             let mut state = world.state();
@@ -32,6 +33,9 @@ impl SimProxyPort {
             }
             state.pass(now);
             let result = effect(&mut state, &self.place, now);
+            if is_look {
+                state.file_looks.insert((self.run.number, self.place.clone()), now);
+            }
             state.log.push(format!("{now} {} {what}", self.place.proxy));
             state.watch(now);
             result
@@ -102,7 +106,13 @@ impl Proxy for SimProxyPort {
     }
 
     async fn activate(&self, _table: &RoutingTable) -> Result<Activation, PortError> {
+        let run = self.run.number;
         self.call("activate", |state, place, now| {
+            if state.is_file_missed(run, place) {
+                // Whom it sends nowhere then is the doing of whoever took the file away just now.
+                state.forget(place);
+                return Ok(Activation::Reload);
+            }
             let is_ignored = proxy(state, place)?.ignores_reload;
             Ok(match state.reload(place, now) || is_ignored {
                 true => Activation::Reload,

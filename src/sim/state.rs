@@ -51,8 +51,13 @@ pub(super) struct State {
     pub(super) senders: BTreeSet<(String, ProxyPlace)>,
     /// Which of them has said since that it has nothing more to do with it.
     pub(super) drained: BTreeSet<(String, ProxyPlace)>,
-    /// Proxies whose file somebody took away.
-    pub(super) lost_files: BTreeSet<ProxyPlace>,
+    /// Proxies whose file somebody took away, and when.
+    pub(super) lost_files: BTreeMap<ProxyPlace, Millis>,
+    /// When a run saw the file of a proxy last.
+    pub(super) file_looks: BTreeMap<(usize, ProxyPlace), Millis>,
+    /// Until when a run may believe in a lease that its host does not know any more, as it came back
+    /// from an old copy of its disk.
+    pub(super) forgotten: BTreeMap<(usize, HostName, LeaseKey), Millis>,
     /// What the wishes that may be carried out now promise.
     pub(super) promises: Vec<Promises>,
     /// Hosts that cannot be reached from others: from, to.

@@ -54,6 +54,20 @@ impl State {
         true
     }
 
+    /// Whether a proxy has no file because somebody took it away.
+    pub(super) fn is_file_lost(&self, place: &ProxyPlace) -> bool {
+        let has_none = self.proxies.get(place).is_some_and(|proxy| proxy.file.is_none());
+        has_none && self.lost_files.contains_key(place)
+    }
+
+    /// Whether a run that now has a proxy read its file cannot know that it is gone: it was there
+    /// when the run looked last.
+    pub(super) fn is_file_missed(&self, run: usize, place: &ProxyPlace) -> bool {
+        let lost = self.lost_files.get(place).filter(|_| self.is_file_lost(place));
+        let seen = self.file_looks.get(&(run, place.clone()));
+        lost.is_some_and(|lost| seen.is_some_and(|seen| seen < lost))
+    }
+
     /// A proxy follows somebody who took its file away: whom it sends nowhere then, and what of its
     /// connections is cut later, is that person's doing. Nobody can tell any more whom it sent to.
     pub(super) fn forget(&mut self, place: &ProxyPlace) {
@@ -189,8 +203,7 @@ impl State {
     /// Notes that a proxy has nothing more to do with servers, and that they are let go of where
     /// each that ever sent to them has said so. One whose file is gone has nothing to remember it by.
     pub(super) fn is_let_go(&mut self, place: &ProxyPlace, servers: &BTreeSet<&Endpoint>) {
-        let has_none = self.proxies.get(place).is_some_and(|proxy| proxy.file.is_none());
-        if has_none && self.lost_files.contains(place) {
+        if self.is_file_lost(place) {
             return;
         }
         let addresses = Addresses::of(self);
@@ -205,8 +218,11 @@ impl State {
         let lives: Vec<String> = lives.difference(&used).cloned().collect();
         for life in lives {
             self.drained.insert((life.clone(), place.clone()));
-            let mut senders = self.senders.iter().filter(|(to, _)| *to == life);
-            if senders.all(|sender| self.drained.contains(sender)) {
+            // Whom nobody ever sent to, nobody lets go of: it is asked for where a file is gone and
+            // may have said anything.
+            let mut senders = self.senders.iter().filter(|(to, _)| *to == life).peekable();
+            let was_sent_to = senders.peek().is_some();
+            if was_sent_to && senders.all(|sender| self.drained.contains(sender)) {
                 self.let_go.insert(life);
             }
         }
