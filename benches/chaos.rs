@@ -2,7 +2,8 @@
 //!
 //! `cargo bench --bench chaos -- --seeds 10000 --from 500`, with `--daemons` for those with daemons.
 //! A seed that goes wrong is shown, its schedule is shortened and written to `fixtures/sim/`, and
-//! the next one is tried.
+//! the next one is tried. `--file fixtures/sim/seed-13.txt` plays that one and shows all that was
+//! done.
 
 #![expect(clippy::disallowed_types, reason = "a benchmark measures time")]
 #![expect(clippy::print_stdout, reason = "a benchmark says what it found")]
@@ -37,6 +38,9 @@ fn main() -> ExitCode {
         let at = words.iter().position(|word| word == name)?;
         words.get(at + 1)?.parse::<u64>().ok()
     };
+    if let Some(at) = words.iter().position(|word| word == "--file") {
+        return show(words.get(at + 1).map_or("", String::as_str));
+    }
     let from = said("--from").unwrap_or(0);
     let to = from + said("--seeds").unwrap_or(SEEDS);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -70,4 +74,18 @@ fn main() -> ExitCode {
         count as f64 / took
     );
     if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Plays one schedule that was written down.
+fn show(file: &str) -> ExitCode {
+    let text = std::fs::read_to_string(file).unwrap_or_else(|why| panic!("{file}: {why}"));
+    let played = chaos::play(&text.parse().unwrap_or_else(|why| panic!("{file}: {why}")));
+    println!("{}", played.log.join("\n"));
+    match played.wrong {
+        None => ExitCode::SUCCESS,
+        Some(wrong) => {
+            println!("{wrong}");
+            ExitCode::FAILURE
+        }
+    }
 }
