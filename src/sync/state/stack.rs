@@ -3,6 +3,7 @@
 //! The newest commit is what it is brought to; drift is healed towards the last commit that was
 //! brought about whole, which is another one while the newest may not begin or has failed.
 
+mod drift;
 mod ending;
 pub(super) mod limits;
 mod recall;
@@ -15,7 +16,7 @@ use recall::Recalled;
 
 use super::{HISTORY, Turn};
 use crate::model::{CommitId, Millis, Name, PlanId, StackName};
-use crate::sync::wake::{Begin, Deviation, Difference};
+use crate::sync::wake::{Begin, Difference};
 use crate::sync::window::{Gate, gate};
 use crate::sync::{
     Carried, Decision, Finding, Mode, NoticeKind, PlanView, Progress, Round, RoundEnd, Seen,
@@ -170,46 +171,6 @@ impl StackState {
         }
         self.seen = Some(seen);
         self.is_stale = false;
-    }
-
-    /// What a look found that is worth telling, once.
-    pub(super) fn news(&mut self, rules: &StackRules) -> Option<NoticeKind> {
-        let drift = self.drift(rules);
-        if drift == self.told_drift {
-            return None;
-        }
-        self.told_drift.clone_from(&drift);
-        (!drift.is_empty()).then_some(NoticeKind::Drifted { what: drift })
-    }
-
-    /// What differs without any commit having asked for it.
-    pub(super) fn drift(&self, rules: &StackRules) -> Vec<String> {
-        self.deviations(rules).map(|it| it.line.clone()).collect()
-    }
-
-    /// The same, with where it is.
-    pub(super) fn deviations(&self, rules: &StackRules) -> impl Iterator<Item = &Deviation> {
-        let finding = self.fresh().and_then(|seen| match self.is_drift() {
-            true => Some(&seen.head),
-            false => seen.held.as_ref(),
-        });
-        let what = finding.and_then(Finding::difference).map(|it| it.what.as_slice());
-        let what = what.unwrap_or_default().iter();
-        what.filter(|it| !is_ignored(&it.line, &rules.ignore))
-    }
-
-    /// Whether a difference from the newest commit is drift: it was brought about before, or the
-    /// hosts say so.
-    fn is_drift(&self) -> bool {
-        match self.synced_version {
-            Some(version) => version == self.version(),
-            None => {
-                let released = self.seen.as_ref().and_then(|seen| seen.released.as_ref());
-                let wanted = self.seen.as_ref().and_then(|seen| seen.head.difference());
-                let wanted = wanted.and_then(|it| it.plan.commit.as_ref());
-                released.is_some() && released == wanted
-            }
-        }
     }
 
     /// Begins a round if one may begin, or says why none does.
