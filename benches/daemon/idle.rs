@@ -59,7 +59,8 @@ fn start(world: &World) -> (Background, SocketAddr) {
     );
     std::fs::write(&file, text).expect("a file");
     let mut command = world.command(&["sync", "--config"]);
-    command.arg(&file);
+    // As the ready-made unit and image have it.
+    command.arg(&file).env("MALLOC_ARENA_MAX", "1");
     (Background::start(&mut command, &world.folder().join("sync.log")), address)
 }
 
