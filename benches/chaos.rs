@@ -6,6 +6,7 @@
 //! done.
 
 #![expect(clippy::disallowed_types, reason = "a benchmark measures time")]
+#![expect(clippy::disallowed_methods, reason = "it reads the file that a person names")]
 #![expect(clippy::print_stdout, reason = "a benchmark says what it found")]
 
 #[path = "../tests/sim/chaos/mod.rs"]

@@ -191,7 +191,8 @@ async fn a_switch_goes_neither_on_nor_back_after_its_lease_has_run_out() {
     whole.run(&to_new()).await;
     let changes =
         |log: &[String]| log.iter().filter(|it| matches!(it.as_str(), "swap" | "activate")).count();
-    for at in whole.first("test")..whole.state().calls {
+    let calls = whole.state().calls;
+    for at in whole.first("test")..calls {
         let fake = world();
         let until = tokio::time::Instant::now() + Duration::from_secs(600);
         fake.state().silence = Some((at, until));
