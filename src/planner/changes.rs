@@ -73,12 +73,23 @@ fn running(world: &World<'_>, wanted: &Wanted<'_>) -> u32 {
 
 fn action(service: &Service<'_>, replicas: &[ReplicaChange], before: u32) -> Action {
     let replaces = Action::replace(service.manner.order);
-    if replicas.iter().any(|it| it.action == replaces) {
+    if replicas.iter().any(|it| it.action == replaces) || goes_before_it_comes(service) {
         return replaces;
     }
     let all =
         |action: Action| !replicas.is_empty() && replicas.iter().all(|it| it.action == action);
     if before == 0 && all(Action::Create) { Action::Create } else { Action::Update }
+}
+
+/// Whether all that run go before any other comes, and none of these takes the place of one of
+/// them: what has no successor is the first to go where old ones go first.
+fn goes_before_it_comes(service: &Service<'_>) -> bool {
+    let runs = |it: &Sighting<'_>| it.live.state.is_running();
+    let comes = |it: &Member<'_>| it.does.is_fresh() && !it.decision.olds.iter().any(runs);
+    service.manner.order == UpdateOrder::StopFirst
+        && !service.members.is_empty()
+        && service.members.iter().all(comes)
+        && service.going.iter().any(|it| runs(&it.sighting))
 }
 
 fn downtime(service: &Service<'_>, before: u32) -> Downtime {
@@ -89,7 +100,7 @@ fn downtime(service: &Service<'_>, before: u32) -> Downtime {
     let keeps = service.members.iter().any(|it| !it.does.is_fresh());
     let batch = service.manner.batch;
     let is_together = !replaced.is_empty() && batch.takes(replaced.into_iter());
-    let is_whole = before > 0 && !keeps && is_together;
+    let is_whole = before > 0 && !keeps && is_together || goes_before_it_comes(service);
     service.manner.downtime(&service.wanted, is_whole)
 }
 

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 use serde_json::json;
 
 use super::{WEB, WORKER};
-use crate::model::{Health, Status};
+use crate::model::{Action, Health, Status};
 use crate::planner::deletions;
 use crate::planner::fixture::{Fleet, name};
 
@@ -33,6 +33,21 @@ fn a_replica_that_has_ended_is_started_again() {
     [0] -> #1 web.1@local wait until shop-web-1.g1 is ready (it has ended)
     [1] -> #2 shop@local record 0000001 (changed in the commit)
     ");
+    fleet.deploy();
+}
+
+/// Found by the laws: the plan was refused, since it did not say what it cost.
+#[test]
+fn what_goes_before_its_only_follower_comes_is_said_to_be_away() {
+    let mut fleet = deployed(&WEB.replace("replicas: 2", "replicas: 3"));
+    let gone = fleet.container("web", 1).name.clone();
+    fleet.host("local").containers.remove(&gone);
+    let fixed = WEB.replace("replicas: 2", "replicas: 1") + "    ports: ['9000:90']\n";
+    fleet.want("shop", &fixed);
+    let plan = fleet.plan().expect("a plan");
+    let change = &plan.stacks["shop"].changes[0];
+    assert_eq!(change.action, Action::ReplaceStopFirst);
+    assert_snapshot!(format!("{:?}", change.downtime), @r#"About { time: Nanos(3000000000), reason: "host port 9000 is fixed" }"#);
     fleet.deploy();
 }
 
