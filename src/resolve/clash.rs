@@ -103,7 +103,7 @@ fn collect<'a>(
     let mut hosts = BTreeSet::new();
     for (name, service) in &stack.target.services {
         let eligible = Eligible::of(&service.placement, inventory);
-        hosts.extend(eligible.possible.keys().copied());
+        hosts.extend(eligible.possible().map(|host| &host.name));
         collect_service(stack, name, service, &eligible, add);
     }
     let volumes = stack.target.volumes.iter();
@@ -139,8 +139,8 @@ fn collect_service<'a>(
         span: span.or_else(|| stack.places.service(name)),
         address,
         count: service.replicas,
-        possible: eligible.possible.keys().copied().collect(),
-        certain: eligible.certain.keys().copied().collect(),
+        possible: eligible.possible().map(|host| &host.name).collect(),
+        certain: eligible.certain().map(|host| &host.name).collect(),
     };
     let mut routes = BTreeSet::new();
     for route in &service.routes {

@@ -3,8 +3,6 @@
 //! Nothing is placed here. Only what no placement could ever satisfy is refused: where an engine
 //! would have to be asked, or another placement might do, there is no finding.
 
-use std::collections::BTreeMap;
-
 use super::{Place, Surroundings};
 use crate::diag::Diagnostic;
 use crate::model::{Count, Name, Placement, Port, ServiceTarget};
@@ -13,12 +11,11 @@ use crate::settings::{Constraint, Facts, Host, Inventory, Operator, Subject};
 /// The most hosts that a message lists.
 const LISTED_MAX: usize = 10;
 
-/// The hosts that a service's constraints allow.
+/// The hosts that a service's constraints allow. They are gone through only as far as a question
+/// asks: most services of a fleet may run on any of them.
 pub(super) struct Eligible<'a> {
-    /// Hosts that do not break a constraint as far as can be told without asking their engines.
-    pub(super) possible: BTreeMap<&'a Name, &'a Host>,
-    /// Those of them whose engines need not be asked.
-    pub(super) certain: BTreeMap<&'a Name, &'a Host>,
+    constraints: Vec<Constraint>,
+    inventory: &'a Inventory,
 }
 
 /// Host ports, with both ends.
@@ -30,15 +27,23 @@ pub(super) struct HostPorts {
 
 impl<'a> Eligible<'a> {
     pub(super) fn of(placement: &Placement, inventory: &'a Inventory) -> Self {
-        let constraints = parsed(placement);
-        let hosts = |is_allowed: fn(Option<bool>) -> bool| {
-            let allows = |host: &Host| constraints.iter().all(|it| is_allowed(holds(it, host)));
-            inventory.hosts.iter().filter(|(_, host)| allows(host)).collect()
-        };
-        Self {
-            possible: hosts(|holds| holds != Some(false)),
-            certain: hosts(|holds| holds == Some(true)),
-        }
+        Self { constraints: parsed(placement), inventory }
+    }
+
+    /// Hosts that do not break a constraint as far as can be told without asking their engines.
+    pub(super) fn possible(&self) -> impl Iterator<Item = &'a Host> {
+        self.hosts(|holds| holds != Some(false))
+    }
+
+    /// Those of them whose engines need not be asked.
+    pub(super) fn certain(&self) -> impl Iterator<Item = &'a Host> {
+        self.hosts(|holds| holds == Some(true))
+    }
+
+    fn hosts(&self, is_allowed: fn(Option<bool>) -> bool) -> impl Iterator<Item = &'a Host> {
+        let allows =
+            move |host: &&Host| self.constraints.iter().all(|it| is_allowed(holds(it, host)));
+        self.inventory.hosts.values().filter(allows)
     }
 }
 
@@ -76,7 +81,7 @@ pub(super) fn check(
         return;
     }
     let eligible = Eligible::of(&target.placement, surroundings.inventory);
-    if eligible.possible.is_empty() {
+    if eligible.possible().next().is_none() {
         problems.push(no_host(place, &target.placement, surroundings.inventory));
         return;
     }
@@ -172,7 +177,8 @@ fn listed(items: impl ExactSizeIterator<Item = String>) -> String {
 }
 
 fn names(eligible: &Eligible<'_>) -> String {
-    let hosts = listed(eligible.possible.keys().map(|name| format!("`{name}`")));
+    let hosts: Vec<_> = eligible.possible().map(|host| format!("`{}`", host.name)).collect();
+    let hosts = listed(hosts.into_iter());
     format!("it may run on: {hosts}")
 }
 
@@ -184,7 +190,7 @@ fn no_room(
 ) -> Option<Diagnostic> {
     let Count::Replicas(replicas) = target.replicas else { return None };
     let most = target.placement.max_replicas_per_node?;
-    let hosts = eligible.possible.len();
+    let hosts = eligible.possible().count();
     if u64::from(replicas) <= u64::from(most).saturating_mul(hosts as u64) {
         return None;
     }
@@ -211,7 +217,7 @@ fn too_few_ports(
 ) -> Option<Diagnostic> {
     let Count::Replicas(replicas) = target.replicas else { return None };
     let ports = HostPorts::of(port)?;
-    let hosts = eligible.possible.len();
+    let hosts = eligible.possible().count();
     if u64::from(replicas) <= ports.count().saturating_mul(hosts as u64) {
         return None;
     }
@@ -230,11 +236,11 @@ fn too_few_ports(
 /// The range a host keeps for replicas is handed out without asking who else uses it.
 fn in_the_range_of_replicas(port: &Port, eligible: &Eligible<'_>) -> Option<Diagnostic> {
     let ports = HostPorts::of(port).filter(|_| port.protocol == "tcp")?;
-    let overlaps = |host: &&&Host| {
+    let overlaps = |host: &&Host| {
         // Without an inventory nobody has chosen the range.
         host.span.is_some() && ports.first <= host.ports.last && host.ports.first <= ports.last
     };
-    let host = eligible.possible.values().find(overlaps)?;
+    let host = eligible.possible().find(overlaps)?;
     let message = format!(
         "the host {ports} lies in {}, which host `{}` keeps for replicas behind a proxy",
         host.ports, host.name
@@ -252,7 +258,7 @@ fn no_capacity(
     eligible: &Eligible<'_>,
 ) -> Option<Diagnostic> {
     let lacks: Vec<String> =
-        eligible.possible.values().map(|host| lack(target, host)).collect::<Option<_>>()?;
+        eligible.possible().map(|host| lack(target, host)).collect::<Option<_>>()?;
     let message =
         format!("service `{}` reserves more than any host that may take it has", place.service);
     let problem = Diagnostic::error("resolve/capacity", message);
