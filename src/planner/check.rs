@@ -9,7 +9,8 @@ mod index;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use self::index::{Backends, Index};
+use self::index::{Above, Backends, Index};
+use super::parts::in_parts;
 use super::world::bindings;
 use crate::model::{
     Action, Backend, BackendChange, BackendKey, Health, HostName, HostState, LiveContainer, Moved,
@@ -25,20 +26,16 @@ pub struct Violation {
 
 /// Everything that is wrong with a plan. Empty for every plan that the planner makes.
 pub fn check(plan: &Plan, observed: &Observed) -> Vec<Violation> {
-    let mut look = Look { plan, observed, index: Index::of(plan, observed), found: Vec::new() };
+    let index = Index::of(plan, observed);
+    let mut look = Look::new(plan, observed, &index);
     if !look.order() {
         return look.found;
     }
-    for step in &plan.steps {
-        look.reachable(step);
-        look.known(step);
-        look.stopped_before_removed(step);
-        look.let_go_before_ended(step);
-        look.ready_before_routed(step);
-        look.own_things_only(step);
-        look.recorded_last(step);
-        look.images_first(step);
-    }
+    look.found = in_parts(&plan.steps, |part| {
+        let mut look = Look::new(plan, observed, &index);
+        part.iter().for_each(|step| look.at(step));
+        look.found
+    });
     look.ports_differ();
     look.names_differ();
     look.switches_follow_each_other();
@@ -52,11 +49,28 @@ type Levels<'a> = Vec<(usize, Option<&'a Step>)>;
 struct Look<'a> {
     plan: &'a Plan,
     observed: &'a Observed,
-    index: Index<'a>,
+    index: &'a Index<'a>,
+    above: Above,
     found: Vec<Violation>,
 }
 
 impl<'a> Look<'a> {
+    fn new(plan: &'a Plan, observed: &'a Observed, index: &'a Index<'a>) -> Self {
+        Self { plan, observed, index, above: Above::default(), found: Vec::new() }
+    }
+
+    /// What is true of each step by itself.
+    fn at(&mut self, step: &Step) {
+        self.reachable(step);
+        self.known(step);
+        self.stopped_before_removed(step);
+        self.let_go_before_ended(step);
+        self.ready_before_routed(step);
+        self.own_things_only(step);
+        self.recorded_last(step);
+        self.images_first(step);
+    }
+
     fn say(&mut self, step: &Step, what: &str) {
         let message = format!("#{} {}: {what}", step.id.0, step.op.words());
         self.found.push(Violation { message });
@@ -77,7 +91,7 @@ impl<'a> Look<'a> {
 
     /// Whether one of `candidates` must have succeeded before a step.
     fn is_above(&self, step: &Step, candidates: &[StepId]) -> bool {
-        self.index.above.any(&self.plan.steps, step, candidates)
+        self.above.any(&self.plan.steps, step, candidates)
     }
 
     fn host(&self, host: &HostName) -> Option<&'a HostState> {
@@ -133,7 +147,7 @@ impl<'a> Look<'a> {
             need.stack == step.stack && !matches!(need.op, Op::Pull { .. })
         };
         // What follows a touch that was looked at follows what that one follows.
-        if step.needs.iter().any(is_touch) || self.index.above.all(&self.plan.steps, step, pulls) {
+        if step.needs.iter().any(is_touch) || self.above.all(&self.plan.steps, step, pulls) {
             return;
         }
         self.say(step, "an image of its stack is brought later");
@@ -226,7 +240,7 @@ impl<'a> Look<'a> {
             return;
         }
         let others = self.index.of_stack.get(&step.stack).map_or(&[][..], Vec::as_slice);
-        if !self.index.above.all(&self.plan.steps, step, others) {
+        if !self.above.all(&self.plan.steps, step, others) {
             self.say(step, "a step of the stack may come after it");
         }
     }

@@ -37,7 +37,6 @@ pub(super) struct Index<'a> {
     pub(super) live: BTreeMap<&'a str, Vec<&'a LiveContainer>>,
     /// Whether some host did not answer.
     pub(super) is_blind: bool,
-    pub(super) above: Above,
 }
 
 impl<'a> Index<'a> {
@@ -53,7 +52,6 @@ impl<'a> Index<'a> {
             servers: BTreeMap::new(),
             live: BTreeMap::new(),
             is_blind: observed.hosts.values().any(Result::is_err),
-            above: Above(RefCell::new(Marks::default())),
         };
         plan.steps.iter().for_each(|step| index.step(step));
         if !plan.steps.is_empty() {
@@ -159,6 +157,7 @@ fn end(name: &str) -> u64 {
 
 /// What must have succeeded before a step, found by walking up from it each time: to keep it for
 /// all steps would be too much.
+#[derive(Default)]
 pub(super) struct Above(RefCell<Marks>);
 
 /// The walk that came by each step last.
