@@ -36,10 +36,17 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::new);
 
 /// Files rendered lately. One run renders the same file when it plans, when it looks again and when
 /// it switches; a file is a function of its site and table, so remembering changes nothing.
-static LATELY: Mutex<VecDeque<(Site, RoutingTable, String)>> = Mutex::new(VecDeque::new());
+static LATELY: Mutex<BTreeMap<ProxyPlace, VecDeque<Rendered>>> = Mutex::new(BTreeMap::new());
 
-/// A proxy on a host or two, before and after a change, several times over.
-const LATELY_KEPT: usize = 64;
+/// A site, a table, and the file that they make.
+type Rendered = (Site, RoutingTable, String);
+
+/// The most files that are remembered: of a proxy on a host or two, before and after a change,
+/// several times over; of those of a fleet, the file before a change and the one after it.
+const KEPT: usize = 1024;
+
+/// The most files of one place that are remembered, each of which is looked at.
+const KEPT_OF_PLACE: usize = 64;
 
 /// One proxy on one host, as far as its managed file depends on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,15 +144,17 @@ impl Site {
         }
         let text = self.render_anew(table)?;
         let mut lately = LATELY.lock().unwrap_or_else(PoisonError::into_inner);
-        lately.truncate(LATELY_KEPT - 1);
-        lately.push_front((self.clone(), table.clone(), text.clone()));
+        let of_place = lately.entry(self.place.clone()).or_default();
+        of_place.truncate(KEPT_OF_PLACE - 1);
+        of_place.push_front((self.clone(), table.clone(), text.clone()));
+        forget(&mut lately);
         Ok(text)
     }
 
     fn rendered(&self, table: &RoutingTable) -> Option<String> {
         let lately = LATELY.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_it = |(site, of, _): &&(Self, RoutingTable, String)| of == table && site == self;
-        lately.iter().find(is_it).map(|(_, _, text)| text.clone())
+        let is_it = |(site, of, _): &&Rendered| of == table && site == self;
+        lately.get(&self.place)?.iter().find(is_it).map(|(_, _, text)| text.clone())
     }
 
     fn render_anew(&self, table: &RoutingTable) -> Result<String, RenderError> {
@@ -193,6 +202,18 @@ impl Site {
         let version = [(); 3].map(|()| parts.next().unwrap_or(0));
         version >= KEEPS_CONNECTIONS
     }
+}
+
+/// Forgets the oldest files of each place when there are too many of all.
+fn forget(lately: &mut BTreeMap<ProxyPlace, VecDeque<Rendered>>) {
+    if lately.values().map(VecDeque::len).sum::<usize>() <= KEPT {
+        return;
+    }
+    if lately.len() > KEPT {
+        lately.pop_first();
+    }
+    let each = (KEPT / lately.len()).max(1);
+    lately.values_mut().for_each(|of_place| of_place.truncate(each));
 }
 
 /// The first finding with its place.
