@@ -472,7 +472,7 @@ fn made_changes(
 /// Remembers the release on each host that has something of the stack, or a record of it.
 fn record(draft: &mut Draft<'_, '_>, stack: &StackDraft<'_>) {
     let world = draft.world;
-    let needs: BTreeSet<StepId> = draft.graph.of_stack(stack.stack).collect();
+    let needs = draft.graph.ends_of(stack.stack);
     let is_unrecorded =
         world.born(stack.stack) > world.released(stack.stack) && stack.target.is_some();
     let recorded =

@@ -66,6 +66,13 @@ impl Graph {
         self.of_stack.get(stack).into_iter().flatten().copied()
     }
 
+    /// The steps of a stack that no other step of it needs so far: who needs these needs all.
+    pub(super) fn ends_of(&self, stack: &StackName) -> BTreeSet<StepId> {
+        let needed: BTreeSet<StepId> =
+            self.of_stack(stack).flat_map(|step| &self.steps[step.0].needs).copied().collect();
+        self.of_stack(stack).filter(|step| !needed.contains(step)).collect()
+    }
+
     /// Leaves only needs that no other need implies.
     ///
     /// From each need the walk goes up over what is reduced already, and never further than the
