@@ -9,6 +9,7 @@ use super::graph::Lane;
 use super::judged::{self, Look, Outlook, judge, judge_all};
 use super::manner::Manner;
 use super::member::Casting;
+use super::parts::both;
 use super::place::Placer;
 use super::prereqs::{self, Remade};
 use super::reach::Reach;
@@ -66,8 +67,9 @@ pub(super) fn assemble(
     reach: &Reach<'_>,
     look: Look,
 ) -> Result<Plan, Vec<Problem>> {
-    let (mut placer, mut casting) = (Placer::new(world), Casting::new(world));
-    let mut stacks = decide_all(world, reach, look, &mut placer, &mut casting)?;
+    let ((mut placer, mut casting), outlooks) =
+        both(|| (Placer::new(world), Casting::new(world)), || judge_all(world, reach, look));
+    let mut stacks = decide_all(world, reach, outlooks, &mut placer, &mut casting)?;
     let mut problems = Vec::new();
     let scope = reach.stacks.iter().map(|stack| (*stack).clone()).collect();
     let mut draft = Draft::new(world, Routes::new(world, scope));
@@ -118,12 +120,12 @@ pub(super) fn assemble(
 fn decide_all<'a>(
     world: &World<'a>,
     reach: &Reach<'a>,
-    look: Look,
+    outlooks: Vec<Outlook<'a>>,
     placer: &mut Placer,
     casting: &mut Casting<'_, 'a>,
 ) -> Result<Vec<StackDraft<'a>>, Vec<Problem>> {
     let (mut stacks, mut problems) = (Vec::new(), Vec::new());
-    for (stack, outlook) in reach.stacks.iter().zip(judge_all(world, reach, look)) {
+    for (stack, outlook) in reach.stacks.iter().zip(outlooks) {
         let judged = match outlook {
             Outlook::Rests(notes) => {
                 stacks.push(StackDraft::resting(stack, notes));

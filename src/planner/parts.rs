@@ -29,6 +29,18 @@ pub(super) fn in_parts<T: Sync, R: Send>(
     })
 }
 
+/// What two pieces of work say that know nothing of each other.
+pub(super) fn both<A, B: Send>(
+    here: impl FnOnce() -> A,
+    there: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    thread::scope(|scope| {
+        let there = scope.spawn(there);
+        let here = here();
+        (here, there.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
