@@ -3,6 +3,7 @@
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::parts::in_parts;
 use crate::model::{Op, Plan, PlanId, Replica, Step};
 
 /// How many digits of the hash name a plan.
@@ -10,6 +11,9 @@ const DIGITS: usize = 16;
 
 /// How many bytes are hashed at a time, about.
 const HASHED_TOGETHER: usize = 1 << 16;
+
+/// How many steps are put into words at a time: a few MiB of text.
+const ENCODED_TOGETHER: usize = 1 << 13;
 
 /// The fingerprint of everything in a plan but its id.
 pub(super) fn plan_id(plan: &Plan) -> PlanId {
@@ -29,7 +33,10 @@ pub(super) fn plan_id(plan: &Plan) -> PlanId {
     feed(&format!("{owner:?} {commit:?}"));
     stacks.iter().for_each(|stack| feed(&format!("{stack:?}")));
     feed(&format!("{files:?}"));
-    steps.iter().for_each(|step| feed(&encode(step)));
+    for some in steps.chunks(ENCODED_TOGETHER) {
+        let texts = in_parts(some, |part| part.iter().map(encode).collect());
+        texts.iter().for_each(|text| feed(text));
+    }
     feed(&format!("{blind:?}"));
     if !commits.is_empty() {
         feed(&format!("{commits:?}"));
