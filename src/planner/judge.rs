@@ -45,7 +45,7 @@ pub(super) fn worth<'a>(
     alike: &mut Alike<'a>,
 ) -> Result<Verdict, Problem> {
     let bound = alike.bindings(sighting.live);
-    let given = given(world, wanted, sighting, bound.clone());
+    let given = given(wanted, sighting, bound.clone());
     let Some(ports) = held(world, wanted, sighting, &given)? else {
         let worth = Worth::Unfit(Cause::RoutesChanged, Vec::new());
         return Ok(Verdict { worth, ports: BTreeMap::new() });
@@ -91,10 +91,11 @@ fn was_let_go(
     sighting: Sighting<'_>,
     bound: &BTreeSet<Binding>,
 ) -> bool {
-    let Sighting { host, live, .. } = sighting;
+    let live = sighting.live;
     let is_left = |binding: &Binding| {
         let mut places = world.retired(&binding.at).iter();
-        places.any(|place| world.address(place, host).is_ok_and(|it| it == binding.at.address))
+        places
+            .any(|place| world.address_at(place, sighting).is_ok_and(|it| it == binding.at.address))
     };
     !wanted.target.routes.is_empty() && bound.iter().any(is_left) && !world.is_routed(&live.name)
 }
@@ -175,7 +176,7 @@ fn fields(
     };
     let want = spec::anonymous_body(&surroundings, &wanted.target.container, &published)
         .map_err(|names| refused(wanted, &names))?;
-    let image = case.image.map_or(&Value::Null, |image| &image.config);
+    let image: &Value = case.image.map_or(&Value::Null, |image| &image.config);
     Ok(spec::differences(&want, case.config, image))
 }
 
@@ -246,7 +247,6 @@ fn image_difference(
 
 /// Of the ports that a container publishes, those that we gave it, beside those the commit fixes.
 fn given(
-    world: &World<'_>,
     wanted: &Wanted<'_>,
     sighting: Sighting<'_>,
     mut found: BTreeSet<Binding>,
@@ -254,7 +254,7 @@ fn given(
     if found.is_empty() {
         return found;
     }
-    let range = world.settings(sighting.host).map(|host| host.ports);
+    let range = sighting.settings.map(|host| host.ports);
     let is_fixed = |binding: &Binding| {
         wanted.target.container.ports.iter().any(|port| {
             port.target == binding.container_port && fixed_port(port) == Some(binding.at.port)
@@ -275,7 +275,7 @@ pub(super) fn held_ports(
     if wanted.ports.is_empty() {
         return Ok(Some(BTreeMap::new()));
     }
-    let given = given(world, wanted, sighting, bindings(sighting.live));
+    let given = given(wanted, sighting, bindings(sighting.live));
     held(world, wanted, sighting, &given)
 }
 
@@ -288,12 +288,12 @@ fn held(
     if wanted.ports.is_empty() {
         return Ok(Some(BTreeMap::new()));
     }
-    let addresses = wanted.addresses(world, sighting.host)?;
+    let addresses = wanted.addresses_at(world, sighting)?;
     let mut held = BTreeMap::new();
     for port in &wanted.ports {
         let candidates = found.iter().filter(|it| it.container_port == *port).map(|it| it.at.port);
         let is_reached = |host_port: &u16| {
-            addresses.values().all(|address| {
+            addresses.iter().all(|address| {
                 let at = Endpoint { address: *address, port: *host_port };
                 found.contains(&Binding { container_port: *port, at })
             })

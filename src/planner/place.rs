@@ -13,7 +13,7 @@ use super::ledger::Ledger;
 use super::manner::Batch;
 use super::wanted::{UsedVolume, Wanted};
 use super::world::{Sighting, World};
-use crate::model::{Count, EngineInfo, HostName, HostState, Name, Packing, Slot, UpdateOrder};
+use crate::model::{Count, EngineInfo, HostName, Name, Packing, Slot, UpdateOrder};
 use crate::settings::{Constraint, Facts, Host, Operator, Platform, Subject};
 
 /// The most hosts that a message names for one reason.
@@ -85,10 +85,11 @@ impl Eligible {
         for name in groups.candidates(world, &constraints) {
             let settings = &world.request.inventory.hosts[&name];
             let host = HostName::from(name);
-            if !allow(world, &constraints, &host, settings) {
+            let state = world.hosts.get(&host);
+            if !allow(&constraints, settings, state.map(|state| &state.engine)) {
                 continue;
             }
-            match world.hosts.get(&host) {
+            match state {
                 None => silent.insert(host),
                 Some(state) if state.drained.is_some() => drained.insert(host),
                 Some(_) => answered.insert(host),
@@ -101,23 +102,23 @@ impl Eligible {
 /// Whether a host that does not answer may have a service.
 pub(super) fn may_be_on(world: &World<'_>, wanted: &Wanted<'_>, host: &HostName) -> bool {
     let settings = world.settings(host).filter(|_| !world.hosts.contains_key(host));
-    settings.is_some_and(|settings| allow(world, &constraints(wanted), host, settings))
+    settings.is_some_and(|settings| allow(&constraints(wanted), settings, None))
 }
 
 /// Whether a service's replicas may stay where all of them are, whatever becomes of others.
 pub(super) fn may_stay(world: &World<'_>, wanted: &Wanted<'_>, all: &[Sighting<'_>]) -> bool {
     let (constraints, volumes) = (constraints(wanted), wanted.volumes(world));
     let limit = limit(wanted);
-    let may_have = |host: &HostName, state: &HostState, count: usize| {
-        let settings = world.settings(host);
+    let may_have = |it: &Sighting<'_>, count: usize| {
+        let Sighting { state, settings, .. } = *it;
         let has = |it: &UsedVolume| state.volumes.contains_key(&it.name);
         state.drained.is_none()
             && u32::try_from(count).is_ok_and(|count| count <= limit)
-            && settings.is_some_and(|settings| allow(world, &constraints, host, settings))
+            && settings.is_some_and(|settings| allow(&constraints, settings, Some(&state.engine)))
             && volumes.iter().all(has)
     };
     let mut hosts = all.chunk_by(|one, other| std::ptr::eq(one.state, other.state));
-    hosts.all(|here| may_have(here[0].host, here[0].state, here.len()))
+    hosts.all(|here| may_have(&here[0], here.len()))
 }
 
 /// A service's constraints; one that cannot be read holds nowhere.
@@ -126,13 +127,7 @@ fn constraints(wanted: &Wanted<'_>) -> Vec<Option<Constraint>> {
     texts.map(|text| Constraint::parse(text).ok()).collect()
 }
 
-fn allow(
-    world: &World<'_>,
-    constraints: &[Option<Constraint>],
-    host: &HostName,
-    settings: &Host,
-) -> bool {
-    let engine = world.hosts.get(host).map(|state| &state.engine);
+fn allow(constraints: &[Option<Constraint>], settings: &Host, engine: Option<&EngineInfo>) -> bool {
     let holds = |it: &Option<Constraint>| it.as_ref().is_some_and(|it| holds(it, settings, engine));
     constraints.iter().all(holds)
 }

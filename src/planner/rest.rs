@@ -100,7 +100,7 @@ fn is_routed_right(world: &World<'_>, judged: &Judged<'_>, sightings: &[Sighting
                 let Some(at) = servers.get(&it.live.name) else { return false };
                 let port = verdict.as_ref().ok().and_then(|it| it.ports.get(&key.port));
                 port == Some(&at.port)
-                    && world.address(place, it.host).is_ok_and(|address| address == at.address)
+                    && world.address_at(place, *it).is_ok_and(|address| address == at.address)
             };
             let is_same = seen.backend.rules == backend.rules
                 && seen.backend.check == backend.check

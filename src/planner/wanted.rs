@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use sha2::{Digest, Sha256};
 
 use super::id::hex;
-use super::world::World;
+use super::world::{Sighting, World};
 use super::{Problem, Request};
 use crate::model::{
     Backend, BackendKey, BindSource, Condition, FileSource, HostName, Mount, MountKind, Name,
@@ -80,14 +80,25 @@ impl<'a> Wanted<'a> {
         host: &HostName,
     ) -> Result<BTreeMap<ProxyPlace, IpAddr>, Problem> {
         let at = |place: &ProxyPlace| {
-            let address = world.address(place, host);
-            let address = address.map_err(|why| {
-                Problem::invalid(format!("{}: {why}", self.path()))
-                    .hint("set the host's `address:` in the inventory")
-            })?;
+            let address = world.address(place, host).map_err(|why| self.unreachable(&why))?;
             Ok((place.clone(), address))
         };
         self.places.iter().map(at).collect()
+    }
+
+    /// The addresses at which the proxies need the ports of a container that is there.
+    pub(super) fn addresses_at(
+        &self,
+        world: &World<'_>,
+        it: Sighting<'_>,
+    ) -> Result<Vec<IpAddr>, Problem> {
+        let at = |place| world.address_at(place, it).map_err(|why| self.unreachable(&why));
+        self.places.iter().map(at).collect()
+    }
+
+    fn unreachable(&self, why: &str) -> Problem {
+        Problem::invalid(format!("{}: {why}", self.path()))
+            .hint("set the host's `address:` in the inventory")
     }
 
     /// The backends that its routes make at a place, without servers.

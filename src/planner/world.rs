@@ -22,6 +22,8 @@ pub(super) struct Sighting<'a> {
     pub(super) host: &'a HostName,
     pub(super) state: &'a HostState,
     pub(super) live: &'a LiveContainer,
+    /// What the inventory says of the host.
+    pub(super) settings: Option<&'a settings::Host>,
 }
 
 /// A port of a container and where the host publishes it.
@@ -75,7 +77,8 @@ impl<'a> World<'a> {
     /// All containers of ours on hosts that answered.
     pub(super) fn containers(&self) -> impl Iterator<Item = Sighting<'a>> + '_ {
         self.hosts.iter().flat_map(|(host, state)| {
-            state.containers.values().map(|live| Sighting { host, state, live })
+            let settings = self.settings(host);
+            state.containers.values().map(move |live| Sighting { host, state, live, settings })
         })
     }
 
@@ -194,11 +197,28 @@ impl<'a> World<'a> {
 
     /// The address at which a proxy reaches what `host` publishes for it; or why it cannot.
     pub(super) fn address(&self, place: &ProxyPlace, host: &HostName) -> Result<IpAddr, String> {
+        self.address_of(place, host, || self.settings(host))
+    }
+
+    /// The address at which a proxy reaches what a container publishes for it; or why it cannot.
+    pub(super) fn address_at(
+        &self,
+        place: &ProxyPlace,
+        it: Sighting<'_>,
+    ) -> Result<IpAddr, String> {
+        self.address_of(place, it.host, || it.settings)
+    }
+
+    fn address_of<'s>(
+        &self,
+        place: &ProxyPlace,
+        host: &HostName,
+        settings: impl FnOnce() -> Option<&'s settings::Host>,
+    ) -> Result<IpAddr, String> {
         if place.host == *host {
             return self.local_address(place);
         }
-        let address = self.settings(host).map(|settings| &settings.address);
-        match address {
+        match settings().map(|settings| &settings.address) {
             Some(Address::Ip(ip)) if !ip.is_loopback() => Ok(*ip),
             Some(Address::Ip(ip)) => Err(format!(
                 "the proxy {} on {} cannot reach {host} at {ip}, which is {host} itself",

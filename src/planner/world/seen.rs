@@ -39,7 +39,7 @@ impl<'a> Seen<'a> {
         let hosts: Vec<_> = world.hosts.iter().map(|(host, state)| (*host, *state)).collect();
         let parts = in_parts(&hosts, |part| {
             let mut seen = Self::default();
-            part.iter().for_each(|(host, state)| seen.host(host, state));
+            part.iter().for_each(|(host, state)| seen.host(world, host, state));
             vec![seen]
         });
         let mut parts = parts.into_iter();
@@ -70,7 +70,11 @@ impl<'a> Seen<'a> {
     /// Adds what was noted on hosts that come behind.
     fn join(&mut self, behind: Self) {
         for (stack, services) in behind.containers {
-            let known = self.containers.entry(stack).or_default();
+            // Most stacks are on neighbouring hosts: nothing of them is known.
+            let Some(known) = self.containers.get_mut(stack) else {
+                self.containers.insert(stack, services);
+                continue;
+            };
             for (service, all) in services {
                 known.entry(service).or_default().extend(all);
             }
@@ -91,7 +95,8 @@ impl<'a> Seen<'a> {
 
     /// Notes what is on a host. By their names, containers of one stack follow each other, so that
     /// it is looked up once.
-    fn host(&mut self, host: &'a HostName, state: &'a HostState) {
+    fn host(&mut self, world: &World<'a>, host: &'a HostName, state: &'a HostState) {
+        let settings = world.settings(host);
         let all: Vec<&LiveContainer> = state.containers.values().collect();
         let mut here: BTreeSet<&StackName> = BTreeSet::new();
         for some in all.chunk_by(|a, b| a.identity.stack == b.identity.stack) {
@@ -102,7 +107,7 @@ impl<'a> Seen<'a> {
             let services = self.containers.entry(stack).or_default();
             for live in some {
                 let known = services.entry(&live.identity.service).or_default();
-                known.push(Sighting { host, state, live });
+                known.push(Sighting { host, state, live, settings });
             }
         }
         for (stack, release) in &state.releases {
