@@ -176,7 +176,7 @@ impl Fleet {
                     state: running(),
                     image: replica.image.clone().expect("it is there"),
                     config: config(&replica.body).into(),
-                    addresses: BTreeMap::from([("x".into(), IpAddr::from([172, 18, 0, 2]))]),
+                    addresses: BTreeMap::from([("x".into(), IpAddr::from([172, 18, 0, 2]))]).into(),
                 };
                 state.containers.insert(live.name.clone(), live);
             }
@@ -223,7 +223,8 @@ fn empty_host() -> HostState {
         let image = Image {
             id: Some(id.clone()),
             digests: [format!("sha256:{:064x}", index + 100)].into(),
-            config: json!({"Cmd": ["run"], "Env": ["PATH=/usr/bin:/bin"], "WorkingDir": "/srv"}),
+            config: json!({"Cmd": ["run"], "Env": ["PATH=/usr/bin:/bin"], "WorkingDir": "/srv"})
+                .into(),
             ..Image::default()
         };
         state.images.insert(format!("registry.example.com/{reference}"), Ok(image.clone()));

@@ -387,7 +387,7 @@ fn live(container: &str, status: Status) -> LiveContainer {
         state: ContainerState { status, started_at, exit_code: 0, restarts: 0, health: None },
         image: "sha256:1".into(),
         config: json!({"Env": ["PASSWORD=hunter2hunter2"]}).into(),
-        addresses: BTreeMap::new(),
+        addresses: crate::model::Addresses::default(),
     }
 }
 

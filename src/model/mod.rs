@@ -3,7 +3,10 @@
 //! Nothing here reads, decides or prints. `resolve` builds the desired state, adapters the observed
 //! one, `planner` the plan; all are trusted afterwards.
 
+mod addresses;
+mod canonical;
 mod cause;
+mod config;
 mod container;
 mod desired;
 mod event;
@@ -19,7 +22,10 @@ mod routes;
 mod seating;
 mod subnet;
 
+pub use addresses::Addresses;
+pub use canonical::{canonical, canonical_into};
 pub use cause::Cause;
+pub use config::Config;
 pub use container::{
     BindSource, Blkio, ContainerSpec, DeviceMapping, DeviceRequest, FileMount, FileSource,
     HealthCheck, Limits, Logging, Mount, MountKind, NetworkAttachment, Port, RestartPolicy, Ulimit,
@@ -39,8 +45,8 @@ pub use inspection::{HostInspection, Inspection, Joining, ProxyInspection, Room}
 pub use labels::{Identity, Owner, RESERVED as RESERVED_LABELS};
 pub use name::Name;
 pub use observed::{
-    Config, ContainerState, Drained, EngineInfo, Fault, FaultKind, Foreign, Health, HostState,
-    Image, ImageFault, LiveContainer, LiveNetwork, LiveVolume, Observed, ProxyPlace, ProxyState,
+    ContainerState, Drained, EngineInfo, Fault, FaultKind, Foreign, Health, HostState, Image,
+    ImageFault, LiveContainer, LiveNetwork, LiveVolume, Observed, ProxyPlace, ProxyState,
     RegistryImage, Release, RuntimeServer, Status, Swarm,
 };
 pub use plan::{

@@ -5,13 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::{Generation, HostName, Identity, Millis, ProxyName, RoutingTable, StackName};
+use super::{
+    Addresses, Config, Generation, HostName, Identity, Millis, ProxyName, RoutingTable, StackName,
+};
 
 /// Everything that was seen.
 #[derive(Debug, Clone, Default)]
@@ -151,52 +150,7 @@ pub struct LiveContainer {
     /// Labels that say whose it is are left out: `identity` has them.
     pub config: Config,
     /// Its addresses by network.
-    pub addresses: BTreeMap<String, IpAddr>,
-}
-
-/// A container's configuration in the engine's words. Copies share their memory until one is
-/// changed: the replicas of a fleet have few different ones.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(from = "Value", into = "Value")]
-pub struct Config(Arc<Value>);
-
-impl Config {
-    /// Whether both are the same piece of memory, and so equal without a look.
-    pub fn is_shared_with(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl From<Value> for Config {
-    fn from(value: Value) -> Self {
-        Self(Arc::new(value))
-    }
-}
-
-impl From<Config> for Value {
-    fn from(config: Config) -> Self {
-        Arc::unwrap_or_clone(config.0)
-    }
-}
-
-impl Deref for Config {
-    type Target = Value;
-
-    fn deref(&self) -> &Value {
-        &self.0
-    }
-}
-
-impl DerefMut for Config {
-    fn deref_mut(&mut self) -> &mut Value {
-        Arc::make_mut(&mut self.0)
-    }
-}
-
-impl PartialEq for Config {
-    fn eq(&self, other: &Self) -> bool {
-        self.is_shared_with(other) || self.0 == other.0
-    }
+    pub addresses: Addresses,
 }
 
 /// What a container does.
@@ -300,7 +254,7 @@ pub struct Image {
     /// Why the registry could not say whether the reference still stands for this one.
     pub unchecked: Option<String>,
     /// Its `Config` in the engine's words; `Null` when it is not there yet.
-    pub config: Value,
+    pub config: Config,
 }
 
 /// Why there is no image to be had for a reference.

@@ -4,51 +4,32 @@
 //! Nothing that anybody sees depends on it, only memory and the time to compare.
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher};
-
-use serde_json::Value;
 
 use crate::model::{Config, HostState};
 
 /// The configurations there are so far.
 #[derive(Default)]
 pub struct Sharing {
-    /// By their hash, which says only where to look.
-    known: BTreeMap<u64, Vec<Config>>,
+    /// By their fingerprints.
+    known: BTreeMap<[u8; 32], Config>,
 }
 
 impl Sharing {
-    /// Lets the containers of a host share what is equal among them, and with hosts before.
+    /// Lets the containers and images of a host share what is equal among them, and with hosts
+    /// before. The fingerprints stay with what they are of.
     pub fn host(&mut self, state: &mut HostState) {
         for container in state.containers.values_mut() {
-            let mut hasher = DefaultHasher::new();
-            hash(&container.config, &mut hasher);
-            let known = self.known.entry(hasher.finish()).or_default();
-            match known.iter().find(|it| **it == container.config) {
-                Some(equal) => container.config = equal.clone(),
-                None => known.push(container.config.clone()),
-            }
+            self.config(&mut container.config);
+        }
+        for image in state.images.values_mut().flatten() {
+            self.config(&mut image.config);
         }
     }
-}
 
-/// Equal values in an equal order have equal hashes.
-fn hash(value: &Value, hasher: &mut DefaultHasher) {
-    match value {
-        Value::Null => hasher.write_u8(0),
-        Value::Bool(flag) => flag.hash(hasher),
-        Value::Number(number) => number.hash(hasher),
-        Value::String(text) => text.hash(hasher),
-        Value::Array(items) => {
-            hasher.write_usize(items.len());
-            items.iter().for_each(|item| hash(item, hasher));
-        }
-        Value::Object(fields) => {
-            hasher.write_usize(fields.len());
-            for (key, value) in fields {
-                key.hash(hasher);
-                hash(value, hasher);
-            }
+    fn config(&mut self, config: &mut Config) {
+        match self.known.get(config.fingerprint()) {
+            Some(equal) => *config = equal.clone(),
+            None => drop(self.known.insert(*config.fingerprint(), config.clone())),
         }
     }
 }
@@ -59,8 +40,8 @@ mod tests {
 
     use super::*;
     use crate::model::{
-        CommitId, ContainerState, Identity, LiveContainer, Name, Owner, ServiceName, SpecHash,
-        Status,
+        Addresses, CommitId, ContainerState, Identity, LiveContainer, Name, Owner, ServiceName,
+        SpecHash, Status,
     };
 
     fn container(name: &str, image: &str) -> (String, LiveContainer) {
@@ -91,7 +72,7 @@ mod tests {
             state,
             image: image.to_owned(),
             config,
-            addresses: BTreeMap::new(),
+            addresses: Addresses::default(),
         };
         (name.to_owned(), live)
     }

@@ -4,16 +4,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::draft::Draft;
-use super::id::{canonical_into, hex};
+use super::id::hex;
 use super::parts::in_parts;
 use super::reach::Reach;
 use super::world::World;
 use crate::model::{
-    Config, Fact, Health, HostName, HostState, LiveContainer, StackName, StackTarget, Status,
+    Fact, Health, HostName, HostState, LiveContainer, StackName, StackTarget, Status,
 };
 
 /// The stacks in scope that have to do with a host.
@@ -31,10 +30,10 @@ pub(super) fn basis(
     });
     let hosts: Vec<_> = hosts.collect();
     let mut facts = in_parts(&hosts, |part| {
-        let (mut configs, mut found) = (Configs::default(), Vec::new());
+        let mut found = Vec::new();
         for (host, state, stacks) in part {
             let mut facts = Facts { host, found: &mut found };
-            facts.containers(reach, state, &mut configs);
+            facts.containers(reach, state);
             facts.things(state, stacks);
         }
         found
@@ -83,14 +82,14 @@ impl Facts<'_> {
         self.found.push((Fact { host: self.host.clone(), what }, value));
     }
 
-    fn containers(&mut self, reach: &Reach<'_>, state: &HostState, configs: &mut Configs) {
+    fn containers(&mut self, reach: &Reach<'_>, state: &HostState) {
         let all: Vec<&LiveContainer> = state.containers.values().collect();
         for some in all.chunk_by(|a, b| a.identity.stack == b.identity.stack) {
             if !reach.has(&some[0].identity.stack) {
                 continue;
             }
             for live in some {
-                self.add(["container ", &live.name].concat(), configs.container(live));
+                self.add(["container ", &live.name].concat(), container(live));
             }
         }
     }
@@ -129,33 +128,15 @@ impl Facts<'_> {
     }
 }
 
-/// What is known of configurations.
-#[derive(Default)]
-struct Configs {
-    /// Digests by where they are: many containers share one.
-    digests: BTreeMap<*const Value, String>,
-    /// The text of the last one, to be written over.
-    text: String,
-}
-
-impl Configs {
-    fn container(&mut self, live: &LiveContainer) -> String {
-        let health = match &live.state.health {
-            Some(Health::Unhealthy(_)) => " unhealthy",
-            Some(Health::Starting | Health::Healthy) | None => "",
-        };
-        let status = status(live.state.status);
-        [live.id.as_str(), " ", status, health, " ", self.digest(&live.config)].concat()
-    }
-
-    fn digest(&mut self, config: &Config) -> &str {
-        let at: *const Value = &raw const **config;
-        self.digests.entry(at).or_insert_with(|| {
-            self.text.clear();
-            canonical_into(config, &mut self.text);
-            digest(&self.text)
-        })
-    }
+/// What a container is and does.
+fn container(live: &LiveContainer) -> String {
+    let health = match &live.state.health {
+        Some(Health::Unhealthy(_)) => " unhealthy",
+        Some(Health::Starting | Health::Healthy) | None => "",
+    };
+    let status = status(live.state.status);
+    let config = hex(&live.config.fingerprint()[..8]);
+    [live.id.as_str(), " ", status, health, " ", &config].concat()
 }
 
 fn status(status: Status) -> &'static str {

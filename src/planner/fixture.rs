@@ -415,7 +415,7 @@ fn create(state: &mut HostState, replica: &Replica, id: String) {
         },
         image: image.expect("pulled"),
         config: replica.body.clone().into(),
-        addresses: BTreeMap::new(),
+        addresses: crate::model::Addresses::default(),
     };
     state.containers.insert(replica.name.clone(), live);
 }
@@ -423,7 +423,7 @@ fn create(state: &mut HostState, replica: &Replica, id: String) {
 fn image(reference: &str) -> Image {
     Image {
         id: Some(format!("sha256:{reference}")),
-        config: json!({"Cmd": ["run"]}),
+        config: json!({"Cmd": ["run"]}).into(),
         ..Image::default()
     }
 }

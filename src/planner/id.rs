@@ -1,10 +1,9 @@
 //! The fingerprint of a plan: one text for equal plans, whatever order their inputs came in.
 
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::parts::in_parts;
-use crate::model::{Op, Plan, PlanId, Replica, Step};
+use crate::model::{Op, Plan, PlanId, Replica, Step, canonical_into};
 
 /// How many digits of the hash name a plan.
 const DIGITS: usize = 16;
@@ -81,62 +80,6 @@ fn encode(step: &Step) -> String {
         | Op::Record { .. } => format!("{op:?}"),
     };
     text + &op.words() + &rest
-}
-
-/// A value as text with the keys of every object in the order of their names.
-pub(super) fn canonical(value: &Value) -> String {
-    let mut text = String::new();
-    canonical_into(value, &mut text);
-    text
-}
-
-/// Writes a value as text behind another one, with the keys of every object in order.
-pub(super) fn canonical_into(value: &Value, text: &mut String) {
-    match value {
-        Value::Array(items) => {
-            text.push('[');
-            for (index, item) in items.iter().enumerate() {
-                text.push_str(if index > 0 { "," } else { "" });
-                canonical_into(item, text);
-            }
-            text.push(']');
-        }
-        Value::Object(fields) => {
-            text.push('{');
-            if fields.keys().is_sorted() {
-                fields_into(fields.iter(), text);
-            } else {
-                let mut fields: Vec<_> = fields.iter().collect();
-                fields.sort_unstable_by_key(|(key, _)| key.as_str());
-                fields_into(fields.into_iter(), text);
-            }
-            text.push('}');
-        }
-        Value::String(plain) => quoted_into(plain, text),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {
-            text.push_str(&serde_json::to_string(value).expect("a single value is JSON"));
-        }
-    }
-}
-
-fn fields_into<'v>(fields: impl Iterator<Item = (&'v String, &'v Value)>, text: &mut String) {
-    for (index, (key, value)) in fields.enumerate() {
-        text.push_str(if index > 0 { "," } else { "" });
-        quoted_into(key, text);
-        text.push(':');
-        canonical_into(value, text);
-    }
-}
-
-/// A text as JSON has it.
-fn quoted_into(plain: &str, text: &mut String) {
-    if plain.bytes().any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\')) {
-        text.push_str(&serde_json::to_string(plain).expect("a text is JSON"));
-        return;
-    }
-    text.push('"');
-    text.push_str(plain);
-    text.push('"');
 }
 
 /// Bytes in hexadecimal.

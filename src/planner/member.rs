@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Problem;
 use super::decide::{Decision, Does, SlotDecision};
-use super::id::{canonical, hex};
+use super::id::hex;
 use super::judge::{held_ports, image_named, refused};
 use super::ports::Ports;
 use super::probing::probe_at;
@@ -15,7 +15,7 @@ use super::wanted::Wanted;
 use super::world::{Sighting, World};
 use crate::model::{
     CommitId, ContainerSpec, Endpoint, Generation, Hook, HostName, Identity, Image, ProxyPlace,
-    Replica, ServiceName, Slot,
+    Replica, ServiceName, Slot, canonical,
 };
 use crate::spec::{self, Published, Surroundings};
 use sha2::{Digest, Sha256};

@@ -503,7 +503,7 @@ fn image(image: &SimImage) -> Image {
     Image {
         id: Some(image.id.clone()),
         digests: image.digest.iter().cloned().collect(),
-        config: image.config.clone(),
+        config: image.config.clone().into(),
         ..Image::default()
     }
 }
@@ -532,7 +532,7 @@ fn live(name: &str, container: &SimContainer, now: Millis) -> LiveContainer {
         },
         image: container.image.clone(),
         config: without_identity(container.config.clone()).into(),
-        addresses: BTreeMap::from([("default".to_owned(), container.address)]),
+        addresses: BTreeMap::from([("default".to_owned(), container.address)]).into(),
     }
 }
 

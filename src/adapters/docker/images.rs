@@ -220,7 +220,7 @@ fn image(seen: &ImageInspect) -> Image {
         digests: digests.map(|(_, digest)| digest.to_owned()).collect(),
         // An engine that was never told says the year 1.
         tagged_at: tagged.map(millis).filter(|at| *at > 0),
-        config: config.unwrap_or(Value::Null),
+        config: config.unwrap_or(Value::Null).into(),
         ..Image::default()
     }
 }

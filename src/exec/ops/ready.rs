@@ -179,7 +179,7 @@ impl Watch<'_> {
 /// The container's first address; the host's own for one that has no network of its own.
 fn own_address(live: &LiveContainer, probe: &Probe) -> Endpoint {
     let local = std::net::Ipv4Addr::LOCALHOST.into();
-    let address = live.addresses.values().next().copied().unwrap_or(local);
+    let address = live.addresses.first().unwrap_or(local);
     let port = match probe {
         Probe::Http(http) => http.port,
         Probe::Tcp { port } => *port,

@@ -233,6 +233,6 @@ fn container() -> crate::model::LiveContainer {
         state,
         image: "id-d1".into(),
         config: serde_json::json!({"Image": "web:1"}).into(),
-        addresses: BTreeMap::new(),
+        addresses: crate::model::Addresses::default(),
     }
 }

@@ -18,7 +18,7 @@ fn container(service: &str, slot: u32, status: ContainerStatus) -> LiveContainer
         image: "sha256:aa".into(),
         config: value!({"Image": "registry/shop:1.4.1", "Env": [format!("PASSWORD={SECRET}")]})
             .into(),
-        addresses: BTreeMap::new(),
+        addresses: crate::model::Addresses::default(),
     }
 }
 

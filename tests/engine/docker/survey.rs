@@ -52,7 +52,7 @@ async fn a_survey_tells_ours_from_theirs() {
     assert!(seen.engine.clock > 0 && seen.engine.cpus > 0, "{:?}", seen.engine);
     assert_eq!(seen.containers.keys().collect::<Vec<_>>(), [&replica.name]);
     let live = &seen.containers[&replica.name];
-    assert!(live.addresses.contains_key(&network), "{live:?}");
+    assert!(live.addresses.get(&network).is_some(), "{live:?}");
     // An engine from 28 on tells the hardware address too.
     let place = &live.config["NetworkingConfig"]["EndpointsConfig"][&network];
     assert_eq!(place["Aliases"], json!(["web"]));

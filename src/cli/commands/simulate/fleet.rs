@@ -133,7 +133,7 @@ fn copy_host(world: &World, name: &HostName, state: &HostState, app: App) {
 }
 
 fn copied(image: &Image, id: &str, digest: Option<String>, app: App) -> SimImage {
-    let config = if image.config.is_null() { json!({}) } else { image.config.clone() };
+    let config = if image.config.is_null() { json!({}) } else { image.config.clone().into() };
     SimImage { id: id.to_owned(), digest, config, app }
 }
 
@@ -152,7 +152,7 @@ fn live(container: &LiveContainer, app: App, long_ago: Millis) -> SimContainer {
         app,
         published: SimContainer::bindings(config),
         config: (**config).clone(),
-        address: addresses.values().next().copied().unwrap_or(nowhere),
+        address: addresses.first().unwrap_or(nowhere),
         ends_at: None,
         restarts: state.restarts,
         flaps_until: 0,

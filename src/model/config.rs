@@ -1,0 +1,120 @@
+//! A container's or an image's configuration in the engine's words. A fleet has few different ones,
+//! so that they are kept once and know a fingerprint of themselves.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, OnceLock};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::canonical::canonical_into;
+
+/// A configuration in the engine's words. Copies share their memory until one is changed: the
+/// replicas of a fleet have few different ones.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(from = "Value", into = "Value")]
+pub struct Config(Arc<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    value: Value,
+    /// Made when it is first asked for; a copy that is changed makes its own.
+    fingerprint: OnceLock<[u8; 32]>,
+}
+
+impl Config {
+    /// Whether both are the same piece of memory, and so equal without a look.
+    pub fn is_shared_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// SHA-256 of all of it, whatever the order of its keys: equal for what is equal.
+    pub fn fingerprint(&self) -> &[u8; 32] {
+        self.0.fingerprint.get_or_init(|| {
+            let mut text = String::new();
+            canonical_into(&self.0.value, &mut text);
+            Sha256::digest(text).into()
+        })
+    }
+}
+
+impl Clone for Kept {
+    fn clone(&self) -> Self {
+        self.value.clone().into()
+    }
+}
+
+impl From<Value> for Kept {
+    fn from(value: Value) -> Self {
+        Self { value, fingerprint: OnceLock::new() }
+    }
+}
+
+impl From<Value> for Config {
+    fn from(value: Value) -> Self {
+        Self(Arc::new(value.into()))
+    }
+}
+
+impl From<Config> for Value {
+    fn from(config: Config) -> Self {
+        Arc::unwrap_or_clone(config.0).value
+    }
+}
+
+impl Deref for Config {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        &self.0.value
+    }
+}
+
+impl DerefMut for Config {
+    fn deref_mut(&mut self) -> &mut Value {
+        let kept = Arc::make_mut(&mut self.0);
+        kept.fingerprint = OnceLock::new();
+        &mut kept.value
+    }
+}
+
+impl PartialEq for Config {
+    fn eq(&self, other: &Self) -> bool {
+        self.is_shared_with(other) || **self == **other
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Config").field(&**self).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_does_not_depend_on_the_order_of_keys() {
+        let config = |value: Value| Config::from(value);
+        let (one, other) = (config(json!({"a": 1, "b": 2})), config(json!({"b": 2, "a": 1})));
+        assert_eq!(one.fingerprint(), other.fingerprint());
+        assert_ne!(one.fingerprint(), config(json!({"a": 1, "b": "2"})).fingerprint());
+    }
+
+    #[test]
+    fn what_is_changed_has_another_fingerprint_and_its_copies_keep_theirs() {
+        let one = Config::from(json!({"a": 1}));
+        let before = *one.fingerprint();
+        let mut copy = one.clone();
+        copy["a"] = json!(2);
+        assert_ne!(*copy.fingerprint(), before);
+        assert_eq!(*one.fingerprint(), before);
+        copy["a"] = json!(1);
+        assert_eq!(*copy.fingerprint(), before);
+    }
+}
