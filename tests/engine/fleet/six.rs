@@ -46,6 +46,8 @@ impl Six {
             "stacks/orders/orders.sh",
         ] {
             world.write(path, read(path));
+            let rights = fs::metadata(fixture.join(path)).expect("a fixture").permissions();
+            fs::set_permissions(world.path().join(path), rights).expect("ours");
         }
         let named = format!("project: {}\n", world.project);
         world.write(
