@@ -309,11 +309,9 @@ impl Proxy for Nginx {
     async fn test(&self, candidate: &str) -> Result<(), PortError> {
         match self.configuration().await? {
             Configuration::Whole(dump) => {
-                let is_free =
-                    async { bind::refuse_taken(&self.front, "nginx", &self.family().await?).await };
-                let (checked, is_free) =
-                    futures_util::join!(self.check_aside(&dump, candidate), is_free);
-                checked.and(is_free)
+                // One after the other: what the checker holds for a moment looks like taken.
+                self.check_aside(&dump, candidate).await?;
+                bind::refuse_taken(&self.front, "nginx", &self.family().await?).await
             }
             Configuration::OursIsBad => self.check_in_place(candidate).await,
             Configuration::Bad(said) => {
