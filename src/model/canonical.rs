@@ -11,6 +11,11 @@ pub fn canonical(value: &Value) -> String {
 
 /// Writes a value as text behind another one, with the keys of every object in order.
 pub fn canonical_into(value: &Value, text: &mut String) {
+    canonical_without(value, &[], text);
+}
+
+/// The same without the field that a path of keys leads to.
+pub(super) fn canonical_without(value: &Value, path: &[&str], text: &mut String) {
     match value {
         Value::Array(items) => {
             text.push('[');
@@ -23,11 +28,11 @@ pub fn canonical_into(value: &Value, text: &mut String) {
         Value::Object(fields) => {
             text.push('{');
             if fields.keys().is_sorted() {
-                fields_into(fields.iter(), text);
+                fields_into(fields.iter(), path, text);
             } else {
                 let mut fields: Vec<_> = fields.iter().collect();
                 fields.sort_unstable_by_key(|(key, _)| key.as_str());
-                fields_into(fields.into_iter(), text);
+                fields_into(fields.into_iter(), path, text);
             }
             text.push('}');
         }
@@ -38,12 +43,23 @@ pub fn canonical_into(value: &Value, text: &mut String) {
     }
 }
 
-fn fields_into<'v>(fields: impl Iterator<Item = (&'v String, &'v Value)>, text: &mut String) {
-    for (index, (key, value)) in fields.enumerate() {
-        text.push_str(if index > 0 { "," } else { "" });
+fn fields_into<'v>(
+    fields: impl Iterator<Item = (&'v String, &'v Value)>,
+    path: &[&str],
+    text: &mut String,
+) {
+    let mut comma = "";
+    for (key, value) in fields {
+        let below = match path {
+            [last] if key == last => continue,
+            [first, below @ ..] if key == first => below,
+            _ => &[],
+        };
+        text.push_str(comma);
+        comma = ",";
         quoted_into(key, text);
         text.push(':');
-        canonical_into(value, text);
+        canonical_without(value, below, text);
     }
 }
 

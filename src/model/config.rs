@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::canonical::canonical_into;
+use super::canonical::{canonical_into, canonical_without};
 
 /// A configuration in the engine's words. Copies share their memory until one is changed: the
 /// replicas of a fleet have few different ones.
@@ -21,7 +21,30 @@ pub struct Config(Arc<Kept>);
 struct Kept {
     value: Value,
     /// Made when it is first asked for; a copy that is changed makes its own.
-    fingerprint: OnceLock<[u8; 32]>,
+    fingerprints: OnceLock<Fingerprints>,
+}
+
+struct Fingerprints {
+    all: [u8; 32],
+    /// Of all but the ports of the host.
+    portless: [u8; 32],
+}
+
+/// Where the ports of the host are: what replicas of a service differ in.
+const PORTS: [&str; 2] = ["HostConfig", "PortBindings"];
+
+impl Fingerprints {
+    fn of(value: &Value) -> Self {
+        let mut text = String::new();
+        canonical_without(value, &PORTS, &mut text);
+        let portless: [u8; 32] = Sha256::digest(&text).into();
+        text.clear();
+        if let Some(ports) = PORTS.iter().try_fold(value, |value, key| value.get(key)) {
+            canonical_into(ports, &mut text);
+        }
+        let all = Sha256::new().chain_update(portless).chain_update(text);
+        Self { all: all.finalize().into(), portless }
+    }
 }
 
 impl Config {
@@ -32,11 +55,16 @@ impl Config {
 
     /// SHA-256 of all of it, whatever the order of its keys: equal for what is equal.
     pub fn fingerprint(&self) -> &[u8; 32] {
-        self.0.fingerprint.get_or_init(|| {
-            let mut text = String::new();
-            canonical_into(&self.0.value, &mut text);
-            Sha256::digest(text).into()
-        })
+        &self.fingerprints().all
+    }
+
+    /// Whether both are the same but for the ports of the host.
+    pub fn is_equal_but_for_ports(&self, other: &Self) -> bool {
+        self.fingerprints().portless == other.fingerprints().portless
+    }
+
+    fn fingerprints(&self) -> &Fingerprints {
+        self.0.fingerprints.get_or_init(|| Fingerprints::of(&self.0.value))
     }
 }
 
@@ -48,7 +76,7 @@ impl Clone for Kept {
 
 impl From<Value> for Kept {
     fn from(value: Value) -> Self {
-        Self { value, fingerprint: OnceLock::new() }
+        Self { value, fingerprints: OnceLock::new() }
     }
 }
 
@@ -75,7 +103,7 @@ impl Deref for Config {
 impl DerefMut for Config {
     fn deref_mut(&mut self) -> &mut Value {
         let kept = Arc::make_mut(&mut self.0);
-        kept.fingerprint = OnceLock::new();
+        kept.fingerprints = OnceLock::new();
         &mut kept.value
     }
 }
@@ -104,6 +132,32 @@ mod tests {
         let (one, other) = (config(json!({"a": 1, "b": 2})), config(json!({"b": 2, "a": 1})));
         assert_eq!(one.fingerprint(), other.fingerprint());
         assert_ne!(one.fingerprint(), config(json!({"a": 1, "b": "2"})).fingerprint());
+    }
+
+    #[test]
+    fn any_port_makes_another_fingerprint_and_only_ports_are_nothing_to_what_is_equal_without() {
+        let with = |ports: Value| json!({"Image": "a", "HostConfig": {"PortBindings": ports}});
+        let one = Config::from(with(json!({"80/tcp": [{"HostPort": "1"}]})));
+        let others = [
+            with(json!({"80/tcp": [{"HostPort": "2"}]})),
+            with(json!({})),
+            with(Value::Null),
+            json!({"Image": "a", "HostConfig": {}}),
+        ];
+        for other in others.map(Config::from) {
+            assert_ne!(one.fingerprint(), other.fingerprint(), "{other:?}");
+            assert!(one.is_equal_but_for_ports(&other), "{other:?}");
+        }
+        let others = [
+            json!({"Image": "b", "HostConfig": {}}),
+            json!({"Image": "a", "HostConfig": {"Memory": 1}}),
+            json!({"Image": "a", "HostConfig": {}, "PortBindings": 1}),
+            json!({"Image": "a"}),
+            json!(["a"]),
+        ];
+        for other in others.map(Config::from) {
+            assert!(!one.is_equal_but_for_ports(&other), "{other:?}");
+        }
     }
 
     #[test]
