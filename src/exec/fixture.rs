@@ -329,7 +329,7 @@ pub(super) fn plan(mut steps: Vec<Step>) -> Plan {
         steps,
         blind: Vec::new(),
         strays: BTreeMap::new(),
-        basis: BTreeMap::new(),
+        basis: Basis::new(),
     }
 }
 

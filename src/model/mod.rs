@@ -4,6 +4,7 @@
 //! one, `planner` the plan; all are trusted afterwards.
 
 mod addresses;
+mod basis;
 mod canonical;
 mod cause;
 mod config;
@@ -23,6 +24,7 @@ mod seating;
 mod subnet;
 
 pub use addresses::Addresses;
+pub use basis::{Basis, Fact, Mark};
 pub use canonical::{canonical, canonical_into};
 pub use cause::Cause;
 pub use config::Config;
@@ -50,7 +52,7 @@ pub use observed::{
     RegistryImage, Release, RuntimeServer, Status, Swarm,
 };
 pub use plan::{
-    Action, Blind, Change, ContentKey, Downtime, Fact, FieldDifference, HookMoment, Note, Op,
+    Action, Blind, Change, ContentKey, Downtime, FieldDifference, HookMoment, Note, Op,
     OutsideProbe, PlacedFile, Plan, PlanId, ProxyFile, Readiness, Replica, ReplicaChange,
     ResourceKind, Seen, StackPlan, Step, StepId, Totals,
 };

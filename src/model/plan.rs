@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    BackendKey, Cause, CommitId, Endpoint, Hook, HostName, Identity, Nanos, Owner, Probe,
+    BackendKey, Basis, Cause, CommitId, Endpoint, Hook, HostName, Identity, Nanos, Owner, Probe,
     ProxyPlace, Release, RouteChange, ServiceName, Slot, StackName, UpdateOrder,
 };
 
@@ -37,7 +37,7 @@ pub struct Plan {
     /// Proxies that are in the inventory no more and may still send to these stacks.
     pub strays: BTreeMap<ProxyPlace, BTreeSet<StackName>>,
     /// What the plan rests on, fact by fact: whether it still holds is found by planning again.
-    pub basis: BTreeMap<Fact, String>,
+    pub basis: Basis,
 }
 
 /// The first 16 hexadecimal digits of a SHA-256.
@@ -190,15 +190,6 @@ pub struct Blind {
     pub what: String,
     /// Why.
     pub message: String,
-}
-
-/// A thing that a plan rests on.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Fact {
-    /// Where.
-    pub host: HostName,
-    /// What: `container acme-shop-web-1-ab12`, `file of proxy edge`, `image shop:1`.
-    pub what: String,
 }
 
 /// The position of a step in its plan, from 0.

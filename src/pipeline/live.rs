@@ -13,8 +13,8 @@ use tokio::sync::watch;
 use super::{Answers, Contents, Snapshot, observe_but, settle_images, wanted};
 use crate::exec::{self, Guard, Options, Report, Stop};
 use crate::model::{
-    CommitId, ContentKey, Course, Desired, Event, Fact, FailureAction, Fault, FileSource, Health,
-    HostName, LiveContainer, Observed, Op, Outcome, Owner, Plan, ProxyName, ProxyPlace,
+    Basis, CommitId, ContentKey, Course, Desired, Event, Fact, FailureAction, Fault, FileSource,
+    Health, HostName, LiveContainer, Observed, Op, Outcome, Owner, Plan, ProxyName, ProxyPlace,
     ServiceName, StackName, StackTarget, Verdict,
 };
 use crate::planner::{self, Problem, Request, Scope, Violation};
@@ -484,14 +484,22 @@ pub fn release_of(observed: &Observed, stack: &StackName) -> Past {
 }
 
 /// What differs between two bases.
-pub fn moved(then: &BTreeMap<Fact, String>, now: &BTreeMap<Fact, String>) -> BTreeMap<Fact, Moved> {
-    let facts: BTreeSet<&Fact> = then.keys().chain(now.keys()).collect();
-    let how = |fact: &Fact| match (then.get(fact), now.get(fact)) {
-        (None, _) => Some(Moved::Came),
-        (_, None) => Some(Moved::Went),
-        (Some(then), Some(now)) => (then != now).then_some(Moved::Changed),
+pub fn moved(then: &Basis, now: &Basis) -> BTreeMap<Fact, Moved> {
+    let all = then.iter().chain(now);
+    let facts: BTreeSet<Fact> = all
+        .flat_map(|(host, facts)| {
+            facts.keys().map(|what| Fact { host: host.clone(), what: what.clone() })
+        })
+        .collect();
+    let how = |fact: &Fact| {
+        let mark = |basis: &Basis| basis.get(&fact.host)?.get(&fact.what).copied();
+        match (mark(then), mark(now)) {
+            (None, _) => Some(Moved::Came),
+            (_, None) => Some(Moved::Went),
+            (then, now) => (then != now).then_some(Moved::Changed),
+        }
     };
-    facts.into_iter().filter_map(|fact| Some((fact.clone(), how(fact)?))).collect()
+    facts.into_iter().filter_map(|fact| how(&fact).map(|how| (fact, how))).collect()
 }
 
 /// In words, for a line of a log.

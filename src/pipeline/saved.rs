@@ -1,11 +1,9 @@
 //! A plan in a file: what it was made of, and which plan came out. No secret is in it, and nothing
 //! that could be run: whoever applies it plans again and does it only if the same plan comes out.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Fact, HostName, Name, Plan, PlanId};
+use crate::model::{Basis, HostName, Mark, Name, Plan, PlanId};
 
 /// The format; any other one is refused.
 const FORMAT: u32 = 1;
@@ -74,11 +72,13 @@ pub enum SavedError {
 impl SavedPlan {
     /// What must be kept of a plan. `None` for one of uncommitted files: nobody could make it again.
     pub fn of(plan: &Plan, asked: Asked) -> Option<Self> {
-        let fact = |(fact, value): (&Fact, &String)| SavedFact {
-            host: fact.host.to_string(),
-            what: fact.what.clone(),
-            value: value.clone(),
-        };
+        let facts = plan.basis.iter().flat_map(|(host, facts)| {
+            facts.iter().map(|(what, mark)| SavedFact {
+                host: host.to_string(),
+                what: what.clone(),
+                value: mark.to_string(),
+            })
+        });
         Some(Self {
             gitdeploy_plan: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -87,7 +87,7 @@ impl SavedPlan {
             project: plan.owner.project.to_string(),
             environment: plan.owner.environment.to_string(),
             asked,
-            basis: plan.basis.iter().map(fact).collect(),
+            basis: facts.collect(),
         })
     }
 
@@ -113,12 +113,16 @@ impl SavedPlan {
     }
 
     /// What it rests on.
-    pub fn basis(&self) -> BTreeMap<Fact, String> {
+    pub fn basis(&self) -> Basis {
         let fact = |fact: &SavedFact| {
             let host = HostName::from(Name::parse(&fact.host).ok()?);
-            Some((Fact { host, what: fact.what.clone() }, fact.value.clone()))
+            Some((host, fact.what.clone(), Mark::read(&fact.value)?))
         };
-        self.basis.iter().filter_map(fact).collect()
+        let mut basis = Basis::new();
+        for (host, what, mark) in self.basis.iter().filter_map(fact) {
+            basis.entry(host).or_default().insert(what, mark);
+        }
+        basis
     }
 }
 
@@ -135,7 +139,11 @@ mod tests {
             project: "acme".into(),
             environment: "production".into(),
             asked: Asked { stacks: vec!["shop".into()], ..Asked::default() },
-            basis: vec![SavedFact { host: "local".into(), what: "x".into(), value: "1".into() }],
+            basis: vec![SavedFact {
+                host: "local".into(),
+                what: "x".into(),
+                value: "1".repeat(32),
+            }],
         }
     }
 

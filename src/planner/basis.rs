@@ -4,48 +4,42 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sha2::{Digest, Sha256};
-
 use super::draft::Draft;
-use super::id::hex;
 use super::parts::in_parts;
 use super::reach::Reach;
 use super::world::World;
 use crate::model::{
-    Fact, Health, HostName, HostState, LiveContainer, StackName, StackTarget, Status,
+    Basis, Health, HostName, HostState, LiveContainer, Mark, StackName, StackTarget, Status,
 };
 
 /// The stacks in scope that have to do with a host.
 type Stacks<'a> = BTreeMap<&'a StackName, &'a StackTarget>;
 
-pub(super) fn basis(
-    world: &World<'_>,
-    reach: &Reach<'_>,
-    draft: &Draft<'_, '_>,
-) -> BTreeMap<Fact, String> {
+pub(super) fn basis(world: &World<'_>, reach: &Reach<'_>, draft: &Draft<'_, '_>) -> Basis {
     let mut stacks = stacks(world, reach, draft);
     let hosts = world.hosts.iter().map(|(host, state)| {
         let stacks = stacks.remove(host).unwrap_or_default();
         (*host, *state, stacks)
     });
     let hosts: Vec<_> = hosts.collect();
-    let mut facts = in_parts(&hosts, |part| {
-        let mut found = Vec::new();
-        for (host, state, stacks) in part {
-            let mut facts = Facts { host, found: &mut found };
+    let found = in_parts(&hosts, |part| {
+        let facts = part.iter().map(|(host, state, stacks)| {
+            let mut facts = Facts::default();
             facts.containers(reach, state);
             facts.things(state, stacks);
-        }
-        found
+            ((*host).clone(), facts.0.into_iter().collect::<BTreeMap<_, _>>())
+        });
+        facts.filter(|(_, facts)| !facts.is_empty()).collect()
     });
+    let mut basis: Basis = found.into_iter().collect();
     for place in draft.routes.switched() {
         let Some(state) = world.proxies.get(place) else { continue };
-        let file = state.file.as_deref().map_or_else(|| "none".to_owned(), digest);
-        let value = format!("{file} serving {:?}", state.serving);
+        let file = state.file.as_deref().unwrap_or("none");
+        let value = mark(&[file, &format!("{:?}", state.serving)]);
         let what = format!("file of proxy {}", place.proxy);
-        facts.push((Fact { host: place.host.clone(), what }, value));
+        basis.entry(place.host.clone()).or_default().insert(what, value);
     }
-    facts.into_iter().collect()
+    basis
 }
 
 /// What a stack neither has nor gets anything of is no matter to it.
@@ -71,15 +65,13 @@ fn stacks<'a>(
     found
 }
 
-/// The facts of one host.
-struct Facts<'a> {
-    host: &'a HostName,
-    found: &'a mut Vec<(Fact, String)>,
-}
+/// The facts of one host, mostly in the order of their names.
+#[derive(Default)]
+struct Facts(Vec<(String, Mark)>);
 
-impl Facts<'_> {
-    fn add(&mut self, what: String, value: String) {
-        self.found.push((Fact { host: self.host.clone(), what }, value));
+impl Facts {
+    fn add(&mut self, what: String, value: &[&str]) {
+        self.0.push((what, mark(value)));
     }
 
     fn containers(&mut self, reach: &Reach<'_>, state: &HostState) {
@@ -89,7 +81,7 @@ impl Facts<'_> {
                 continue;
             }
             for live in some {
-                self.add(["container ", &live.name].concat(), container(live));
+                self.0.push((["container ", &live.name].concat(), container(live)));
             }
         }
     }
@@ -99,7 +91,7 @@ impl Facts<'_> {
         if let Some(drained) = &state.drained {
             // Who has said so is nothing that a plan rests on.
             let how = if drained.is_forced { "by force" } else { "asked for" };
-            self.add("drain".to_owned(), how.to_owned());
+            self.add("drain".to_owned(), &[how]);
         }
         let services = stacks.values().flat_map(|target| target.services.values());
         let images: BTreeSet<&str> = services.map(|it| it.container.image.as_str()).collect();
@@ -107,36 +99,36 @@ impl Facts<'_> {
             let Some(Ok(image)) = state.images.get(reference) else { continue };
             let id = image.id.as_deref().unwrap_or("none");
             let digest = image.digest.as_deref().unwrap_or("none");
-            let value = format!("{id} {digest} {}", image.needs_pull);
-            self.add(["image ", reference].concat(), value);
+            let from = if image.needs_pull { "to be pulled" } else { "there" };
+            self.add(["image ", reference].concat(), &[id, digest, from]);
         }
         for (stack, target) in stacks {
             for network in target.networks.values() {
                 let live = state.networks.get(&network.name);
-                let value = live.map_or("none", |live| live.id.as_str()).to_owned();
-                self.add(["network ", &network.name].concat(), value);
+                let value = live.map_or("none", |live| live.id.as_str());
+                self.add(["network ", &network.name].concat(), &[value]);
             }
             for volume in target.volumes.values() {
                 let live = state.volumes.get(&volume.name);
-                let value = live.map_or("none", |live| live.driver.as_str()).to_owned();
-                self.add(["volume ", &volume.name].concat(), value);
+                let value = live.map_or("none", |live| live.driver.as_str());
+                self.add(["volume ", &volume.name].concat(), &[value]);
             }
             if let Some(release) = state.releases.get(*stack) {
-                self.add(["release of ", stack.as_str()].concat(), release.generation.to_string());
+                let value = release.generation.to_string();
+                self.add(["release of ", stack.as_str()].concat(), &[&value]);
             }
         }
     }
 }
 
 /// What a container is and does.
-fn container(live: &LiveContainer) -> String {
+fn container(live: &LiveContainer) -> Mark {
     let health = match &live.state.health {
-        Some(Health::Unhealthy(_)) => " unhealthy",
+        Some(Health::Unhealthy(_)) => "unhealthy",
         Some(Health::Starting | Health::Healthy) | None => "",
     };
-    let status = status(live.state.status);
-    let config = hex(&live.config.fingerprint()[..8]);
-    [live.id.as_str(), " ", status, health, " ", &config].concat()
+    let (id, status) = (live.id.as_bytes(), status(live.state.status).as_bytes());
+    Mark::of([id, status, health.as_bytes(), live.config.fingerprint()])
 }
 
 fn status(status: Status) -> &'static str {
@@ -151,6 +143,6 @@ fn status(status: Status) -> &'static str {
     }
 }
 
-fn digest(text: &str) -> String {
-    hex(&Sha256::digest(text))[..16].to_owned()
+fn mark(parts: &[&str]) -> Mark {
+    Mark::of(parts.iter().map(|part| part.as_bytes()))
 }

@@ -1,9 +1,11 @@
 //! The fingerprint of a plan: one text for equal plans, whatever order their inputs came in.
 
+use std::collections::BTreeMap;
+
 use sha2::{Digest, Sha256};
 
 use super::parts::in_parts;
-use crate::model::{Op, Plan, PlanId, Replica, Step, canonical_into};
+use crate::model::{HostName, Mark, Op, Plan, PlanId, Replica, Step, canonical_into};
 
 /// How many digits of the hash name a plan.
 const DIGITS: usize = 16;
@@ -43,11 +45,18 @@ pub(super) fn plan_id(plan: &Plan) -> PlanId {
     if !strays.is_empty() {
         feed(&format!("{strays:?}"));
     }
-    for (fact, value) in basis {
-        [fact.host.as_str(), &fact.what, value].into_iter().for_each(&mut feed);
-    }
     hash.update(&bytes);
+    let hosts: Vec<_> = basis.iter().collect();
+    for mark in in_parts(&hosts, |part| part.iter().map(rested_on).collect()) {
+        hash.update(mark.as_bytes());
+    }
     PlanId(hex(&hash.finalize())[..DIGITS].to_owned())
+}
+
+/// A mark of all that a plan rests on at one host.
+fn rested_on((host, facts): &(&HostName, &BTreeMap<String, Mark>)) -> Mark {
+    let facts = facts.iter().flat_map(|(what, mark)| [what.as_bytes(), mark.as_bytes()]);
+    Mark::of([host.as_str().as_bytes()].into_iter().chain(facts))
 }
 
 /// A step with the keys of its request in one order.

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::model::{
     Action, Backend, BackendChange, BackendKey, Blind, Cause, Change, CommitId, Downtime, Endpoint,
-    Fact, FieldDifference, Hook, HookMoment, Identity, Name, Nanos, Note, Op, Owner, Plan, PlanId,
+    FieldDifference, Hook, HookMoment, Identity, Mark, Name, Nanos, Note, Op, Owner, Plan, PlanId,
     ProxyFile, ProxyPlace, Readiness, Release, Replica, ReplicaChange, ResourceKind, RouteChange,
     Seen, ServiceName, SpecHash, StackName, StackPlan, Step, StepId,
 };
@@ -116,8 +116,8 @@ pub(in crate::ui) fn usual() -> Plan {
     plan.stacks.insert(name("shop"), shop);
     plan.files = vec![file("edge-1")];
     plan.steps = steps();
-    let fact = Fact { host: name("edge-1"), what: "file of proxy edge".into() };
-    plan.basis.insert(fact, "ab".into());
+    let fact = ("file of proxy edge".into(), Mark::of([b"ab".as_slice()]));
+    plan.basis.insert(name("edge-1"), [fact].into());
     plan
 }
 

@@ -1,0 +1,85 @@
+//! What a plan rests on: everything that, were it otherwise, might make it another plan.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use sha2::{Digest as _, Sha256};
+
+use super::HostName;
+
+/// Marks of everything that a plan rests on, by host and by what it is: `container
+/// acme-shop-web-1-ab12`, `file of proxy edge`, `image shop:1`.
+pub type Basis = BTreeMap<HostName, BTreeMap<String, Mark>>;
+
+/// A thing that a plan rests on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fact {
+    /// Where.
+    pub host: HostName,
+    /// What, as in a [`Basis`].
+    pub what: String,
+}
+
+/// How something is, as the first half of a SHA-256: a fleet has hundreds of thousands of things,
+/// and all that is ever asked of them is whether they are as they were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mark([u8; 16]);
+
+impl Mark {
+    /// The mark of what these parts say together.
+    pub fn of<'p>(parts: impl IntoIterator<Item = &'p [u8]>) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        let hash: [u8; 32] = hash.finalize().into();
+        let (half, _) = hash.split_first_chunk().expect("a SHA-256 has 32 bytes");
+        Self(*half)
+    }
+
+    /// Reads one as it is displayed; `None` for any other text.
+    pub fn read(text: &str) -> Option<Self> {
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        let is_one = text.len() == 32 && text.bytes().all(is_digit);
+        let number = is_one.then(|| u128::from_str_radix(text, 16).ok()).flatten()?;
+        Some(Self(number.to_be_bytes()))
+    }
+
+    /// As bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// 32 hexadecimal digits.
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(parts: &[&str]) -> Mark {
+        Mark::of(parts.iter().map(|part| part.as_bytes()))
+    }
+
+    #[test]
+    fn parts_are_told_apart() {
+        assert_eq!(mark(&["ab", "c"]), mark(&["ab", "c"]));
+        assert_ne!(mark(&["ab", "c"]), mark(&["a", "bc"]));
+        assert_ne!(mark(&["a"]), mark(&["a", ""]));
+    }
+
+    #[test]
+    fn it_reads_back_and_nothing_else_does() {
+        let one = mark(&["a"]);
+        assert_eq!(Mark::read(&one.to_string()), Some(one));
+        for text in ["", "1", &"g".repeat(32), &"A".repeat(32), &format!("+{}", "1".repeat(31))] {
+            assert_eq!(Mark::read(text), None, "{text}");
+        }
+    }
+}
