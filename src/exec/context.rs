@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::model::{BackendKey, Event, Nanos, ProxyPlace, RouteChange, Step, StepEvent};
+use crate::model::{Backend, BackendKey, Event, Nanos, ProxyPlace, Step, StepEvent};
 use crate::ports::{Engine, PortError, Proxy};
 use crate::proxy::Site;
 
@@ -36,8 +36,9 @@ pub(super) struct Context<'a> {
     cut: Mutex<BTreeSet<(ProxyPlace, String)>>,
     /// Proxies that were told of a switch to come.
     prepared: Mutex<BTreeSet<ProxyPlace>>,
-    /// Backends that were not written down again, since not all they sent to is ready.
-    unwritten: Mutex<BTreeSet<(ProxyPlace, BackendKey)>>,
+    /// Backends that this run has left otherwise than its plan says, since not all replicas are
+    /// ready; `None` for one that was to be written down again and is not in the file.
+    left: Mutex<BTreeMap<(ProxyPlace, BackendKey), Option<Backend>>>,
 }
 
 /// How long a proxy may take to settle again.
@@ -51,8 +52,23 @@ pub(super) struct Task<'a> {
     pub(super) event: StepEvent,
     /// When its calls are given up.
     pub(super) deadline: Instant,
-    /// New replicas that did not become ready, and nobody minds.
-    pub(super) left_out: Arc<BTreeSet<String>>,
+    /// Replicas that no proxy is to be pointed at.
+    pub(super) absent: Arc<Absent>,
+}
+
+/// Replicas that no proxy is to be pointed at, and nobody minds.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Absent {
+    /// New ones that did not become ready.
+    pub(super) failed: BTreeSet<String>,
+    /// Those that a proxy may send to from memory, and that do not answer or need not.
+    pub(super) unproved: BTreeSet<String>,
+}
+
+impl Absent {
+    pub(super) fn has(&self, container: &str) -> bool {
+        self.failed.contains(container) || self.unproved.contains(container)
+    }
 }
 
 impl<'a> Context<'a> {
@@ -65,7 +81,7 @@ impl<'a> Context<'a> {
             turns: turns.collect(),
             cut: Mutex::default(),
             prepared: Mutex::default(),
-            unwritten: Mutex::default(),
+            left: Mutex::default(),
         }
     }
 
@@ -95,22 +111,22 @@ impl<'a> Context<'a> {
         self.prepared.lock().unwrap_or_else(PoisonError::into_inner).remove(place);
     }
 
-    /// Notes what the file of a proxy goes on without.
-    pub(super) fn leave_unwritten(&self, place: &ProxyPlace, change: &RouteChange) {
-        let mut unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
-        unwritten.extend(change.set.keys().map(|key| (place.clone(), key.clone())));
+    /// Notes a backend as this run has left it, where that is not what its plan says.
+    pub(super) fn leave(&self, place: &ProxyPlace, key: &BackendKey, left: Option<Backend>) {
+        let mut all = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert((place.clone(), key.clone()), left);
     }
 
-    /// Whether the file of a proxy goes on without this backend; from now on it does not.
-    pub(super) fn take_unwritten(&self, place: &ProxyPlace, key: &BackendKey) -> bool {
-        let mut unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
-        unwritten.remove(&(place.clone(), key.clone()))
+    /// Notes that a backend is as the plan says.
+    pub(super) fn leave_as_planned(&self, place: &ProxyPlace, key: &BackendKey) {
+        let mut all = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        all.remove(&(place.clone(), key.clone()));
     }
 
-    /// Whether the file of a proxy goes on without this backend.
-    pub(super) fn is_unwritten(&self, place: &ProxyPlace, key: &BackendKey) -> bool {
-        let unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
-        unwritten.contains(&(place.clone(), key.clone()))
+    /// A backend as this run has left it, where that is not what its plan says.
+    pub(super) fn left(&self, place: &ProxyPlace, key: &BackendKey) -> Option<Option<Backend>> {
+        let all = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(&(place.clone(), key.clone())).cloned()
     }
 
     /// Tells a proxy that no switch comes after all. One that was switched since knows better.

@@ -11,12 +11,12 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::model::{
-    Event, HookMoment, Millis, Op, Outcome, Readiness, ServiceName, StackName, Step, StepEvent,
-    StepId,
+    Cause, Event, HookMoment, Millis, Op, Outcome, Readiness, ServiceName, StackName, Step,
+    StepEvent, StepId,
 };
 use crate::ports::{Applied, PortError};
 
-use super::context::{Context, Task};
+use super::context::{Absent, Context, Task};
 use super::lease::Guard;
 use super::machine::{Machine, is_wait};
 use super::ops;
@@ -33,7 +33,7 @@ pub async fn run(work: &Work<'_>, guard: &Guard, stop: watch::Receiver<Stop>) ->
         machine: Machine::new(work.plan, work.options.per_host),
         raise,
         tolerated: BTreeMap::new(),
-        left_out: BTreeSet::new(),
+        absent: Absent::default(),
         failed: BTreeMap::new(),
         lost: None,
     };
@@ -49,8 +49,8 @@ struct Driver<'a> {
     raise: watch::Sender<Stop>,
     /// How many replicas of a service did not become ready and were allowed to.
     tolerated: BTreeMap<(StackName, Option<ServiceName>), u32>,
-    /// Their containers.
-    left_out: BTreeSet<String>,
+    /// Their containers, and others that no proxy is to be pointed at.
+    absent: Absent,
     /// What each stack failed with.
     failed: BTreeMap<StackName, First>,
     lost: Option<String>,
@@ -86,8 +86,9 @@ impl Driver<'_> {
                 self.lose(why);
             }
             for id in self.launch() {
-                let left_out = Arc::new(self.left_out.clone());
-                running.push(perform(context, &plan.steps[id.0], left_out));
+                let step = &plan.steps[id.0];
+                self.spare(step);
+                running.push(perform(context, step, Arc::new(self.absent.clone())));
             }
             if running.is_empty() {
                 return self.report();
@@ -127,9 +128,23 @@ impl Driver<'_> {
         }
     }
 
+    /// Of replicas in one place, an older one need not answer where a younger one does.
+    fn spare(&mut self, step: &Step) {
+        let (Cause::Standby(younger), Some(container)) = (&step.cause, comes(&step.op)) else {
+            return;
+        };
+        if !younger.iter().all(|name| self.absent.has(name)) {
+            self.absent.unproved.insert(container.to_owned());
+        }
+    }
+
     fn end(&mut self, ended: Ended) {
         let Ended { id, event, done, took } = ended;
         let step = &self.context.work.plan.steps[id.0];
+        if let (Ok(_), Op::AwaitReady { container, .. }, false) = (&done, &step.op, only_asks(step))
+        {
+            self.absent.unproved.remove(container);
+        }
         let outcome = match done {
             Ok(Applied::Changed) => Outcome::Applied,
             Ok(Applied::AlreadyTrue) => Outcome::AlreadyTrue,
@@ -155,7 +170,11 @@ impl Driver<'_> {
     /// of its own steps.
     fn tolerate(&mut self, step: &Step, trouble: &Trouble) -> Option<Outcome> {
         let container = comes(&step.op)?;
-        if self.left_out.contains(container) {
+        if self.absent.failed.contains(container) {
+            return Some(Outcome::Tolerated(trouble.clone().words()));
+        }
+        if only_asks(step) && trouble.is_of_replica() {
+            self.absent.unproved.insert(container.to_owned());
             return Some(Outcome::Tolerated(trouble.clone().words()));
         }
         let readiness = readiness(&self.context.work.plan.steps, step, container)?;
@@ -168,9 +187,8 @@ impl Driver<'_> {
         if !is_within && !readiness.goes_on {
             return None;
         }
-        // Of those that are asked only to know, any number may fail.
-        *count += u32::from(readiness.may_fail != u32::MAX);
-        self.left_out.insert(container.to_owned());
+        *count += 1;
+        self.absent.failed.insert(container.to_owned());
         if !is_within {
             self.note(step, trouble.clone(), false);
         }
@@ -278,20 +296,23 @@ fn comes(op: &Op) -> Option<&str> {
     }
 }
 
+/// Whether a step only finds out whom a proxy may go on with that serves from memory.
+fn only_asks(step: &Step) -> bool {
+    let is_for_proxy = matches!(step.cause, Cause::NotServed | Cause::Standby(_));
+    is_for_proxy && matches!(step.op, Op::AwaitReady { .. })
+}
+
 /// When a container that comes is trusted, as the wait for it says.
 fn readiness<'a>(steps: &'a [Step], step: &Step, name: &str) -> Option<&'a Readiness> {
-    let mut own = steps.iter().filter(|it| it.stack == step.stack && it.host == step.host);
+    let is_own = |it: &&Step| it.stack == step.stack && it.host == step.host && !only_asks(it);
+    let mut own = steps.iter().filter(is_own);
     own.find_map(|it| match &it.op {
         Op::AwaitReady { container, readiness } if container == name => Some(readiness),
         _ => None,
     })
 }
 
-async fn perform<'a>(
-    context: &'a Context<'a>,
-    step: &'a Step,
-    left_out: Arc<BTreeSet<String>>,
-) -> Ended {
+async fn perform<'a>(context: &'a Context<'a>, step: &'a Step, absent: Arc<Absent>) -> Ended {
     let event = StepEvent {
         id: step.id,
         stack: step.stack.clone(),
@@ -303,10 +324,14 @@ async fn perform<'a>(
     context.tell(Event::Started(event.clone()));
     let began = Instant::now();
     let deadline = began + ops::limit(&step.op);
-    let task = Task { context, step, event: event.clone(), deadline, left_out };
-    let done = match comes(&step.op).is_some_and(|name| task.left_out.contains(name)) {
-        true => Err(Trouble::NotReady("its replica has failed before".to_owned())),
-        false => performed(&task).await,
+    let task = Task { context, step, event: event.clone(), deadline, absent };
+    let is_in = |names: &BTreeSet<String>| comes(&step.op).is_some_and(|it| names.contains(it));
+    let done = match only_asks(step) {
+        _ if is_in(&task.absent.failed) => {
+            Err(Trouble::NotReady("its replica has failed before".to_owned()))
+        }
+        true if is_in(&task.absent.unproved) => Ok(Applied::AlreadyTrue),
+        _ => performed(&task).await,
     };
     let took = Millis::try_from(began.elapsed().as_millis()).unwrap_or(Millis::MAX);
     Ended { id: step.id, event, done, took }

@@ -182,26 +182,110 @@ async fn a_replica_that_may_fail_is_left_out_of_the_switch() {
     assert_eq!(fake.servers().1.into_iter().collect::<Vec<_>>(), ["good"]);
 }
 
+/// A replica is asked for a proxy that serves from memory: in any case, or in place of younger ones.
+fn asked(container: &str, younger: &[&str], needs: &[usize]) -> Step {
+    let cause = match younger {
+        [] => Cause::NotServed,
+        _ => Cause::Standby(younger.iter().map(ToString::to_string).collect()),
+    };
+    Step { cause, ..step("a", ready(container, 0), needs) }
+}
+
+/// What a proxy serves from memory is written down.
+fn written(to: &[(&str, u16)], needs: &[usize]) -> Step {
+    Step { cause: Cause::NotServed, ..step("a", switch(None, to), needs) }
+}
+
+fn routed(fake: &Fake) -> Vec<String> {
+    fake.servers().1.into_iter().collect()
+}
+
 #[tokio::test(start_paused = true)]
-async fn what_is_not_all_ready_is_not_written_down_and_hinders_nothing() {
+async fn what_is_ready_is_written_down_without_what_is_not() {
     let fake = Fake::new();
     fake.add("old", Status::Running);
     fake.add("bad", Status::Exited);
-    fake.add("new", Status::Running);
     let olds: &[(&str, u16)] = &[("bad", 1), ("old", 2)];
-    let written = Step { cause: Cause::NotServed, ..step("a", switch(None, olds), &[0, 1]) };
+    let steps = vec![asked("bad", &[], &[]), asked("old", &[], &[]), written(olds, &[0, 1])];
+    let told = fake.run(&plan(steps)).await;
+    assert!(told.report.failed.is_empty(), "{:?}", told.report.failed);
+    assert_eq!(routed(&fake), ["old"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_younger_one_of_a_place_is_not_ready_the_older_one_is_written_down() {
+    let fake = Fake::new();
+    fake.add("bad", Status::Exited);
+    fake.add("old", Status::Running);
     let steps = vec![
-        step("a", ready("bad", u32::MAX), &[]),
-        step("a", ready("old", u32::MAX), &[]),
-        written,
-        step("a", ready("new", 0), &[2]),
-        step("a", switch(Some(olds), &[("new", 3), ("old", 2)]), &[3]),
+        asked("bad", &[], &[]),
+        asked("old", &["bad"], &[0]),
+        written(&[("bad", 1), ("old", 2)], &[0, 1]),
+    ];
+    fake.run(&plan(steps)).await;
+    assert_eq!(routed(&fake), ["old"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_younger_one_of_a_place_is_ready_the_older_one_is_not_even_asked() {
+    let fake = Fake::new();
+    fake.add("new", Status::Running);
+    fake.add("old", Status::Exited);
+    let steps = vec![
+        asked("new", &[], &[]),
+        asked("old", &["new"], &[0]),
+        written(&[("new", 1), ("old", 2)], &[0, 1]),
+    ];
+    let told = fake.run(&plan(steps)).await;
+    assert_eq!(told.report.outcomes[1], Outcome::AlreadyTrue);
+    assert_eq!(routed(&fake), ["new"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_was_not_written_down_is_switched_to_once_it_is_ready() {
+    let fake = Fake::new();
+    fake.add("new", Status::Running);
+    fake.add("old", Status::Running);
+    let both: &[(&str, u16)] = &[("new", 1), ("old", 2)];
+    let steps = vec![
+        asked("new", &[], &[]),
+        asked("old", &["new"], &[0]),
+        written(both, &[0, 1]),
+        step("a", ready("old", 0), &[2]),
+        step("a", switch(Some(both), &[("old", 2)]), &[3]),
     ];
     let told = fake.run(&plan(steps)).await;
     assert!(told.report.failed.is_empty(), "{:?}", told.report.failed);
-    assert_eq!(told.report.outcomes[2], Outcome::AlreadyTrue);
-    assert_eq!(told.warnings(), ["edge goes on as it is, since bad is not ready"]);
-    assert_eq!(fake.servers().1.into_iter().collect::<Vec<_>>(), ["new", "old"]);
+    assert_eq!(routed(&fake), ["old"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_was_only_asked_for_a_proxy_may_still_fail_its_own_rollout() {
+    let fake = Fake::new();
+    fake.add("bad", Status::Exited);
+    let steps = vec![asked("bad", &[], &[]), step("a", ready("bad", 0), &[0])];
+    let report = fake.run(&plan(steps)).await.report;
+    assert!(matches!(report.outcomes[0], Outcome::Tolerated(_)));
+    assert!(matches!(report.outcomes[1], Outcome::Failed(_)), "{:?}", report.outcomes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nothing_is_ready_nothing_is_written_down_and_what_follows_begins_anew() {
+    let fake = Fake::new();
+    fake.add("bad", Status::Exited);
+    fake.add("new", Status::Running);
+    let olds: &[(&str, u16)] = &[("bad", 1)];
+    let steps = vec![
+        asked("bad", &[], &[]),
+        written(olds, &[0]),
+        step("a", ready("new", 0), &[1]),
+        step("a", switch(Some(olds), &[("new", 3)]), &[2]),
+    ];
+    let told = fake.run(&plan(steps)).await;
+    assert!(told.report.failed.is_empty(), "{:?}", told.report.failed);
+    assert_eq!(told.report.outcomes[1], Outcome::AlreadyTrue);
+    assert_eq!(told.warnings(), ["edge goes on as it is: nobody for a.web.8080 is ready"]);
+    assert_eq!(routed(&fake), ["new"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -209,16 +293,14 @@ async fn what_a_proxy_goes_on_with_is_not_ended() {
     let fake = Fake::new();
     fake.add("bad", Status::Exited);
     fake.add("old", Status::Running);
-    let written = switch(None, &[("bad", 1)]);
-    let written = Step { cause: Cause::NotServed, ..step("a", written, &[0]) };
     let servers = BTreeMap::from([("old".to_owned(), endpoint(2))]);
     let servers = BTreeMap::from([(key(), servers)]);
     let drain = Op::AwaitDrained { place: place(), servers, within: Nanos(SECOND) };
     let stop =
         Op::Stop { container: "old".into(), id: Some("id-old".into()), grace: Nanos(SECOND) };
     let steps = vec![
-        step("a", ready("bad", u32::MAX), &[]),
-        written,
+        asked("bad", &[], &[]),
+        written(&[("bad", 1)], &[0]),
         step("a", drain, &[1]),
         step("a", stop, &[2]),
     ];

@@ -1,5 +1,6 @@
 //! Why a plan does something, and the words for it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::ServiceName;
@@ -27,6 +28,9 @@ pub enum Cause {
     Unhealthy(String),
     /// A proxy does something else than its file says.
     NotServed,
+    /// A proxy does so, and sends to one of several replicas in one place: to this one only where none
+    /// of these, which are younger, is ready.
+    Standby(BTreeSet<String>),
     /// A replica runs and is not routed, or the other way round.
     NotRouted,
     /// Its proxies know it otherwise than the commit wants.
@@ -59,6 +63,10 @@ impl fmt::Display for Cause {
             Self::Stopped => "it has ended",
             Self::Paused => "it is paused",
             Self::NotServed => "it serves something else than its file says",
+            Self::Standby(younger) => {
+                let names: Vec<&str> = younger.iter().map(String::as_str).collect();
+                return write!(f, "in case {} is not ready", names.join(", "));
+            }
             Self::Unhealthy(_) => "not healthy",
             Self::NotRouted => "not routed",
             Self::RoutesChanged => "routes",

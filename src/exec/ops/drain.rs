@@ -30,7 +30,7 @@ pub(super) async fn drained(
     within: Nanos,
 ) -> Done {
     let proxy = task.proxy(place)?;
-    if let Some(key) = servers.keys().find(|key| task.context.is_unwritten(place, key)) {
+    if let Some(key) = servers.keys().find(|key| task.context.left(place, key) == Some(None)) {
         // It was not switched away from them.
         return Err(Trouble::Failed(format!("it goes on as it is, and may send {key} to them")));
     }

@@ -16,7 +16,8 @@ use crate::exec::context::Task;
 use crate::exec::lease::{Hold, take_lease};
 use crate::exec::repeat::{Done, Trouble, made_so, repeated};
 use crate::model::{
-    BackendKey, Cause, Endpoint, Generation, ProxyPlace, RouteChange, RoutingTable, Rule,
+    BackendChange, BackendKey, Cause, Endpoint, Generation, ProxyPlace, RouteChange, RoutingTable,
+    Rule,
 };
 use crate::ports::{Activation, Applied, LeaseKey, PortError, Proxy, Taken};
 use crate::proxy::{self, Managed, Site};
@@ -55,17 +56,10 @@ const LEASE_INTERVAL: Duration = Duration::from_millis(500);
 pub(super) async fn switch(task: &Task<'_>, place: &ProxyPlace, change: &RouteChange) -> Done {
     let proxy = task.proxy(place)?;
     let site = task.site(place)?;
-    if let Some(missing) = missing(task, change) {
-        // Whoever it sends to is more than what could be written down.
-        task.context.leave_unwritten(place, change);
-        task.warn(format!("{} goes on as it is, since {missing} is not ready", place.proxy));
+    let planned = change;
+    let change = possible(task, place, planned)?;
+    if change.set.is_empty() && !planned.set.is_empty() {
         return Ok(Applied::AlreadyTrue);
-    }
-    let mut change = without(change, &task.left_out)?;
-    for (key, backend) in &mut change.set {
-        if task.context.take_unwritten(place, key) {
-            backend.from = None;
-        }
     }
     let _turn = match task.context.turn(place) {
         Some(turn) => Some(turn.lock().await),
@@ -80,6 +74,12 @@ pub(super) async fn switch(task: &Task<'_>, place: &ProxyPlace, change: &RouteCh
     hold.give_back(Instant::now() + BACK).await;
     if done.is_ok() {
         task.context.switched(place);
+        for (key, made) in change.set {
+            match made.to == planned.set[&key].to {
+                true => task.context.leave_as_planned(place, &key),
+                false => task.context.leave(place, &key, made.to),
+            }
+        }
     }
     done
 }
@@ -98,26 +98,29 @@ async fn kept(hold: &Hold, work: impl Future<Output = Done>) -> Done {
     }
 }
 
-/// Who of those that are only to be written down, since the proxy sends to them already, is not
-/// ready.
-fn missing<'a>(task: &Task<'_>, change: &'a RouteChange) -> Option<&'a String> {
-    let is_written_down = task.step.cause == Cause::NotServed;
-    let to = change.set.values().filter_map(|backend| backend.to.as_ref());
-    let mut servers = to.flat_map(|backend| backend.servers.keys());
-    servers.find(|name| is_written_down && task.left_out.contains(*name))
-}
-
-/// The change without replicas that did not become ready. A backend that would be left without any
-/// server by that is not switched.
-fn without(change: &RouteChange, left_out: &BTreeSet<String>) -> Result<RouteChange, Trouble> {
-    let mut change = change.clone();
-    for (key, backend) in &mut change.set {
-        let had_servers = backend.to.as_ref().is_some_and(|to| !to.servers.is_empty());
-        for side in [&mut backend.from, &mut backend.to].into_iter().flatten() {
-            side.servers.retain(|name, _| !left_out.contains(name));
-        }
-        let has_servers = backend.to.as_ref().is_some_and(|to| !to.servers.is_empty());
-        if had_servers && !has_servers {
+/// The change without replicas that did not become ready, from what this run has left. A backend
+/// that would be without any server by that is not switched: it is an error, but where the proxy's
+/// file is only to say again what it serves.
+fn possible(
+    task: &Task<'_>,
+    place: &ProxyPlace,
+    planned: &RouteChange,
+) -> Result<RouteChange, Trouble> {
+    let mut change = RouteChange::default();
+    for (key, BackendChange { from, to }) in &planned.set {
+        let from = task.context.left(place, key).unwrap_or_else(|| from.clone());
+        let Some(mut backend) = to.clone() else {
+            change.set.insert(key.clone(), BackendChange { from, to: None });
+            continue;
+        };
+        backend.servers.retain(|name, _| !task.absent.has(name));
+        let had_servers = to.iter().any(|to| !to.servers.is_empty());
+        if !had_servers || !backend.servers.is_empty() {
+            change.set.insert(key.clone(), BackendChange { from, to: Some(backend) });
+        } else if task.step.cause == Cause::NotServed {
+            task.context.leave(place, key, from);
+            task.warn(format!("{} goes on as it is: nobody for {key} is ready", place.proxy));
+        } else {
             return Err(Trouble::Failed(format!("no replica for {key} became ready")));
         }
     }

@@ -2,6 +2,7 @@
 //! whom it sends to. One switch of everything is no matter, several are: each names whom it goes on
 //! with. So what runs is proved and written down first, and then moved like anything else.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Cause, Count, Endpoint, Health, Op, ProxyPlace, Readiness, StepId};
@@ -33,10 +34,15 @@ pub(super) fn restore<'a>(
     }
     let mut proofs = BTreeSet::new();
     let mut serving: Vec<(&String, Servers)> = Vec::new();
-    for it in present(service) {
-        let Some(servers) = servers(draft, service, it) else { continue };
-        proofs.extend(prove(draft, service, lane, it, &servers));
-        serving.push((&it.live.name, servers));
+    for rivals in present(service) {
+        let mut younger = BTreeMap::new();
+        for it in rivals {
+            let Some(servers) = servers(draft, service, it) else { continue };
+            let Some(proof) = prove(draft, service, lane, it, &servers, &younger) else { continue };
+            younger.insert(it.live.name.clone(), proof);
+            serving.push((&it.live.name, servers));
+        }
+        proofs.extend(younger.into_values());
     }
     let kept = |member: &&Member<'a>| matches!(member.does, Does::Keep(_));
     let kept = service.members.iter().filter(kept);
@@ -57,10 +63,11 @@ pub(super) fn restore<'a>(
     switches
 }
 
-/// What runs and does not stay as it is: the proxy may send to it. Of two in one place only the
-/// younger: the older one may have been let go of already, and asked to end.
-fn present<'a>(service: &Service<'a>) -> Vec<Sighting<'a>> {
-    let members = service.members.iter().flat_map(|member| {
+/// What runs and does not stay as it is: the proxy may send to it. Those in one place are together,
+/// the youngest first: older ones may have been let go of already, and asked to end.
+fn present<'a>(service: &Service<'a>) -> Vec<Vec<Sighting<'a>>> {
+    let is_kept = |member: &&Member<'a>| matches!(member.does, Does::Keep(_));
+    let members = service.members.iter().filter(|member| !is_kept(member)).flat_map(|member| {
         let proved = match member.does {
             Does::Prove(current) => Some(current),
             Does::Keep(_) | Does::Leave(_) | Does::Start(_) | Does::Finish(_) | Does::Create => {
@@ -70,7 +77,7 @@ fn present<'a>(service: &Service<'a>) -> Vec<Sighting<'a>> {
         member.decision.olds.iter().copied().chain(proved)
     });
     let going = service.going.iter().map(|going| going.sighting);
-    let mut youngest: BTreeMap<_, Sighting<'a>> = BTreeMap::new();
+    let mut places: BTreeMap<_, Vec<Sighting<'a>>> = BTreeMap::new();
     for it in members.chain(going) {
         let (state, identity) = (&it.live.state, &it.live.identity);
         let is_unwell = matches!(state.health, Some(Health::Unhealthy(_)));
@@ -78,12 +85,13 @@ fn present<'a>(service: &Service<'a>) -> Vec<Sighting<'a>> {
             continue;
         }
         let host = (service.wanted.target.replicas == Count::Global).then_some(it.host);
-        let known = youngest.entry((identity.slot, host)).or_insert(it);
-        if known.live.identity.generation < identity.generation {
-            *known = it;
-        }
+        places.entry((identity.slot, host)).or_default().push(it);
     }
-    youngest.into_values().collect()
+    let mut places: Vec<_> = places.into_values().collect();
+    for rivals in &mut places {
+        rivals.sort_by_key(|it| (Reverse(it.live.identity.generation), &it.live.name));
+    }
+    places
 }
 
 /// Where a container is reached; `None` when it has not got the ports that the commit wants.
@@ -97,23 +105,28 @@ fn servers(draft: &Draft<'_, '_>, service: &Service<'_>, it: Sighting<'_>) -> Op
     Some(addresses.into_iter().map(at).collect())
 }
 
-/// Waits until a container answers. One that does not is left out, and not missed.
+/// Waits until a container answers. One that does not is left out, and not missed: it serves nobody.
+/// One of a place in which `younger` ones are is asked after them, and only where none of them does.
 fn prove(
     draft: &mut Draft<'_, '_>,
     service: &Service<'_>,
     lane: &Lane,
     it: Sighting<'_>,
     servers: &Servers,
+    younger: &BTreeMap<String, StepId>,
 ) -> Option<StepId> {
     let wanted = &service.wanted;
     let endpoint = probe_at(draft.world, wanted, it.host, servers).ok()?;
     let image = image_of(wanted, it.state).ok();
     let readiness = Readiness {
         has_check: it.live.state.health.is_some(),
-        may_fail: u32::MAX,
         ..readiness(wanted, image, endpoint, 0)
     };
     let op = Op::AwaitReady { container: it.live.name.clone(), readiness };
     let lane = lane.slot(it.live.identity.slot);
-    Some(draft.graph.add(&lane, it.host, op, [], &Cause::NotServed))
+    let cause = match younger.is_empty() {
+        true => Cause::NotServed,
+        false => Cause::Standby(younger.keys().cloned().collect()),
+    };
+    Some(draft.graph.add(&lane, it.host, op, younger.values().copied(), &cause))
 }

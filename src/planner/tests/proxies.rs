@@ -139,6 +139,43 @@ fn a_runtime_that_sends_elsewhere_is_brought_back() {
 }
 
 #[test]
+fn of_two_in_one_place_the_older_is_asked_where_the_younger_does_not_answer() {
+    let mut fleet = Fleet::one();
+    let web = WEB.replace("replicas: 2", "replicas: 2, update_config: {parallelism: 1}");
+    fleet.want("shop", &web);
+    fleet.deploy();
+    fleet.want("shop", &web.replace("shop:1", "shop:2"));
+    fleet.crash(2);
+    fleet.want("shop", &web.replace("shop:1", "shop:3"));
+    let proxy = fleet.proxy("local");
+    (proxy.file, proxy.table) = (None, None);
+    assert_snapshot!(fleet.text(), @r"
+    [] -> #0 web.1@local wait until shop-web-1.g2 is ready (it serves something else than its file says)
+    [0] -> #1 web.1@local wait until shop-web-1.g1 is ready (in case shop-web-1.g2 is not ready)
+    [] -> #2 web.2@local wait until shop-web-2.g1 is ready (it serves something else than its file says)
+    [1, 2] -> #3 web@local switch edge on local: web.8080 = shop-web-1.g2 shop-web-1.g1 shop-web-2.g1 (it serves something else than its file says)
+    [3] -> #4 web.1@local create shop-web-1.g3 (changed in the commit)
+    [4] -> #5 web.1@local start shop-web-1.g3 (changed in the commit)
+    [5] -> #6 web.1@local wait until shop-web-1.g3 is ready (changed in the commit)
+    [6] -> #7 web@local switch edge on local: web.8080 = shop-web-1.g3 shop-web-2.g1 (changed in the commit)
+    [7] -> #8 web@local wait until edge has let go of shop-web-1.g2, shop-web-1.g1 (changed in the commit)
+    [8] -> #9 web.1@local stop shop-web-1.g2 (changed in the commit)
+    [8] -> #10 web.1@local stop shop-web-1.g1 (changed in the commit)
+    [9] -> #11 web.1@local remove shop-web-1.g2 (changed in the commit)
+    [10] -> #12 web.1@local remove shop-web-1.g1 (changed in the commit)
+    [11, 12] -> #13 web.2@local create shop-web-2.g3 (changed in the commit)
+    [13] -> #14 web.2@local start shop-web-2.g3 (changed in the commit)
+    [14] -> #15 web.2@local wait until shop-web-2.g3 is ready (changed in the commit)
+    [15] -> #16 web@local switch edge on local: web.8080 = shop-web-1.g3 shop-web-2.g3 (changed in the commit)
+    [16] -> #17 web@local wait until edge has let go of shop-web-2.g1 (changed in the commit)
+    [17] -> #18 web.2@local stop shop-web-2.g1 (changed in the commit)
+    [18] -> #19 web.2@local remove shop-web-2.g1 (changed in the commit)
+    [19] -> #20 shop@local record 0000003 (changed in the commit)
+    ");
+    fleet.deploy();
+}
+
+#[test]
 fn a_renamed_service_takes_the_route_in_one_switch() {
     let mut fleet = deployed();
     fleet.want("shop", &WEB.replace("  web:", "  front:"));

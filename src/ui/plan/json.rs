@@ -88,7 +88,7 @@ pub(in crate::ui) fn reason(cause: &Cause) -> &'static str {
         Cause::Missing => "missing",
         Cause::Stopped => "stopped",
         Cause::Paused => "paused",
-        Cause::NotServed => "not_served",
+        Cause::NotServed | Cause::Standby(_) => "not_served",
         Cause::Unhealthy(_) => "unhealthy",
         Cause::NotRouted => "not_routed",
         Cause::RoutesChanged => "routes_changed",
