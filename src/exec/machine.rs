@@ -2,6 +2,9 @@
 //!
 //! No effect, no time. A step begins when all it needs has succeeded and its host has room. What
 //! fails takes the rest of its stack with it, and whatever needs that; other stacks go on.
+//!
+//! Each end looks at the steps that follow it and at no others, so a plan costs as much as it has
+//! steps and needs, however many of them wait.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +14,13 @@ use crate::model::{HostName, Op, Outcome, Plan, StackName, StepId};
 #[derive(Debug, Clone)]
 pub struct Machine {
     nodes: Vec<Node>,
+    /// The steps of stacks that have not failed.
+    stacks: BTreeMap<StackName, Vec<StepId>>,
+    /// Steps that have what they need and were not looked at since.
+    open: BTreeSet<StepId>,
+    hosts: BTreeMap<HostName, Room>,
+    /// Hosts that have had more room since.
+    freed: BTreeSet<HostName>,
     per_host: usize,
     is_stopping: bool,
 }
@@ -19,9 +29,20 @@ pub struct Machine {
 struct Node {
     stack: StackName,
     host: HostName,
-    needs: BTreeSet<StepId>,
+    /// Who needs it.
+    followers: Vec<StepId>,
+    /// How many of its needs have not succeeded.
+    missing: usize,
     takes_room: bool,
     status: Status,
+}
+
+/// A host that steps work on.
+#[derive(Debug, Clone, Default)]
+struct Room {
+    in_use: usize,
+    /// Steps that have what they need but room.
+    waiting: BTreeSet<StepId>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,12 +63,37 @@ impl Machine {
         let node = |step: &crate::model::Step| Node {
             stack: step.stack.clone(),
             host: step.host.clone(),
-            needs: step.needs.clone(),
+            followers: Vec::new(),
+            missing: step.needs.len(),
             takes_room: !is_wait(&step.op),
             status: Status::Pending,
         };
-        let nodes = plan.steps.iter().map(node).collect();
-        Self { nodes, per_host: per_host.max(1), is_stopping: false }
+        let mut nodes: Vec<Node> = plan.steps.iter().map(node).collect();
+        let mut stacks: BTreeMap<StackName, Vec<StepId>> = BTreeMap::new();
+        let mut open = BTreeSet::new();
+        for (at, step) in plan.steps.iter().enumerate() {
+            for need in &step.needs {
+                if let Some(node) = nodes.get_mut(need.0) {
+                    node.followers.push(StepId(at));
+                }
+            }
+            match stacks.get_mut(&step.stack) {
+                Some(steps) => steps.push(StepId(at)),
+                None => drop(stacks.insert(step.stack.clone(), vec![StepId(at)])),
+            }
+            if step.needs.is_empty() {
+                open.insert(StepId(at));
+            }
+        }
+        Self {
+            nodes,
+            stacks,
+            open,
+            hosts: BTreeMap::new(),
+            freed: BTreeSet::new(),
+            per_host: per_host.max(1),
+            is_stopping: false,
+        }
     }
 
     /// Marks what may begin as running, in the order of the plan.
@@ -55,23 +101,23 @@ impl Machine {
         if self.is_stopping {
             return Vec::new();
         }
-        let mut busy = self.busy();
+        self.admit();
         let mut launched = Vec::new();
-        for at in 0..self.nodes.len() {
-            let node = &self.nodes[at];
-            let is_ready = node.status == Status::Pending && self.has_needs(node);
-            if !is_ready {
+        for id in std::mem::take(&mut self.open) {
+            let node = &mut self.nodes[id.0];
+            if node.status != Status::Pending {
                 continue;
             }
             if node.takes_room {
-                let in_use = busy.entry(node.host.clone()).or_default();
-                if *in_use >= self.per_host {
+                let room = self.hosts.entry(node.host.clone()).or_default();
+                if room.in_use >= self.per_host {
+                    room.waiting.insert(id);
                     continue;
                 }
-                *in_use += 1;
+                room.in_use += 1;
             }
-            self.nodes[at].status = Status::Running;
-            launched.push(StepId(at));
+            node.status = Status::Running;
+            launched.push(id);
         }
         launched
     }
@@ -81,11 +127,16 @@ impl Machine {
         let node = self.nodes.get_mut(id.0).filter(|node| node.status == Status::Running);
         let node = node.ok_or(IllegalTransition(id))?;
         let unblocks = outcome.unblocks();
-        let stack = node.stack.clone();
         node.status = Status::Done(outcome);
-        if !unblocks {
-            self.skip(|node| node.stack == stack);
-            self.skip_downstream();
+        if node.takes_room
+            && let Some(room) = self.hosts.get_mut(&node.host)
+        {
+            room.in_use -= 1;
+            self.freed.insert(node.host.clone());
+        }
+        match unblocks {
+            true => self.unblock(id),
+            false => self.fail(id),
         }
         Ok(())
     }
@@ -109,44 +160,54 @@ impl Machine {
         self.nodes.iter().map(outcome).collect()
     }
 
-    fn busy(&self) -> BTreeMap<HostName, usize> {
-        let mut busy = BTreeMap::new();
-        for node in &self.nodes {
-            if node.takes_room && node.status == Status::Running {
-                *busy.entry(node.host.clone()).or_default() += 1;
-            }
-        }
-        busy
-    }
-
-    fn has_needs(&self, node: &Node) -> bool {
-        let has = |id: &StepId| match self.nodes.get(id.0).map(|node| &node.status) {
-            Some(Status::Done(outcome)) => outcome.unblocks(),
-            Some(Status::Pending | Status::Running) | None => false,
-        };
-        node.needs.iter().all(has)
-    }
-
-    fn skip(&mut self, is_left: impl Fn(&Node) -> bool) {
-        for node in &mut self.nodes {
-            if node.status == Status::Pending && is_left(node) {
-                node.status = Status::Done(Outcome::Skipped);
+    /// Looks again at as many of those that wait for room as there is room for now.
+    fn admit(&mut self) {
+        for host in std::mem::take(&mut self.freed) {
+            let Some(room) = self.hosts.get_mut(&host) else { continue };
+            let mut free = self.per_host - room.in_use;
+            while free > 0
+                && let Some(next) = room.waiting.pop_first()
+            {
+                if self.nodes[next.0].status == Status::Pending {
+                    self.open.insert(next);
+                    free -= 1;
+                }
             }
         }
     }
 
-    /// Needs point backwards only, so one pass in the order of the plan reaches all.
-    fn skip_downstream(&mut self) {
-        for at in 0..self.nodes.len() {
-            let ended_badly = |id: &StepId| {
-                let status = self.nodes.get(id.0).map(|node| &node.status);
-                matches!(status, Some(Status::Done(outcome)) if !outcome.unblocks())
-            };
-            let node = &self.nodes[at];
-            if node.status == Status::Pending && node.needs.iter().any(ended_badly) {
-                self.nodes[at].status = Status::Done(Outcome::Skipped);
+    fn unblock(&mut self, id: StepId) {
+        for follower in std::mem::take(&mut self.nodes[id.0].followers) {
+            let node = &mut self.nodes[follower.0];
+            node.missing -= 1;
+            if node.missing == 0 && node.status == Status::Pending {
+                self.open.insert(follower);
             }
         }
+    }
+
+    /// Skips the rest of a step's stack, and all that needs any of it.
+    fn fail(&mut self, id: StepId) {
+        let mut ended = vec![id];
+        let rest = self.stacks.remove(&self.nodes[id.0].stack).unwrap_or_default();
+        ended.extend(rest.into_iter().filter(|it| self.skip(*it)));
+        while let Some(id) = ended.pop() {
+            for follower in std::mem::take(&mut self.nodes[id.0].followers) {
+                if self.skip(follower) {
+                    ended.push(follower);
+                }
+            }
+        }
+    }
+
+    /// Whether a step was still to begin; it never does now.
+    fn skip(&mut self, id: StepId) -> bool {
+        let node = &mut self.nodes[id.0];
+        let is_pending = node.status == Status::Pending;
+        if is_pending {
+            node.status = Status::Done(Outcome::Skipped);
+        }
+        is_pending
     }
 }
 
