@@ -12,7 +12,7 @@ use super::rounds::deployed;
 use super::scenario::{all, edge, one_host};
 
 /// Two replicas behind a proxy.
-async fn served() -> World {
+pub(super) async fn served() -> World {
     let world = deployed(&all()[1], &one_host()).await;
     assert_eq!(world.violations(), []);
     world
@@ -22,7 +22,7 @@ fn words(world: &World) -> String {
     world.violations().into_iter().map(|it| it.what + "\n").collect()
 }
 
-fn local() -> Name {
+pub(super) fn local() -> Name {
     name("local")
 }
 
@@ -85,13 +85,13 @@ async fn a_stop_before_the_drain_has_ended_is_seen() {
 }
 
 /// The words of what broke one rule.
-fn broken(world: &World, rule: Rule) -> String {
+pub(super) fn broken(world: &World, rule: Rule) -> String {
     let wrong = world.violations().into_iter().filter(|it| it.rule == rule);
     wrong.map(|it| it.what + "\n").collect()
 }
 
 /// The name of a replica of ours.
-fn replica(world: &World) -> String {
+pub(super) fn replica(world: &World) -> String {
     world.with_host(&local().into(), |host| {
         let ours = host.containers.iter().find(|(_, it)| it.identity.owner == owner());
         ours.map(|(name, _)| name.clone()).expect("a replica")
@@ -99,20 +99,20 @@ fn replica(world: &World) -> String {
 }
 
 /// A run takes the lease of the stack for some seconds.
-async fn takes(run: &Run, holder: &str, seconds: u64) {
+pub(super) async fn takes(run: &Run, holder: &str, seconds: u64) {
     let key = LeaseKey::Stack(owner(), name("shop").into());
     let leases = run.ports().leases[&HostName::from(local())].clone();
     let taken = leases.take(&key, holder, "a test", Duration::from_secs(seconds)).await;
     assert!(matches!(taken, Ok(Taken::Ours(_))), "{taken:?}");
 }
 
-async fn stops(run: &Run, name: &str) {
+pub(super) async fn stops(run: &Run, name: &str) {
     let engine = run.ports().engines[&HostName::from(local())].clone();
     engine.stop(name, None, Duration::from_secs(10)).await.expect("it runs");
 }
 
 /// The proxy reads another file, or none; says which one it had.
-fn reads(world: &World, file: Option<String>) -> Option<String> {
+pub(super) fn reads(world: &World, file: Option<String>) -> Option<String> {
     let before = world.with_proxy(&edge(), |proxy| std::mem::replace(&mut proxy.file, file));
     world.reload(&edge());
     before

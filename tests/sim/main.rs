@@ -10,6 +10,7 @@ mod commit;
 #[path = "../contract/mod.rs"]
 mod contract;
 mod crash;
+mod excused;
 mod hands;
 mod held;
 mod process;
