@@ -37,8 +37,17 @@ pub(super) struct Context<'a> {
     /// Proxies that were told of a switch to come.
     prepared: Mutex<BTreeSet<ProxyPlace>>,
     /// Backends that this run has left otherwise than its plan says, since not all replicas are
-    /// ready; `None` for one that was to be written down again and is not in the file.
-    left: Mutex<BTreeMap<(ProxyPlace, BackendKey), Option<Backend>>>,
+    /// ready.
+    left: Mutex<BTreeMap<(ProxyPlace, BackendKey), Left>>,
+}
+
+/// How a run has left a backend.
+#[derive(Debug, Clone)]
+pub(super) struct Left {
+    /// As it is in the file.
+    pub(super) backend: Option<Backend>,
+    /// Whether it was switched; if not, the proxy goes on with whomever it sent to.
+    pub(super) is_switched: bool,
 }
 
 /// How long a proxy may take to settle again.
@@ -112,7 +121,7 @@ impl<'a> Context<'a> {
     }
 
     /// Notes a backend as this run has left it, where that is not what its plan says.
-    pub(super) fn leave(&self, place: &ProxyPlace, key: &BackendKey, left: Option<Backend>) {
+    pub(super) fn leave(&self, place: &ProxyPlace, key: &BackendKey, left: Left) {
         let mut all = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         all.insert((place.clone(), key.clone()), left);
     }
@@ -124,7 +133,7 @@ impl<'a> Context<'a> {
     }
 
     /// A backend as this run has left it, where that is not what its plan says.
-    pub(super) fn left(&self, place: &ProxyPlace, key: &BackendKey) -> Option<Option<Backend>> {
+    pub(super) fn left(&self, place: &ProxyPlace, key: &BackendKey) -> Option<Left> {
         let all = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         all.get(&(place.clone(), key.clone())).cloned()
     }

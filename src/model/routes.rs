@@ -130,11 +130,28 @@ impl RoutingTable {
         self.backends.iter().filter(move |(_, backend)| has(backend)).map(|(key, _)| key)
     }
 
+    /// Remembers addresses that the proxy may still send to although no file says so. Says whether
+    /// any of them was unknown.
+    pub fn remember(&mut self, addresses: impl IntoIterator<Item = Endpoint>) -> bool {
+        let mut known = self.endpoints().into_iter().cloned().collect::<BTreeSet<_>>();
+        known.extend(self.retired.iter().cloned());
+        let before = self.retired.len();
+        let new = addresses.into_iter().filter(|endpoint| known.insert(endpoint.clone()));
+        self.retired.extend(new);
+        let is_new = self.retired.len() > before;
+        self.forget_oldest();
+        is_new
+    }
+
     fn retire(&mut self, before: &Self) {
         let kept = self.endpoints().into_iter().cloned().collect::<BTreeSet<_>>();
         let gone = before.endpoints().into_iter().filter(|endpoint| !kept.contains(endpoint));
         self.retired.extend(gone.cloned());
         self.retired.retain(|endpoint| !kept.contains(endpoint));
+        self.forget_oldest();
+    }
+
+    fn forget_oldest(&mut self) {
         let excess = self.retired.len().saturating_sub(RETIRED_KEPT);
         self.retired.drain(..excess);
     }

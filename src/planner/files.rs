@@ -30,7 +30,7 @@ pub(super) fn follow_again(
     let mut stale = BTreeMap::new();
     let mut others: Option<Others<'_>> = None;
     for ((place, state), cause) in proxies.into_iter().zip(causes) {
-        if world.serves_from_memory(place) && !is_wanted(world, place) {
+        if world.has_lost_file(place) && !is_wanted(world, place) {
             let nothing = RoutingTable::default();
             let others = others.get_or_insert_with(|| Others::of(world));
             if let Some(lane) = speaker(reach, place, &nothing, others) {
@@ -39,6 +39,10 @@ pub(super) fn follow_again(
             continue;
         }
         let (Some(table), Some(cause)) = (&state.table, cause) else { continue };
+        if leads_nowhere(world, place, table) {
+            stale.insert(place.clone(), cause);
+            continue;
+        }
         let others = others.get_or_insert_with(|| Others::of(world));
         if let Some(lane) = speaker(reach, place, table, others) {
             draft.routes.again(world, &mut draft.graph, &lane, place, &cause);
@@ -58,6 +62,13 @@ fn why_again(world: &World<'_>, place: &ProxyPlace, state: &ProxyState) -> Optio
         (false, true) => None,
         (false, false) => stale_for(world, place, state, table),
     }
+}
+
+/// Whether a file that was put back names somebody who has gone since: to follow it as it is would
+/// send requests nowhere. The switches of those who are there make it right.
+fn leads_nowhere(world: &World<'_>, place: &ProxyPlace, table: &RoutingTable) -> bool {
+    let mut servers = table.backends.values().flat_map(|backend| backend.servers.keys());
+    world.has_older_file(place) && servers.any(|name| world.is_gone(name))
 }
 
 /// The lane of the first service in scope that has to do with a place: it is in its table, shall be,

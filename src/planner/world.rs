@@ -159,10 +159,34 @@ impl<'a> World<'a> {
         self.hosts.values().any(|state| state.containers.contains_key(name))
     }
 
-    /// Places that still serve what a file said that is gone: nobody knows whom they send to.
+    /// Places that still serve what a file said that is gone, or that an older one has replaced:
+    /// nobody knows whom they send to.
     pub(super) fn serves_from_memory(&self, place: &ProxyPlace) -> bool {
+        self.has_lost_file(place) || self.has_older_file(place)
+    }
+
+    /// Places that still serve what a file said that is gone.
+    pub(super) fn has_lost_file(&self, place: &ProxyPlace) -> bool {
         let is_so = |state: &&ProxyState| state.file.is_none() && state.serving.is_some();
         self.proxies.get(place).is_some_and(is_so)
+    }
+
+    /// Places with an older file than the one that they serve: somebody has put it back, or a run
+    /// that did so was cut off.
+    pub(super) fn has_older_file(&self, place: &ProxyPlace) -> bool {
+        let table = |state: &ProxyState| Some(state.table.as_ref()?.generation);
+        let is_so = |state: &&ProxyState| table(state).is_some_and(|it| state.serving > Some(it));
+        self.proxies.get(place).is_some_and(is_so)
+    }
+
+    /// Whether a container does not run, for all that anybody can tell.
+    pub(super) fn is_gone(&self, name: &str) -> bool {
+        let mut seen =
+            self.hosts.values().filter_map(|state| state.containers.get(name)).peekable();
+        match seen.peek() {
+            Some(_) => seen.all(|live| !live.state.is_running()),
+            None => self.silent.is_empty(),
+        }
     }
 
     /// Whether a registry left it open, for some host, what an image is.

@@ -10,7 +10,7 @@ use gitdeploy::sim::{Fault, World};
 
 use super::commit::{inventory, name, owner, wish};
 use super::rounds::{Round, deployed, left, no_earlier, round, round_of, settle, steps};
-use super::scenario::{ONE_HOST, Scenario, all, edge, one_host, web};
+use super::scenario::{ONE_HOST, Scenario, all, edge, one_host, rolling, web};
 
 fn start_first() -> Scenario {
     all().remove(1)
@@ -23,6 +23,11 @@ fn local() -> HostName {
 fn third() -> Wish {
     let shop = [("shop", web("app:1", 3, &["edge"], "    environment: {A: '3'}\n"))];
     wish("3333333333333333333333333333333333333333", &one_host(), &shop)
+}
+
+fn one_by_one() -> Wish {
+    let shop = [("shop", rolling("app:1", 3, 1))];
+    wish("4444444444444444444444444444444444444444", &one_host(), &shop)
 }
 
 async fn first_replica(world: &World) -> String {
@@ -60,6 +65,72 @@ async fn a_file_that_was_edited_is_written_again() {
         proxy.file.as_mut().expect("a file").push_str("# by hand\n");
     });
     is_repaired(&world).await;
+}
+
+/// Two releases, and somebody puts a copy of the proxy's file back that names replicas of the first
+/// one. The proxy goes on with what it has read.
+async fn put_back() -> World {
+    let (scenario, inventory) = (start_first(), one_host());
+    let world = deployed(&scenario, &inventory).await;
+    let copy = world.with_proxy(&edge(), |proxy| proxy.file.clone());
+    settle(&world, &inventory, &scenario.later(&inventory), 1).await;
+    world.with_proxy(&edge(), |proxy| proxy.file = copy);
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_was_put_back_is_made_right_before_it_is_followed() {
+    let (world, inventory) = (put_back().await, one_host());
+    settle(&world, &inventory, &start_first().later(&inventory), 2).await;
+    assert_eq!(world.violations(), [], "{}", world.log().join("\n"));
+}
+
+/// Two releases, and somebody takes the proxy's file away.
+async fn taken_away() -> World {
+    let (scenario, inventory) = (start_first(), one_host());
+    let world = deployed(&scenario, &inventory).await;
+    settle(&world, &inventory, &scenario.later(&inventory), 1).await;
+    world.lose_file(&edge());
+    world
+}
+
+/// Another release, killed anywhere, and those that end it lose nothing.
+async fn is_ended_from_anywhere(world: World, next: &Wish) {
+    let inventory = one_host();
+    world.keep_all();
+    round(&world.run(Fault::None), &inventory, next, &no_earlier).await;
+    for left in world.kept() {
+        let world = left.thaw();
+        settle(&world, &inventory, next, 4).await;
+        assert_eq!(world.violations(), [], "{}", world.log().join("\n"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_was_put_back_hides_nobody_from_the_next_release() {
+    is_ended_from_anywhere(put_back().await, &third()).await;
+    is_ended_from_anywhere(put_back().await, &one_by_one()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_was_taken_away_hides_nobody_from_the_next_release() {
+    is_ended_from_anywhere(taken_away().await, &third()).await;
+    is_ended_from_anywhere(taken_away().await, &one_by_one()).await;
+}
+
+/// The only release so far is the first generation, and the next file seems to be the same one.
+#[tokio::test(start_paused = true)]
+async fn a_proxy_that_does_not_read_a_new_file_is_not_taken_to_serve_it() {
+    let (scenario, inventory) = (start_first(), one_host());
+    let world = deployed(&scenario, &inventory).await;
+    world.lose_file(&edge());
+    world.with_proxy(&edge(), |proxy| proxy.ignores_reload = true);
+    let later = scenario.later(&inventory);
+    round(&world.run(Fault::None), &inventory, &later, &no_earlier).await;
+    assert_eq!(world.violations(), [], "{}", world.log().join("\n"));
+    world.with_proxy(&edge(), |proxy| proxy.ignores_reload = false);
+    settle(&world, &inventory, &later, 4).await;
+    assert_eq!(world.violations(), [], "{}", world.log().join("\n"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -30,7 +30,9 @@ pub(super) async fn drained(
     within: Nanos,
 ) -> Done {
     let proxy = task.proxy(place)?;
-    if let Some(key) = servers.keys().find(|key| task.context.left(place, key) == Some(None)) {
+    let goes_on =
+        |key: &&BackendKey| task.context.left(place, key).is_some_and(|left| !left.is_switched);
+    if let Some(key) = servers.keys().find(goes_on) {
         // It was not switched away from them.
         return Err(Trouble::Failed(format!("it goes on as it is, and may send {key} to them")));
     }

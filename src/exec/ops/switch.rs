@@ -6,18 +6,18 @@
 //! put in place brings the old file back. Done again after a crash it goes on wherever it was: the
 //! file is the only memory.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::exec::context::Task;
+use crate::exec::context::{Left, Task};
 use crate::exec::lease::{Hold, take_lease};
 use crate::exec::repeat::{Done, Trouble, made_so, repeated};
 use crate::model::{
-    BackendChange, BackendKey, Cause, Endpoint, Generation, ProxyPlace, RouteChange, RoutingTable,
-    Rule,
+    BackendChange, BackendKey, Cause, Endpoint, Generation, Op, ProxyPlace, RouteChange,
+    RoutingTable, Rule,
 };
 use crate::ports::{Activation, Applied, LeaseKey, PortError, Proxy, Taken};
 use crate::proxy::{self, Managed, Site};
@@ -69,7 +69,7 @@ pub(super) async fn switch(task: &Task<'_>, place: &ProxyPlace, change: &RouteCh
     let task = task.until(Instant::now() + LIMIT);
     let hold = lease(&task, place).await?;
     let task = task.until(Instant::now() + FORWARD);
-    let done = Switch { task: &task, proxy, site, change: &change, hold: &hold };
+    let done = Switch { task: &task, place, proxy, site, change: &change, hold: &hold };
     let done = kept(&hold, done.run()).await;
     hold.give_back(Instant::now() + BACK).await;
     if done.is_ok() {
@@ -77,7 +77,10 @@ pub(super) async fn switch(task: &Task<'_>, place: &ProxyPlace, change: &RouteCh
         for (key, made) in change.set {
             match made.to == planned.set[&key].to {
                 true => task.context.leave_as_planned(place, &key),
-                false => task.context.leave(place, &key, made.to),
+                false => {
+                    let left = Left { backend: made.to, is_switched: true };
+                    task.context.leave(place, &key, left);
+                }
             }
         }
     }
@@ -108,7 +111,8 @@ fn possible(
 ) -> Result<RouteChange, Trouble> {
     let mut change = RouteChange::default();
     for (key, BackendChange { from, to }) in &planned.set {
-        let from = task.context.left(place, key).unwrap_or_else(|| from.clone());
+        let left = task.context.left(place, key).map(|left| left.backend);
+        let from = left.unwrap_or_else(|| from.clone());
         let Some(mut backend) = to.clone() else {
             change.set.insert(key.clone(), BackendChange { from, to: None });
             continue;
@@ -118,7 +122,7 @@ fn possible(
         if !had_servers || !backend.servers.is_empty() {
             change.set.insert(key.clone(), BackendChange { from, to: Some(backend) });
         } else if task.step.cause == Cause::NotServed {
-            task.context.leave(place, key, from);
+            task.context.leave(place, key, Left { backend: from, is_switched: false });
             task.warn(format!("{} goes on as it is: nobody for {key} is ready", place.proxy));
         } else {
             return Err(Trouble::Failed(format!("no replica for {key} became ready")));
@@ -173,6 +177,7 @@ enum Way {
 /// A switch under its lease.
 struct Switch<'a> {
     task: &'a Task<'a>,
+    place: &'a ProxyPlace,
     proxy: &'a dyn Proxy,
     site: &'a Site,
     change: &'a RouteChange,
@@ -193,6 +198,8 @@ impl Switch<'_> {
         let now = self.task.context.work.ports.clock.now();
         let moved = |moved: crate::model::Moved| Trouble::Superseded(moved.to_string());
         let mut next = table.changed(self.change, now).map_err(moved)?;
+        let is_unknown = is_absent || self.serves_something_else();
+        let remembers = is_unknown && next.remember(self.to_be_let_go());
         if next.generation == table.generation {
             if is_absent {
                 // What it may still serve from a file that is gone, nobody wants any more.
@@ -201,16 +208,45 @@ impl Switch<'_> {
                     repeated(|| self.go_on(self.task.call(self.proxy.activate(&next)))).await?;
                 return Ok(applied(activated));
             }
-            let same = self.render(&next)?;
-            if text.as_ref() == Some(&same) {
-                return self.follow_as_it_is(&same, &next).await;
+            let same = self.render(&table)?;
+            if text.as_ref() == Some(&same) && !remembers {
+                return self.follow_as_it_is(&same, &table).await;
             }
             // The same table in other words, after an edit by hand or with another template. It is
             // a generation of its own, or nobody could see that it serves.
             next.generation += 1;
             next.activated_at = now;
         }
+        if is_unknown {
+            next.generation = self.unserved(next.generation).await?;
+        }
         self.put(text.as_deref(), &table, &next).await
+    }
+
+    /// Whether the proxy does not serve what its file says, as far as the plan knows.
+    fn serves_something_else(&self) -> bool {
+        let mut files = self.task.context.work.plan.files.iter();
+        files.any(|file| file.place == *self.place && file.cause == Cause::NotServed)
+    }
+
+    /// Whom the proxy is to let go of later in the plan: a run that is cut off before leaves nothing
+    /// else that tells of them, where the file before does not.
+    fn to_be_let_go(&self) -> impl Iterator<Item = Endpoint> {
+        let steps = self.task.context.work.plan.steps.iter();
+        let servers = steps.filter_map(|step| match &step.op {
+            Op::AwaitDrained { place, servers, .. } if place == self.place => Some(servers),
+            _ => None,
+        });
+        servers.flat_map(BTreeMap::values).flat_map(BTreeMap::values).cloned()
+    }
+
+    /// A generation that the proxy does not serve already, from a file that is gone or was replaced
+    /// by an older one: it would seem to follow the new file before it has read that.
+    async fn unserved(&self, mut generation: Generation) -> Result<Generation, Trouble> {
+        while self.task.look(|| self.proxy.confirm(generation)).await? {
+            generation += 1;
+        }
+        Ok(generation)
     }
 
     fn render(&self, table: &RoutingTable) -> Result<String, Trouble> {

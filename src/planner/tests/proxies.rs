@@ -176,6 +176,39 @@ fn of_two_in_one_place_the_older_is_asked_where_the_younger_does_not_answer() {
 }
 
 #[test]
+fn a_file_that_was_put_back_is_not_followed_while_it_names_who_is_gone() {
+    let mut fleet = deployed();
+    let proxy = fleet.proxy("local");
+    let (file, table) = (proxy.file.clone(), proxy.table.clone());
+    fleet.want("shop", &WEB.replace("shop:1", "shop:2"));
+    fleet.deploy();
+    let proxy = fleet.proxy("local");
+    (proxy.file, proxy.table) = (file, table);
+    assert_snapshot!(fleet.text(), @r"
+    [] -> #0 web.1@local wait until shop-web-1.g2 is ready (not routed)
+    [] -> #1 web.2@local wait until shop-web-2.g2 is ready (not routed)
+    [0, 1] -> #2 web@local switch edge on local: web.8080 = shop-web-1.g2 shop-web-2.g2 (not routed)
+    [2] -> #3 shop@local record 0000002 (changed in the commit)
+    ");
+    fleet.want("shop", &WEB.replace("shop:1", "shop:3"));
+    assert_snapshot!(fleet.text(), @r"
+    [] -> #0 web.1@local create shop-web-1.g3 (changed in the commit)
+    [] -> #1 web.2@local create shop-web-2.g3 (changed in the commit)
+    [0] -> #2 web.1@local start shop-web-1.g3 (changed in the commit)
+    [2] -> #3 web.1@local wait until shop-web-1.g3 is ready (changed in the commit)
+    [1] -> #4 web.2@local start shop-web-2.g3 (changed in the commit)
+    [4] -> #5 web.2@local wait until shop-web-2.g3 is ready (changed in the commit)
+    [3, 5] -> #6 web@local switch edge on local: web.8080 = shop-web-1.g3 shop-web-2.g3 (changed in the commit)
+    [6] -> #7 web@local wait until edge has let go of shop-web-1.g2, shop-web-2.g2 (changed in the commit)
+    [7] -> #8 web.1@local stop shop-web-1.g2 (changed in the commit)
+    [7] -> #9 web.2@local stop shop-web-2.g2 (changed in the commit)
+    [8] -> #10 web.1@local remove shop-web-1.g2 (changed in the commit)
+    [9] -> #11 web.2@local remove shop-web-2.g2 (changed in the commit)
+    [10, 11] -> #12 shop@local record 0000003 (changed in the commit)
+    ");
+}
+
+#[test]
 fn a_renamed_service_takes_the_route_in_one_switch() {
     let mut fleet = deployed();
     fleet.want("shop", &WEB.replace("  web:", "  front:"));
