@@ -14,7 +14,7 @@ pub(super) use live::{
     SyncArgs, TableFormat, UndrainArgs, UnlockArgs,
 };
 pub(super) use remote::{ApproveArgs, Daemon, PauseArgs, ResumeArgs, RetryArgs};
-pub(super) use review::{Against, PostArgs, ReviewArgs, SnapshotArgs};
+pub(super) use review::{Against, PostArgs, ReviewArgs, SnapshotArgs, SnapshotKeys};
 
 /// Plans and applies Compose stacks from Git to plain Docker hosts, without losing a request.
 #[derive(Debug, Parser)]

@@ -3,15 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::args::SnapshotKeys;
 use super::commands::Run;
 use super::live::Session;
 use super::{Exit, Failure, stage};
-use crate::model::{Blind, Millis, Owner, Plan};
+use crate::model::{Blind, Millis, Plan};
 use crate::pipeline::{
-    Answers, Beside, Fleet, Picture, PictureError, PictureKey, PlanError, Trust, hide_hashes,
+    Answers, Beside, Fleet, Picture, PictureError, PictureKey, PlanError, Trust, Trusted,
+    hide_hashes,
 };
 use crate::planner::Scope;
 use crate::ports::{Clock, Ports};
+use crate::ssh::PublicKey;
 
 /// The variable that holds the key.
 const VARIABLE: &str = "GITDEPLOY_SNAPSHOT_KEY";
@@ -42,8 +45,7 @@ pub(super) fn key(run: &Run<'_>, file: Option<&Path>) -> Result<Option<PictureKe
 /// The same where nothing can be done without.
 pub(super) fn needed_key(run: &Run<'_>, file: Option<&Path>) -> Result<PictureKey, Failure> {
     key(run, file)?.ok_or_else(|| {
-        Failure::new(format!("could not take a snapshot: no key, neither --key nor {VARIABLE}"))
-            .hint(made())
+        Failure::new(format!("there is no key: neither --key nor {VARIABLE} is given")).hint(made())
     })
 }
 
@@ -58,28 +60,44 @@ pub(super) struct Given {
 }
 
 impl Given {
-    /// Reads a picture of these stacks.
+    /// Reads a picture of these stacks. Public keys that are asked for come before those of the
+    /// settings.
     pub(super) fn read(
         run: &Run<'_>,
         file: &Path,
-        key_file: Option<&Path>,
-        owner: &Owner,
+        by: &SnapshotKeys,
+        session: &Session<'_>,
     ) -> Result<Self, Failure> {
-        let key = key(run, key_file)?;
+        let key = key(run, by.key.as_deref())?;
+        let of_settings = &session.snapshot.settings.trusted_keys;
+        let signers: Vec<PublicKey> = match by.trusted_keys.as_slice() {
+            [] => of_settings.iter().map(|key| key.value).collect(),
+            given => given.to_vec(),
+        };
         let path = run.world.folder.join(file);
         let what = format!("could not use the snapshot {}", file.display());
         let text = text(&path).map_err(|error| Failure::because(&what, &error))?;
-        let picture = Picture::read(&text, key.as_ref()).map_err(|error| {
+        let trusted = Trusted { key: key.as_ref(), signers: &signers };
+        let picture = Picture::read(&text, trusted).map_err(|error| {
+            let next = |command| run.cli.global.next_command(command);
             let failure = Failure::because(&what, &error);
             match error {
                 PictureError::Forged | PictureError::OtherKey { .. } => failure
                     .exit(Exit::Unverified)
                     .hint("take it from where it was made, with its key"),
+                PictureError::Unsigned => {
+                    failure.exit(Exit::Unverified).hint(next("snapshot --out FILE"))
+                }
+                PictureError::NotTrusted { .. } => failure.exit(Exit::Unverified).hint(
+                    "take it from where it was made, or trust its key if it is yours; there, this prints \
+                     it: gitdeploy snapshot --public-key",
+                ),
                 PictureError::NotAPicture(_) | PictureError::OtherFormat(_) => {
-                    failure.hint(run.cli.global.next_command("snapshot --out FILE"))
+                    failure.hint(next("snapshot --out FILE"))
                 }
             }
         })?;
+        let owner = &session.owner;
         if picture.owner != *owner {
             return Err(Failure::new(format!(
                 "{what}: it is of {}/{}, and this is {}/{}",
@@ -92,11 +110,11 @@ impl Given {
 
     /// When it was taken and how far it can be trusted, as a sentence.
     pub(super) fn words(&self) -> String {
+        let signer = self.picture.trust.signer().fingerprint();
         let trust = match (&self.picture.trust, &self.key) {
-            (Trust::Verified, Some(key)) => format!("signed with the key {}", key.name()),
-            (Trust::Verified, None) | (Trust::Unverified, _) => {
-                "its signature was not looked at".to_owned()
-            }
+            (Trust::Vouched(_), Some(_)) => format!("signed with the key {signer}"),
+            (Trust::Vouched(_), None) => format!("signed with the trusted key {signer}"),
+            (Trust::Unknown(_), _) => format!("nobody vouches for the key {signer}"),
         };
         let age = age(self.picture.at, now());
         let at = super::screen::moment(self.picture.at);

@@ -31,7 +31,9 @@ pub use live::{
     ApplyError, Fleet, Moved, Orders, Past, PlanError, Planned, Wish, moved, release_of, words,
 };
 pub use observe::{observe, observe_but, wanted};
-pub use picture::{Beside, KeyError, Picture, PictureError, PictureKey, Trust, hide_hashes};
+pub use picture::{
+    Beside, KeyError, Picture, PictureError, PictureKey, Trust, Trusted, hide_hashes,
+};
 pub use saved::{Asked, SavedError, SavedPlan};
 pub use sharing::Sharing;
 pub use snapshot::{Choice, Outcome, Snapshot};

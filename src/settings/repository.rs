@@ -19,6 +19,7 @@ use crate::settings::placed::{entries, items, number, parsed, text, texts};
 use crate::settings::stacks::{GLOB, Glob};
 use crate::settings::{Defaults, Placed};
 use crate::shape::{Field, Format, List, MapOf, Record, Shape};
+use crate::ssh::PublicKey;
 use crate::yaml::{Item, Node};
 
 const PATHS: Shape = Shape::List(&List { item: Shape::Str, min: 0, unique: true });
@@ -26,6 +27,12 @@ const PATHS: Shape = Shape::List(&List { item: Shape::Str, min: 0, unique: true 
 const VARIABLE: Format = Format { name: "variable name", example: "RELEASE", check: variable };
 
 pub(super) const BRANCH: Format = Format { name: "branch", example: "main", check: branch };
+
+const PUBLIC_KEY: Format = Format {
+    name: "public key",
+    example: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH",
+    check: |text| text.parse::<PublicKey>().map(drop).map_err(|error| error.to_string()),
+};
 
 /// `gitdeploy.yaml`.
 pub static SETTINGS: Record = Record {
@@ -63,6 +70,11 @@ pub static SETTINGS: Record = Record {
             "Laid under `x-gitdeploy` of every service.",
         ),
         Field::optional("protect", Shape::Record(&PROTECT), "What a plan must not do unasked."),
+        Field::optional(
+            "snapshot",
+            Shape::Record(&SNAPSHOT),
+            "Which snapshots of the fleet may be planned with.",
+        ),
     ],
     extensions: true,
 };
@@ -110,6 +122,17 @@ static PROTECT: Record = Record {
     extensions: false,
 };
 
+static SNAPSHOT: Record = Record {
+    name: "snapshot",
+    fields: &[Field::optional(
+        "trusted_keys",
+        Shape::List(&List { item: Shape::Text(&PUBLIC_KEY), min: 1, unique: true }),
+        "A snapshot that none of these signed is refused; `gitdeploy snapshot --public-key` prints \
+         one. A review reads them from the base.",
+    )],
+    extensions: false,
+};
+
 /// What `gitdeploy.yaml` says; all of it may be missing.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
@@ -127,6 +150,8 @@ pub struct Settings {
     pub defaults: Defaults,
     /// What a plan must not do unasked.
     pub protect: Protect,
+    /// Who may have signed a snapshot; with none, anybody.
+    pub trusted_keys: Vec<Placed<PublicKey>>,
     /// Where `environments` stands, for messages.
     environments_span: Option<Span>,
 }
@@ -190,6 +215,11 @@ impl Settings {
             .collect();
         let defaults = root.get("defaults").map(|node| Defaults::read(node, problems));
         let max_deletes = root.get("protect").and_then(|protect| number(protect, "max_deletes"));
+        let trusted_keys = root.get("snapshot").map(|snapshot| {
+            texts(snapshot, "trusted_keys")
+                .filter_map(|it| Some(Placed::new(it.value.parse().ok()?, it.span)))
+                .collect()
+        });
         Self {
             file: None,
             project: parsed(root, "project", Name::parse),
@@ -198,6 +228,7 @@ impl Settings {
             environments,
             defaults: defaults.unwrap_or_default(),
             protect: Protect { max_deletes },
+            trusted_keys: trusted_keys.unwrap_or_default(),
             environments_span: root
                 .as_map()
                 .and_then(|map| map.0.get("environments"))

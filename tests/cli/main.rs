@@ -12,6 +12,7 @@ mod repository;
 mod review;
 mod scripts;
 mod simulate;
+mod snapshot;
 mod transport;
 mod usage;
 mod validate;

@@ -629,14 +629,18 @@ fn the_template_for_gitlab_validates_and_reviews() {
     assert_eq!(report, "{\"create\":1,\"update\":0,\"delete\":1}\n");
 }
 
+/// What the deploying job signs snapshots with; no other job has it.
+#[cfg(debug_assertions)]
+const KEY: &str = "5f0c7a1b9d3e4f60718293a4b5c6d7e8";
+
 /// Plays the steps of a job of the example for Forgejo; the last one's end.
 #[cfg(debug_assertions)]
 fn forgejo(job: &str, clone: &Path, variables: &[(String, String)]) -> Run {
     let given = |expression: &str| match expression.trim_matches(['$', '{', '}', ' ']) {
         "github.event.pull_request.number" => "7".to_owned(),
         "secrets.GITDEPLOY_FORGE_TOKEN" => TOKEN.to_owned(),
-        "secrets.GITDEPLOY_SNAPSHOT_KEY" => "5f0c7a1b9d3e4f60718293a4b5c6d7e8".to_owned(),
-        other => panic!("{other} is unknown"),
+        "secrets.GITDEPLOY_SNAPSHOT_KEY" if job == "deploy" => KEY.to_owned(),
+        other => panic!("{job} has no {other}"),
     };
     let steps = steps("forgejo/workflow.yaml", &["jobs", job, "steps"], &given);
     let mut last = None;
@@ -653,7 +657,10 @@ fn forgejo(job: &str, clone: &Path, variables: &[(String, String)]) -> Run {
 fn the_example_for_forgejo_reviews_without_hosts_what_it_has_deployed() {
     let repo = crate::scripts::shop();
     let git = git2::Repository::open(repo.path()).expect("a repository");
-    let base = git.revparse_single("HEAD").expect("a commit").id().to_string();
+    let public = repo.run_with(&["snapshot", "--public-key"], &[("GITDEPLOY_SNAPSHOT_KEY", KEY)]);
+    let settings = std::fs::read_to_string(repo.path().join("gitdeploy.yaml")).expect("a file");
+    let trust = format!("snapshot: {{trusted_keys: [{}]}}\n", public.stdout.trim());
+    let base = repo.commit(&[("gitdeploy.yaml", &format!("{settings}{trust}"))]);
     let clone = shallow(&repo, &base);
     let world = [("GITDEPLOY_SIMULATED_WORLD", "../world.json"), ("HOSTNAME", "runner")];
     let world = world.map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -671,7 +678,7 @@ fn the_example_for_forgejo_reviews_without_hosts_what_it_has_deployed() {
     let run = forgejo("review", &clone, &job);
     let comment = forge.comment().expect("a comment");
     assert!(comment.contains("for the hosts as a snapshot of"), "{comment}{}", run.stderr);
-    assert!(comment.contains("signed with the key"), "{comment}");
+    assert!(comment.contains("signed with the trusted key SHA256:"), "{comment}");
     assert!(comment.contains("`shop`"), "{comment}");
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::Inputs;
+use super::{Inputs, SnapshotKeys};
 
 /// Which part of the repository a plan is about.
 #[derive(Debug, Clone, Default, Args)]
@@ -51,9 +51,9 @@ pub struct PlanArgs {
     /// Plan for the hosts as this file of `snapshot` has them; no host is asked.
     #[arg(long, value_name = "FILE", conflicts_with = "out")]
     pub snapshot: Option<PathBuf>,
-    /// The key of the snapshot [default: the variable GITDEPLOY_SNAPSHOT_KEY].
-    #[arg(long, value_name = "FILE", requires = "snapshot")]
-    pub key: Option<PathBuf>,
+    /// Whose snapshot it must be.
+    #[command(flatten)]
+    pub keys: SnapshotKeys,
     /// End with exit code 2 when there is something to do.
     #[arg(long)]
     pub detailed_exitcode: bool,

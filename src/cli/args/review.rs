@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::{Inputs, PlanFormat};
 use crate::forge::ForgeKind;
+use crate::ssh::PublicKey;
 
 /// Arguments of `review`.
 #[derive(Debug, Args)]
@@ -30,9 +31,9 @@ pub struct ReviewArgs {
     /// Plan for the hosts as this file of `snapshot` has them; no host is asked.
     #[arg(long, value_name = "FILE")]
     pub snapshot: Option<PathBuf>,
-    /// The key of the snapshot [default: the variable GITDEPLOY_SNAPSHOT_KEY].
-    #[arg(long, value_name = "FILE", requires = "snapshot")]
-    pub key: Option<PathBuf>,
+    /// Whose snapshot it must be.
+    #[command(flatten)]
+    pub keys: SnapshotKeys,
     /// Allow that many containers, networks and volumes to go without a successor [default: what
     /// `protect.max_deletes` of the base allows].
     #[arg(long, value_name = "NUMBER")]
@@ -51,12 +52,29 @@ pub struct ReviewArgs {
     pub post: PostArgs,
 }
 
+/// Who must have signed a snapshot that is planned with.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SnapshotKeys {
+    /// The key of the snapshot, to compare what is hidden in it [default: the variable
+    /// GITDEPLOY_SNAPSHOT_KEY].
+    #[arg(long, value_name = "FILE", requires = "snapshot")]
+    pub key: Option<PathBuf>,
+    /// Refuse the snapshot unless it is signed with this key, which `snapshot --public-key` prints.
+    /// May be given several times [default: `snapshot.trusted_keys` of the settings].
+    #[arg(long = "trusted-key", value_name = "KEY", requires = "snapshot")]
+    pub trusted_keys: Vec<PublicKey>,
+}
+
 /// Arguments of `snapshot`.
 #[derive(Debug, Args)]
 pub struct SnapshotArgs {
     /// Write it to this file.
-    #[arg(short, long, value_name = "FILE")]
-    pub out: PathBuf,
+    #[arg(short, long, value_name = "FILE", required_unless_present = "public_key")]
+    pub out: Option<PathBuf>,
+    /// Print the public half of the key, which is no secret and all that is needed to tell genuine
+    /// snapshots, and do nothing else.
+    #[arg(long, conflicts_with = "out")]
+    pub public_key: bool,
     /// Sign it, and hash what could be secret, with the key in this file [default: the variable
     /// GITDEPLOY_SNAPSHOT_KEY].
     #[arg(long, value_name = "FILE")]

@@ -66,7 +66,7 @@ fn pictured(
     scope: &Scope,
     file: &Path,
 ) -> Result<Result<Plan, PlanError>, Failure> {
-    let given = Given::read(run, file, args.key.as_deref(), &session.owner)?;
+    let given = Given::read(run, file, &args.keys, session)?;
     let desired = resolve(run, &session.snapshot, "plan")?;
     let (wish, missing) = Wish::without_secrets(&session.snapshot, desired)
         .map_err(|why| Failure::new(format!("could not plan: {why}")))?;

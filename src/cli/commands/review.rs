@@ -58,9 +58,8 @@ pub(super) fn run(run: &Run<'_>, args: &ReviewArgs) -> Result<Exit, Failure> {
     let head = head.map_or_else(|| head_of(run, &session, pull), Ok)?;
     let compared = Compared::of(&session, &head)?;
     let (label, commit) = (compared.head.label().to_owned(), compared.head.commit().cloned());
-    let owner = &session.owner;
     let given = args.snapshot.as_deref();
-    let given = given.map(|file| Given::read(run, file, args.key.as_deref(), owner)).transpose()?;
+    let given = given.map(|file| Given::read(run, file, &args.keys, &session)).transpose()?;
     let found = found(run, args, &session, compared, given.as_ref())?;
     let hash = |commit: Option<&crate::git::Commit>| commit.map(|it| it.id.to_string());
     let base_tree = session.snapshot.tree();

@@ -1,5 +1,7 @@
 //! `snapshot`: the live fleet in a file that can be given away, to plan and review with.
 
+use serde_json::json;
+
 use super::Run;
 use super::plan::choice;
 use crate::cli::args::SnapshotArgs;
@@ -9,6 +11,13 @@ use crate::pipeline::{Cache, Picture, Wish, wanted};
 
 pub(super) fn run(run: &Run<'_>, args: &SnapshotArgs) -> Result<Exit, Failure> {
     let key = picture::needed_key(run, args.key.as_deref())?;
+    let Some(out) = &args.out else {
+        let signer = key.signer();
+        let value =
+            || json!({"public_key": signer.to_string(), "fingerprint": signer.fingerprint()});
+        run.screen.result_as(&format!("{signer}\n"), value)?;
+        return Ok(Exit::Done);
+    };
     let session = Session::open(run, Source::Options, choice(run, &args.inputs))?;
     // What has errors names nothing to look for; what is on the hosts is seen all the same.
     let desired = session.snapshot.resolve(&mut Cache::default()).desired;
@@ -33,15 +42,15 @@ pub(super) fn run(run: &Run<'_>, args: &SnapshotArgs) -> Result<Exit, Failure> {
             .hint(run.cli.global.next_command("hosts")));
     }
     let passes = !session.snapshot.settings.pass_env.is_empty();
-    let text = Picture::taken(&session.owner, observed, wanted(&wish.desired), passes, &key);
-    write(&run.world.folder.join(&args.out), &text).map_err(|error| {
-        Failure::because(&format!("could not write {}", args.out.display()), &error)
-    })?;
+    let text = Picture::taken(&session.owner, observed, wanted(&wish.desired), passes, &key)
+        .map_err(|error| Failure::because("could not sign the snapshot", &error))?;
+    write(&run.world.folder.join(out), &text)
+        .map_err(|error| Failure::because(&format!("could not write {}", out.display()), &error))?;
     run.screen.note(&format!(
         "{} of {hosts} hosts in {}, signed with the key {}",
         hosts - silent.len(),
-        args.out.display(),
-        key.name()
+        out.display(),
+        key.signer().fingerprint()
     ));
     Ok(Exit::Done)
 }

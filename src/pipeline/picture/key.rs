@@ -1,71 +1,104 @@
-//! The key that pictures are signed with, and values hashed.
+//! The key that pictures are signed with, and values hashed. A user has one secret text; what signs
+//! and what hashes are made of it, each with a label of its own, so that neither tells anything of
+//! the other.
+//!
+//! Who has the secret can sign and compare; who has the public key, which is none, can check.
 
 use std::fmt;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use openssl::error::ErrorStack;
+use openssl::pkey::{Id, PKey};
+use openssl::sign::{Signer, Verifier};
 use sha2::Sha256;
 use thiserror::Error;
 
-/// The shortest key that nobody finds by trying.
-const LENGTH_MIN: usize = 16;
+use crate::ssh::{PublicKey, SIGNATURE};
+
+/// The shortest key that nobody finds by trying, even if it has digits only of the sixteen: whoever
+/// has the public key can try.
+const LENGTH_MIN: usize = 32;
+
+/// What signatures are about; one for anything else is none.
+const PURPOSE: &str = "gitdeploy-snapshot";
 
 /// A secret shared by whoever takes pictures and whoever compares with them. Shown nowhere.
 #[derive(Clone, PartialEq, Eq)]
-pub struct PictureKey(String);
+pub struct PictureKey {
+    signs: [u8; 32],
+    hashes: [u8; 32],
+    signer: PublicKey,
+}
 
 /// Why a text is no key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("a key has {LENGTH_MIN} characters at least")]
-pub struct KeyError;
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum KeyError {
+    /// It could be guessed.
+    #[error("a key has {LENGTH_MIN} characters at least")]
+    Short,
+    /// The library that signs does not take it.
+    #[error("OpenSSL on this machine makes no Ed25519 key of it: {0}")]
+    Refused(String),
+}
 
 impl PictureKey {
     /// Takes a key as it stands in a file or a variable; spaces around it do not count.
     pub fn new(text: &str) -> Result<Self, KeyError> {
         let text = text.trim();
-        if text.len() < LENGTH_MIN { Err(KeyError) } else { Ok(Self(text.to_owned())) }
+        if text.len() < LENGTH_MIN {
+            return Err(KeyError::Short);
+        }
+        let part = |label: &[u8]| mac(text.as_bytes(), &[b"gitdeploy snapshot", label]);
+        let (signs, hashes) = (part(b"signing key"), part(b"key of hashes"));
+        let refused = |error: ErrorStack| KeyError::Refused(error.to_string());
+        let public = PKey::private_key_from_raw_bytes(&signs, Id::ED25519)
+            .and_then(|key| key.raw_public_key())
+            .map_err(refused)?;
+        let public = public.try_into().map_err(|_| KeyError::Refused("it is too long".to_owned()));
+        Ok(Self { signs, hashes, signer: PublicKey::new(public?) })
     }
 
-    /// Tells keys apart without telling them.
-    pub fn name(&self) -> String {
-        hex(&self.mac(&[b"name"]).finalize().into_bytes()[..4])
+    /// The public half: tells keys apart without telling them, and is all that is needed to check.
+    pub fn signer(&self) -> PublicKey {
+        self.signer
     }
 
-    pub(super) fn sign(&self, text: &[u8]) -> String {
-        hex(&self.mac(&[b"signature", text]).finalize().into_bytes())
-    }
-
-    pub(super) fn has_signed(&self, text: &[u8], signature: &str) -> bool {
-        let bytes: Option<Vec<u8>> = (0..signature.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(signature.get(at..at + 2)?, 16).ok())
-            .collect();
-        // Compared in constant time.
-        bytes.is_some_and(|bytes| self.mac(&[b"signature", text]).verify_slice(&bytes).is_ok())
+    pub(super) fn sign(&self, text: &[u8]) -> Result<String, KeyError> {
+        let signed = PublicKey::signed_of(PURPOSE, text);
+        let mut signature = [0; SIGNATURE];
+        PKey::private_key_from_raw_bytes(&self.signs, Id::ED25519)
+            .and_then(|key| Signer::new_without_digest(&key)?.sign_oneshot(&mut signature, &signed))
+            .map_err(|error| KeyError::Refused(error.to_string()))?;
+        Ok(self.signer.signature_text(PURPOSE, &signature))
     }
 
     /// Stands for a value of this name; equal values of other names look different.
     pub(super) fn hash(&self, name: &str, value: &str) -> String {
-        let mac = self.mac(&[b"value", name.as_bytes(), value.as_bytes()]);
-        hex(&mac.finalize().into_bytes()[..16])
+        let parts = [b"value", name.as_bytes(), value.as_bytes()];
+        mac(&self.hashes, &parts)[..16].iter().map(|byte| format!("{byte:02x}")).collect()
     }
+}
 
-    fn mac(&self, parts: &[&[u8]]) -> Hmac<Sha256> {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(self.0.as_bytes()).expect("any length will do");
-        for part in parts {
-            mac.update(&(part.len() as u64).to_le_bytes());
-            mac.update(part);
-        }
-        mac
+/// Whether the holder of a key has signed a text.
+pub(super) fn has_signed(signer: &PublicKey, text: &[u8], signature: &str) -> bool {
+    let Some(signature) = signer.signature_of(PURPOSE, signature) else { return false };
+    let signed = PublicKey::signed_of(PURPOSE, text);
+    PKey::public_key_from_raw_bytes(signer.bytes(), Id::ED25519)
+        .and_then(|key| Verifier::new_without_digest(&key)?.verify_oneshot(&signature, &signed))
+        .unwrap_or(false)
+}
+
+fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any length will do");
+    for part in parts {
+        mac.update(&(part.len() as u64).to_le_bytes());
+        mac.update(part);
     }
+    mac.finalize().into_bytes().into()
 }
 
 impl fmt::Debug for PictureKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PictureKey({})", self.name())
+        write!(f, "PictureKey({})", self.signer.fingerprint())
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,8 +1,9 @@
 //! The fleet as it was at one moment, fit to be given away: what could be secret is replaced by a
-//! keyed hash, and the whole is signed with the same key.
+//! keyed hash, and the whole is signed.
 //!
-//! Whoever has the key can see that it is genuine and compare values; whoever has not can plan with
-//! it all the same, and is told what he cannot know.
+//! Whoever has the key can see that it is genuine and compare values; whoever knows its public half
+//! can see that it is genuine. Anybody else can plan with it all the same, and is told what he cannot
+//! know.
 
 mod key;
 mod redact;
@@ -17,13 +18,14 @@ use crate::model::{
     Fault, HostName, HostState, Millis, Observed, Owner, Plan, ProxyPlace, ProxyState, Seen,
 };
 use crate::ports::Wanted;
+use crate::ssh::PublicKey;
 
 pub use key::{KeyError, PictureKey};
 use redact::PREFIX;
 pub use settle::Beside;
 
 /// The format; any other one is refused.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// A fleet at one moment.
 #[derive(Debug, Clone)]
@@ -38,13 +40,31 @@ pub struct Picture {
     looked_for: LookedFor,
 }
 
-/// How far a picture can be trusted.
+/// How far a picture can be trusted. That nobody has changed it since it was signed, was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trust {
-    /// It was signed with the key that was given.
-    Verified,
-    /// There was no key to look at its signature with.
-    Unverified,
+    /// It was signed with the key that was given, or with one of those that are trusted.
+    Vouched(PublicKey),
+    /// It was signed with a key that nobody has named: anybody may have made it.
+    Unknown(PublicKey),
+}
+
+impl Trust {
+    /// Who signed it.
+    pub fn signer(&self) -> &PublicKey {
+        let (Self::Vouched(signer) | Self::Unknown(signer)) = self;
+        signer
+    }
+}
+
+/// Whose pictures are taken for genuine. What is named must fit: the key and one of the trusted ones,
+/// where there are both.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Trusted<'a> {
+    /// The key itself.
+    pub key: Option<&'a PictureKey>,
+    /// Public keys, any of which will do; with none, none is asked for.
+    pub signers: &'a [PublicKey],
 }
 
 /// Why a file is no picture that can be used.
@@ -56,13 +76,25 @@ pub enum PictureError {
     /// Another release wrote it.
     #[error("it has format {0}, and this release reads {FORMAT}")]
     OtherFormat(u32),
+    /// Nobody signed it.
+    #[error("it is not signed")]
+    Unsigned,
     /// It was signed with another key.
     #[error("it was signed with the key {signed}, and the one given is {given}")]
     OtherKey {
-        /// The name of the key it was signed with.
+        /// The fingerprint of the key it was signed with.
         signed: String,
         /// That of the given one.
         given: String,
+    },
+    /// It was signed with a key that is not trusted.
+    #[error("it was signed with the key {signed}, and trusted {} {}",
+        if trusted.contains(", ") { "are" } else { "is" }, trusted)]
+    NotTrusted {
+        /// The fingerprint of the key it was signed with.
+        signed: String,
+        /// Those of the trusted ones.
+        trusted: String,
     },
     /// It was changed since.
     #[error("its signature does not fit: it was changed after it had been signed")]
@@ -74,7 +106,9 @@ pub enum PictureError {
 #[serde(deny_unknown_fields)]
 struct Head {
     gitdeploy_snapshot: u32,
-    key: String,
+    #[serde(default)]
+    signer: String,
+    #[serde(default)]
     signature: String,
 }
 
@@ -106,7 +140,7 @@ impl Picture {
         wanted: Wanted,
         passes: bool,
         key: &PictureKey,
-    ) -> String {
+    ) -> Result<String, KeyError> {
         redact::observed(&mut observed, owner, passes, key);
         let body = Body {
             owner: owner.clone(),
@@ -118,15 +152,16 @@ impl Picture {
         let body = serde_json::to_string(&body).expect("plain data with text keys");
         let head = Head {
             gitdeploy_snapshot: FORMAT,
-            key: key.name(),
-            signature: key.sign(body.as_bytes()),
+            signer: key.signer().to_string(),
+            signature: key.sign(body.as_bytes())?,
         };
         let head = serde_json::to_string(&head).expect("plain data with text keys");
-        format!("{head}\n{body}\n")
+        Ok(format!("{head}\n{body}\n"))
     }
 
-    /// Reads such a text. With a key, only what was signed with it is taken.
-    pub fn read(text: &str, key: Option<&PictureKey>) -> Result<Self, PictureError> {
+    /// Reads such a text. What was changed since it was signed is never taken; nor is, where anybody
+    /// is trusted, what somebody else has signed.
+    pub fn read(text: &str, trusted: Trusted<'_>) -> Result<Self, PictureError> {
         let bad = |why: &dyn std::fmt::Display| PictureError::NotAPicture(why.to_string());
         let (head, body) = text.split_once('\n').ok_or_else(|| bad(&"it is too short"))?;
         let head: serde_json::Value = serde_json::from_str(head).map_err(|error| bad(&error))?;
@@ -136,17 +171,9 @@ impl Picture {
             return Err(PictureError::OtherFormat(u32::try_from(format).unwrap_or(u32::MAX)));
         }
         let head: Head = serde_json::from_value(head).map_err(|error| bad(&error))?;
-        let body = body.trim_end_matches('\n');
-        let trust = match key {
-            None => Trust::Unverified,
-            Some(key) if key.name() != head.key => {
-                return Err(PictureError::OtherKey { signed: head.key, given: key.name() });
-            }
-            Some(key) if !key.has_signed(body.as_bytes(), &head.signature) => {
-                return Err(PictureError::Forged);
-            }
-            Some(_) => Trust::Verified,
-        };
+        // All but the end of the line is signed.
+        let body = body.strip_suffix('\n').unwrap_or(body);
+        let trust = trusted.trust(&head, body)?;
         let Body { owner, at, looked_for, hosts, proxies } =
             serde_json::from_str(body).map_err(|error| bad(&error))?;
         let proxies = proxies.into_iter().collect();
@@ -157,6 +184,29 @@ impl Picture {
             observed: Observed { at, hosts, proxies, took: BTreeMap::new() },
             looked_for,
         })
+    }
+}
+
+impl Trusted<'_> {
+    fn trust(&self, head: &Head, body: &str) -> Result<Trust, PictureError> {
+        if head.signer.is_empty() || head.signature.is_empty() {
+            return Err(PictureError::Unsigned);
+        }
+        let signer: PublicKey = head.signer.parse().map_err(|_| PictureError::Forged)?;
+        if !key::has_signed(&signer, body.as_bytes(), &head.signature) {
+            return Err(PictureError::Forged);
+        }
+        let signed = || signer.fingerprint();
+        if let Some(key) = self.key.filter(|key| key.signer() != signer) {
+            let given = key.signer().fingerprint();
+            return Err(PictureError::OtherKey { signed: signed(), given });
+        }
+        if !self.signers.is_empty() && !self.signers.contains(&signer) {
+            let trusted: Vec<String> = self.signers.iter().map(PublicKey::fingerprint).collect();
+            return Err(PictureError::NotTrusted { signed: signed(), trusted: trusted.join(", ") });
+        }
+        let nobody = self.key.is_none() && self.signers.is_empty();
+        Ok(if nobody { Trust::Unknown(signer) } else { Trust::Vouched(signer) })
     }
 }
 

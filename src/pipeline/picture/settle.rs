@@ -43,11 +43,15 @@ impl Picture {
     pub fn settled(&self, beside: &Beside<'_>) -> (Observed, Vec<Blind>) {
         let mut observed = self.observed.clone();
         let mut blind = Vec::new();
-        if self.trust == Trust::Unverified {
-            blind.push(Blind {
+        match self.trust {
+            Trust::Vouched(_) => {}
+            Trust::Unknown(_) => blind.push(Blind {
                 what: "the snapshot".to_owned(),
-                message: "nobody looked at its signature: there is no key".to_owned(),
-            });
+                message:
+                    "nobody vouches for it: neither its key nor one that is trusted is given, and \
+                          `snapshot.trusted_keys` of gitdeploy.yaml names none"
+                        .to_owned(),
+            }),
         }
         blind.extend(self.not_looked_for(beside.wish, &mut observed));
         let mut unknown: BTreeMap<String, usize> = BTreeMap::new();

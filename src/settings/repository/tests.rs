@@ -37,6 +37,9 @@ defaults:
   health: {http: /healthz, interval: 500ms}
   rollout: {strategy: rolling}
 protect: {max_deletes: 5}
+snapshot:
+  trusted_keys:
+    - ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH laptop
 ";
 
 #[test]
@@ -47,12 +50,26 @@ fn every_key_is_read() {
     assert_eq!(production.values[0].value, "values/production.yaml");
     assert_eq!(production.branch.map(|branch| branch.value).as_deref(), Some("main"));
     assert_eq!(settings.protect.max_deletes.map(|it| it.value), Some(5));
+    assert_eq!(settings.trusted_keys[0].value, PublicKey::new([7; 32]));
     assert_eq!(settings.defaults.rollout.strategy.map(|it| it.value), Some(Strategy::Rolling));
     assert_eq!(settings.pass_env[0].value, "RELEASE");
     assert_eq!(
         settings.project_name("x").map(|name| name.to_string()).ok().as_deref(),
         Some("acme")
     );
+}
+
+#[test]
+fn a_trusted_key_is_a_whole_public_key() {
+    let told = problems("snapshot: {trusted_keys: [ssh-ed25519 AAAA, ssh-rsa AAAA]}");
+    insta::assert_snapshot!(told, @r"
+    gitdeploy.yaml:1:27: `snapshot.trusted_keys[0]`: `ssh-ed25519 AAAA` is no public key: what follows `ssh-ed25519` is not a whole key
+        help: a public key looks like `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH`
+    gitdeploy.yaml:1:45: `snapshot.trusted_keys[1]`: `ssh-rsa AAAA` is no public key: it begins with `ssh-ed25519`
+        help: a public key looks like `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH`
+    ");
+    // None at all would look as if nobody were trusted, and is that anybody is.
+    insta::assert_snapshot!(problems("snapshot: {trusted_keys: []}"), @"gitdeploy.yaml:1:26: `snapshot.trusted_keys` needs at least one item");
 }
 
 #[test]
@@ -191,6 +208,8 @@ fn the_schemas_name_every_key() {
         "rollout",
         "protect",
         "max_deletes",
+        "snapshot",
+        "trusted_keys",
         "strategy",
     ] {
         assert!(settings.contains(&format!("\"{key}\":{{")), "{key}");
