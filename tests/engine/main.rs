@@ -16,6 +16,7 @@ mod drift;
 mod failure;
 mod fleet;
 mod held;
+mod image;
 mod locks;
 mod protection;
 mod proxies;

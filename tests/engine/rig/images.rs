@@ -46,7 +46,7 @@ impl Recipe {
         self.settings.push(instruction.to_owned());
     }
 
-    /// The same files make the same bytes, whenever and wherever.
+    /// The same files make the same bytes, whenever and wherever. What is there stays as it is.
     pub(super) fn file(&mut self, path: &str, content: &[u8], mode: u32) {
         if !self.present.insert(path.into()) {
             return;
@@ -59,6 +59,9 @@ impl Recipe {
     }
 
     pub(super) fn folder(&mut self, path: &str, mode: u32) {
+        if !self.present.insert(path.into()) {
+            return;
+        }
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(tar::EntryType::Directory);
         header.set_size(0);
@@ -67,7 +70,10 @@ impl Recipe {
         self.files.append_data(&mut header, relative, &[][..]).expect("a folder in a tar");
     }
 
-    fn link(&mut self, path: &str, to: &str) {
+    pub(super) fn link(&mut self, path: &str, to: &str) {
+        if !self.present.insert(path.into()) {
+            return;
+        }
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(tar::EntryType::Symlink);
         header.set_size(0);

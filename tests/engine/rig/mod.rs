@@ -6,6 +6,7 @@
 
 mod app;
 mod database;
+mod debian;
 mod executions;
 mod fleet;
 mod images;
@@ -23,6 +24,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(crate) use app::HostApp;
 pub(crate) use database::database_images;
+pub(crate) use debian::debian;
 pub(crate) use executions::Executions;
 pub(crate) use fleet::{Fleet, SMALL, TestHost};
 pub(crate) use images::{Variant, app_image};
