@@ -126,10 +126,12 @@ impl<'a> Session<'a> {
     pub(super) fn fleet(&self) -> Result<Fleet<'_>, Failure> {
         let files = self.snapshot.tree().files();
         let files = files.map_err(|error| Failure::because("could not read the files", &error))?;
+        let (inventory, run) = (&self.snapshot.inventory, self.run);
+        let sessions = wire::Sessions::default();
         Ok(Fleet {
             owner: self.owner.clone(),
-            inventory: &self.snapshot.inventory,
-            ports: wire::connect(&self.snapshot.inventory, files, self.run.world, self.run.screen)?,
+            inventory,
+            ports: wire::connect(inventory, files, run.world, run.screen, &sessions)?,
             absent: BTreeMap::new(),
             answers: Answers::default(),
         })

@@ -34,12 +34,14 @@ enum Unread {
 }
 
 impl<'a> Machines<'a> {
-    /// Reads the user's configuration, if any host needs it. Its findings are warnings.
+    /// Reads the user's configuration, if any host needs it. Its findings are warnings. Machines that
+    /// `fleet` has already are shared.
     pub(super) fn new(
         inventory: &'a Inventory,
         files: &'a dyn Files,
         world: &World,
         screen: &Screen,
+        fleet: &ssh::Fleet,
     ) -> Self {
         let is_needed =
             inventory.hosts.values().any(|host| matches!(host.endpoint, Endpoint::Ssh { .. }));
@@ -54,7 +56,7 @@ impl<'a> Machines<'a> {
             config,
             agent: world.variable("SSH_AUTH_SOCK").map(PathBuf::from),
             local,
-            fleet: ssh::Fleet::default(),
+            fleet: fleet.clone(),
             known: BTreeMap::new(),
         }
     }

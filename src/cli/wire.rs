@@ -7,24 +7,30 @@ use std::sync::Arc;
 use super::ssh::Machines;
 use super::{Failure, Screen, World, stage};
 use crate::adapters::docker::{Docker, GivenLogin, Logins, Password, TlsFiles};
+use crate::adapters::ssh;
 use crate::adapters::{System, proxy};
 use crate::files::Files;
 use crate::model::{HostName, ProxyName, ProxyPlace};
 use crate::ports::{Engine, Leases, Ports, Proxy};
 use crate::settings::{Endpoint, Host, Inventory, Location, PasswordSource, Tls};
 
+/// The machines over SSH that are in use.
+pub(super) type Sessions = ssh::Fleet;
+
 /// Connects to every host and proxy of the inventory. Nothing is asked yet: a host that is away is
-/// found when it is looked at.
+/// found when it is looked at. Whoever connects for several inventories gives them the same `sessions`,
+/// so that a machine that they all name has one.
 pub(super) fn connect(
     inventory: &Inventory,
     files: &dyn Files,
     world: &World,
     screen: &Screen,
+    sessions: &Sessions,
 ) -> Result<Ports, Failure> {
     if let Some(stage) = stage::current() {
         return Ok(stage.ports(inventory));
     }
-    let mut machines = Machines::new(inventory, files, world, screen);
+    let mut machines = Machines::new(inventory, files, world, screen, sessions);
     let mut engines = BTreeMap::<HostName, Arc<dyn Engine>>::new();
     let mut leases = BTreeMap::<HostName, Arc<dyn Leases>>::new();
     let mut dockers = BTreeMap::new();

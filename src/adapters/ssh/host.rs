@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{self, Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -50,11 +50,14 @@ const WAKE: &str = "exec true";
 /// Looks why a socket could not be opened.
 const LOOK: &str = "test -e \"$1\" || exit 3; test -S \"$1\" || exit 4; test -w \"$1\" || exit 5";
 
-/// All machines of an inventory: those that several hosts are reached through are in it once.
-#[derive(Debug)]
+/// Machines, each in it once: those that several hosts are reached through, and those that several
+/// inventories name. A clone has the same ones. What nobody uses any more is forgotten, and its
+/// session ends.
+#[derive(Debug, Clone)]
 pub struct Fleet {
     gate: Arc<Semaphore>,
-    hosts: BTreeMap<String, Arc<Host>>,
+    /// By who is logged in to where; those under one name differ in keys, or in the way there.
+    hosts: Arc<sync::Mutex<BTreeMap<String, Vec<Weak<Host>>>>>,
 }
 
 /// One machine.
@@ -75,22 +78,31 @@ struct State {
 
 impl Default for Fleet {
     fn default() -> Self {
-        Self { gate: Arc::new(Semaphore::new(CONNECTING_MAX)), hosts: BTreeMap::new() }
+        Self { gate: Arc::new(Semaphore::new(CONNECTING_MAX)), hosts: Arc::default() }
     }
 }
 
 impl Fleet {
-    /// The machine that `target` describes. Nothing is connected yet.
-    pub fn host(&mut self, target: &Target) -> Arc<Host> {
-        let mut way = String::new();
+    /// The machine that `target` describes: one that is in use already, if all that is said of it
+    /// and of the way there is equal. Nothing is connected yet.
+    pub fn host(&self, target: &Target) -> Arc<Host> {
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        hosts.retain(|_, same| {
+            same.retain(|host| host.strong_count() > 0);
+            !same.is_empty()
+        });
         let mut through = None;
         for machine in target.jumps.iter().chain([target]) {
-            let keys: Vec<&str> = machine.keys.iter().map(|key| key.shown.as_str()).collect();
-            way = format!("{way}{machine} {keys:?}\n");
-            let host = self.hosts.entry(way.clone()).or_insert_with(|| {
-                Arc::new(Host::new(machine.clone(), through.clone(), Arc::clone(&self.gate)))
+            let same = hosts.entry(machine.to_string()).or_default();
+            let known = same.iter().filter_map(Weak::upgrade);
+            let known = known.into_iter().find(|host| host.is(machine, through.as_ref()));
+            let host = known.unwrap_or_else(|| {
+                let gate = Arc::clone(&self.gate);
+                let host = Arc::new(Host::new(machine.clone(), through.take(), gate));
+                same.push(Arc::downgrade(&host));
+                host
             });
-            through = Some(Arc::clone(host));
+            through = Some(host);
         }
         through.expect("the target itself is always on the way")
     }
@@ -112,6 +124,11 @@ impl Host {
     fn new(target: Target, through: Option<Arc<Self>>, gate: Arc<Semaphore>) -> Self {
         let commands = Arc::new(Semaphore::new(COMMANDS_MAX));
         Self { target, through, gate, commands, state: Mutex::default() }
+    }
+
+    /// Whether it is this machine, reached in this way.
+    fn is(&self, target: &Target, through: Option<&Arc<Self>>) -> bool {
+        self.target == *target && self.through.as_ref().map(Arc::as_ptr) == through.map(Arc::as_ptr)
     }
 
     /// A connection to a socket or a port of the host, as the host sees it.
@@ -302,5 +319,76 @@ impl fmt::Display for Place {
             Self::Tcp(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
             Self::Tcp(host, port) => write!(f, "{host}:{port}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::login::Key;
+    use super::*;
+    use crate::ssh::KnownHosts;
+
+    fn machine(name: &str) -> Target {
+        Target {
+            host: name.into(),
+            port: 22,
+            user: "deploy".into(),
+            keys: vec![Key { shown: "id".into(), text: Ok("one".into()) }],
+            keys_are_named: true,
+            agent: None,
+            known_hosts: [KnownHosts { file: "known".into(), text: "web".into() }].into(),
+            jumps: Vec::new(),
+        }
+    }
+
+    fn behind(jump: Target, name: &str) -> Target {
+        Target { jumps: vec![jump], ..machine(name) }
+    }
+
+    #[test]
+    fn a_machine_that_two_inventories_name_is_one() {
+        let (one, other) = (Fleet::default(), Fleet::default());
+        let web = one.host(&machine("web"));
+        assert!(Arc::ptr_eq(&web, &one.clone().host(&machine("web"))));
+        assert!(!Arc::ptr_eq(&web, &other.host(&machine("web"))));
+        let db = one.host(&behind(machine("web"), "db"));
+        assert!(db.through.as_ref().is_some_and(|jump| Arc::ptr_eq(jump, &web)));
+        assert!(Arc::ptr_eq(&db, &one.host(&behind(machine("web"), "db"))));
+    }
+
+    #[test]
+    fn whatever_is_said_otherwise_makes_another_one() {
+        let fleet = Fleet::default();
+        let web = fleet.host(&machine("web"));
+        let changes: [fn(&mut Target); 7] = [
+            |it| it.host = "other".into(),
+            |it| it.port = 23,
+            |it| it.user = "root".into(),
+            |it| it.keys[0].text = Ok("two".into()),
+            |it| it.agent = Some("agent".into()),
+            |it| it.known_hosts = [].into(),
+            |it| it.jumps = vec![machine("jump")],
+        ];
+        for (index, change) in changes.into_iter().enumerate() {
+            let mut target = machine("web");
+            change(&mut target);
+            assert!(!Arc::ptr_eq(&web, &fleet.host(&target)), "{index}");
+        }
+        let mut jump = machine("jump");
+        let through = fleet.host(&behind(jump.clone(), "web"));
+        jump.keys.clear();
+        assert!(!Arc::ptr_eq(&through, &fleet.host(&behind(jump, "web"))));
+    }
+
+    #[test]
+    fn a_machine_that_nobody_uses_any_more_is_forgotten() {
+        let fleet = Fleet::default();
+        let db = fleet.host(&behind(machine("jump"), "db"));
+        let jump = Arc::downgrade(db.through.as_ref().expect("a jump"));
+        drop(db);
+        assert!(jump.upgrade().is_none());
+        let web = fleet.host(&machine("web"));
+        assert_eq!(fleet.hosts.lock().expect("a list").len(), 1);
+        drop(web);
     }
 }

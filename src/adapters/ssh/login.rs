@@ -33,7 +33,7 @@ const KINDS: [(&str, &str); 5] = [
 ];
 
 /// A machine to log in to, and with what.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// Its name or address.
     pub host: String,
@@ -54,7 +54,7 @@ pub struct Target {
 }
 
 /// A private key.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Key {
     /// The file's name, for people.
     pub shown: String,

@@ -168,6 +168,7 @@ fn store(run: &Run<'_>, args: &SyncArgs, rules: &Rules) -> Store {
 fn reading(run: &Run<'_>) -> Result<Reading, Failure> {
     let world: World = run.world.clone();
     let global = run.cli.global.clone();
+    let sessions = wire::Sessions::default();
     Ok(Reading {
         access: repository::access(run.world)?,
         mirrors: repository::mirrors(run.world).ok(),
@@ -175,7 +176,8 @@ fn reading(run: &Run<'_>) -> Result<Reading, Failure> {
         variables: run.world.variables.clone(),
         connect: Arc::new(move |inventory, files| {
             let screen = screen::Screen::new(&global, &world);
-            wire::connect(inventory, files, &world, &screen).map_err(|failure| failure.message)
+            let ports = wire::connect(inventory, files, &world, &screen, &sessions);
+            ports.map_err(|failure| failure.message)
         }),
         aside: Aside::Threads,
     })

@@ -29,3 +29,23 @@ fn a_replica_of_a_host_over_ssh_is_made_again_because_its_engine_tells() {
     }
     daemon.stop();
 }
+
+#[test]
+fn environments_on_one_host_share_its_session() {
+    let (mut world, server) = over_ssh("sync-shared", "");
+    let image = world.tag("one", Variant::V1);
+    let both = "environments: {blue: {}, green: {}}\n";
+    world.write("gitdeploy.yaml", format!("project: {}\n{both}", world.project));
+    world.write("stacks/shop/compose.yaml", plain(&image));
+    world.commit("one");
+    let source = |name: &str| {
+        let repository = world.path();
+        format!("  {name}: {{repository: {}, environment: {name}}}\n", repository.display())
+    };
+    let text = format!("sources:\n{}{}", source("blue"), source("green"));
+    let daemon = Daemon::of(&world, "sync", &text);
+    daemon.says_again("is done", 2);
+    assert_eq!(world.running(Some("shop")).len(), 2);
+    daemon.stop();
+    assert_eq!(server.log().matches("Accepted publickey").count(), 1, "{}", server.log());
+}
