@@ -77,6 +77,8 @@ pub(super) fn assemble(
         problems.extend(prereqs::bring(&mut draft, &stack.services));
     }
     let stale = files::follow_again(&mut draft, reach);
+    let services: Vec<&Service<'_>> = stacks.iter().flat_map(|it| &it.services).collect();
+    rollout::restore_shared(&mut draft, &services);
     let wanted_ports = wanted_ports(&stacks);
     for stack in &mut stacks {
         make_room(&mut draft, stack, &wanted_ports);
@@ -474,7 +476,12 @@ fn made_changes(
 /// Remembers the release on each host that has something of the stack, or a record of it.
 fn record(draft: &mut Draft<'_, '_>, stack: &StackDraft<'_>) {
     let world = draft.world;
-    let needs = draft.graph.ends_of(stack.stack);
+    let mut needs = draft.graph.ends_of(stack.stack);
+    if !needs.is_empty() {
+        // One that was laid down for several stacks is a step of the first of them.
+        let places = draft.routes.places_of(stack.stack);
+        needs.extend(places.iter().filter_map(|place| draft.routes.restored(place)));
+    }
     let is_unrecorded =
         world.born(stack.stack) > world.released(stack.stack) && stack.target.is_some();
     let recorded =

@@ -30,6 +30,8 @@ pub(super) struct Routes<'a> {
     let_go: BTreeMap<(ProxyPlace, String), StepId>,
     /// The switch that makes a place follow its file again.
     again: BTreeMap<ProxyPlace, StepId>,
+    /// The switch that writes down what a place serves from memory for several services.
+    restored: BTreeMap<ProxyPlace, StepId>,
     /// Stacks whose backends may be changed.
     scope: BTreeSet<StackName>,
     /// Places that a switch was planned for.
@@ -68,6 +70,7 @@ impl<'a> Routes<'a> {
             last: BTreeMap::new(),
             let_go: BTreeMap::new(),
             again: BTreeMap::new(),
+            restored: BTreeMap::new(),
             scope,
             switched: BTreeSet::new(),
             changed: BTreeSet::new(),
@@ -121,6 +124,21 @@ impl<'a> Routes<'a> {
         let step = graph.add(lane, &place.host, op, needs, cause);
         self.keep(place, &change, step);
         Some(step)
+    }
+
+    /// Lays down the switch that writes down what a place serves from memory, for several services:
+    /// every other one comes after it.
+    pub(super) fn restore(&mut self, world: &World<'_>, graph: &mut Graph, turn: Turn<'_>) {
+        let place = turn.place;
+        if let Some(step) = self.turn(world, graph, turn) {
+            self.again.insert(place.clone(), step);
+            self.restored.insert(place.clone(), step);
+        }
+    }
+
+    /// The switch that has written down what a place serves from memory.
+    pub(super) fn restored(&self, place: &ProxyPlace) -> Option<StepId> {
+        self.restored.get(place).copied()
     }
 
     /// Lays down a switch that changes nothing and makes the place follow its file.

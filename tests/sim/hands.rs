@@ -118,6 +118,24 @@ async fn a_file_that_was_taken_away_hides_nobody_from_the_next_release() {
     is_ended_from_anywhere(taken_away().await, &one_by_one()).await;
 }
 
+/// The first of them that was written down alone took the requests of the other away.
+#[tokio::test(start_paused = true)]
+async fn of_several_stacks_behind_a_file_that_was_taken_away_none_is_forgotten() {
+    let inventory = one_host();
+    let shop = |image: &str| web(image, 2, &["edge"], "");
+    let blog = |image: &str| shop(image).replace("shop.example", "blog.example");
+    let both = [("blog", blog("app:1")), ("shop", shop("app:1"))];
+    let first = wish("5555555555555555555555555555555555555555", &inventory, &both);
+    let both = [("blog", blog("app:1")), ("shop", shop("app:2"))];
+    let second = wish("6666666666666666666666666666666666666666", &inventory, &both);
+    for next in [&first, &second] {
+        let world = super::scenario::world(&inventory);
+        settle(&world, &inventory, &first, 2).await;
+        world.lose_file(&edge());
+        is_ended_from_anywhere(world, next).await;
+    }
+}
+
 /// The only release so far is the first generation, and the next file seems to be the same one.
 #[tokio::test(start_paused = true)]
 async fn a_proxy_that_does_not_read_a_new_file_is_not_taken_to_serve_it() {

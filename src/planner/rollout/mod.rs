@@ -16,6 +16,7 @@ use crate::model::{HostName, StepId, UpdateOrder};
 
 pub(super) use remove::remove;
 use restore::restore;
+pub(super) use restore::restore_shared;
 pub(super) use start_first::start_first;
 pub(super) use stop_first::{leave_all, stop_first};
 

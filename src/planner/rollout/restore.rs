@@ -5,9 +5,11 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Cause, Count, Endpoint, Health, Op, ProxyPlace, Readiness, StepId};
+use crate::model::{
+    Backend, BackendKey, Cause, Count, Endpoint, Health, Op, ProxyPlace, Readiness, StepId,
+};
 use crate::planner::decide::Does;
-use crate::planner::draft::{Draft, Service};
+use crate::planner::draft::{Draft, Service, lane_of};
 use crate::planner::graph::Lane;
 use crate::planner::judge::{held_ports, image_of};
 use crate::planner::member::Member;
@@ -19,6 +21,30 @@ use crate::planner::world::Sighting;
 /// Where a container's ports are reached, by proxy and by port of the container.
 type Servers = BTreeMap<ProxyPlace, BTreeMap<u16, Endpoint>>;
 
+/// Writes down what proxies serve from memory that several services are reached through: all of them
+/// with one switch, or the first of them would take the requests of the others away.
+pub(in crate::planner) fn restore_shared<'a>(draft: &mut Draft<'_, 'a>, services: &[&Service<'a>]) {
+    let mut users: BTreeMap<&ProxyPlace, usize> = BTreeMap::new();
+    for place in services.iter().flat_map(|service| &service.wanted.places) {
+        *users.entry(place).or_default() += 1;
+    }
+    let world = draft.world;
+    users.retain(|place, users| *users > 1 && world.serves_from_memory(place));
+    let is_shared =
+        |it: &&&Service<'a>| it.wanted.places.iter().any(|place| users.contains_key(place));
+    let services = services.iter().filter(is_shared);
+    let present: Vec<_> = services.map(|service| (*service, Present::of(draft, service))).collect();
+    for place in users.into_keys() {
+        let here = || present.iter().filter(|(service, _)| service.wanted.places.contains(place));
+        let Some((first, _)) = here().next() else { continue };
+        let set = here().flat_map(|(service, it)| it.backends(service, place)).collect();
+        let needs = here().flat_map(|(_, it)| it.proofs.iter().copied()).collect();
+        let lane = lane_of(&first.wanted);
+        let turn = Turn { lane: &lane, place, set, needs, cause: &Cause::NotServed };
+        draft.routes.restore(world, &mut draft.graph, turn);
+    }
+}
+
 /// Writes down what proxies serve from memory: the switches, before which nothing of the service
 /// may be moved.
 pub(super) fn restore<'a>(
@@ -28,39 +54,68 @@ pub(super) fn restore<'a>(
 ) -> BTreeSet<StepId> {
     let world = draft.world;
     let places = service.wanted.places.iter().filter(|place| world.serves_from_memory(place));
-    let places: Vec<&ProxyPlace> = places.collect();
-    if places.is_empty() {
-        return BTreeSet::new();
+    let (shared, own): (Vec<&ProxyPlace>, Vec<_>) =
+        places.partition(|place| draft.routes.restored(place).is_some());
+    let mut switches: BTreeSet<StepId> =
+        shared.into_iter().filter_map(|place| draft.routes.restored(place)).collect();
+    if own.is_empty() {
+        return switches;
     }
-    let mut proofs = BTreeSet::new();
-    let mut serving: Vec<(&String, Servers)> = Vec::new();
-    for rivals in present(service) {
-        let mut younger = BTreeMap::new();
-        for it in rivals {
-            let Some(servers) = servers(draft, service, it) else { continue };
-            let Some(proof) = prove(draft, service, lane, it, &servers, &younger) else { continue };
-            younger.insert(it.live.name.clone(), proof);
-            serving.push((&it.live.name, servers));
-        }
-        proofs.extend(younger.into_values());
-    }
-    let kept = |member: &&Member<'a>| matches!(member.does, Does::Keep(_));
-    let kept = service.members.iter().filter(kept);
-    serving.extend(kept.map(|member| (&member.name, member.servers.clone())));
-    let mut switches = BTreeSet::new();
-    for place in places {
-        let mut set = BTreeMap::new();
-        for (key, mut backend) in service.wanted.backends(place) {
-            for (name, servers) in &serving {
-                let at = servers.get(place).and_then(|ports| ports.get(&key.port));
-                backend.servers.extend(at.map(|at| ((*name).clone(), at.clone())));
-            }
-            set.extend((!backend.servers.is_empty()).then_some((key, Some(backend))));
-        }
-        let turn = Turn { lane, place, set, needs: proofs.clone(), cause: &Cause::NotServed };
+    let present = Present::of(draft, service);
+    for place in own {
+        let set = present.backends(service, place).collect();
+        let needs = present.proofs.clone();
+        let turn = Turn { lane, place, set, needs, cause: &Cause::NotServed };
         switches.extend(draft.routes.turn(world, &mut draft.graph, turn));
     }
     switches
+}
+
+/// Whom a proxy may send to for a service.
+struct Present<'a> {
+    proofs: BTreeSet<StepId>,
+    serving: Vec<(&'a String, Servers)>,
+    /// Those that stay as they are.
+    kept: Vec<(String, Servers)>,
+}
+
+impl<'a> Present<'a> {
+    fn of(draft: &mut Draft<'_, 'a>, service: &Service<'a>) -> Self {
+        let lane = lane_of(&service.wanted);
+        let (mut proofs, mut serving) = (BTreeSet::new(), Vec::new());
+        for rivals in present(service) {
+            let mut younger = BTreeMap::new();
+            for it in rivals {
+                let Some(servers) = servers(draft, service, it) else { continue };
+                let proof = prove(draft, service, &lane, it, &servers, &younger);
+                let Some(proof) = proof else { continue };
+                younger.insert(it.live.name.clone(), proof);
+                serving.push((&it.live.name, servers));
+            }
+            proofs.extend(younger.into_values());
+        }
+        let kept = service.members.iter().filter(|it| matches!(it.does, Does::Keep(_)));
+        let kept = kept.map(|member| (member.name.clone(), member.servers.clone())).collect();
+        Self { proofs, serving, kept }
+    }
+
+    /// The backends of a place with those who are there; none without anybody.
+    fn backends<'s>(
+        &'s self,
+        service: &'s Service<'a>,
+        place: &'s ProxyPlace,
+    ) -> impl Iterator<Item = (BackendKey, Option<Backend>)> + 's {
+        let filled = move |(key, mut backend): (BackendKey, Backend)| {
+            let kept = self.kept.iter().map(|(name, servers)| (name, servers));
+            let all = self.serving.iter().map(|(name, servers)| (*name, servers)).chain(kept);
+            for (name, servers) in all {
+                let at = servers.get(place).and_then(|ports| ports.get(&key.port));
+                backend.servers.extend(at.map(|at| (name.clone(), at.clone())));
+            }
+            (!backend.servers.is_empty()).then_some((key, Some(backend)))
+        };
+        service.wanted.backends(place).into_iter().filter_map(filled)
+    }
 }
 
 /// What runs and does not stay as it is: the proxy may send to it. Those in one place are together,

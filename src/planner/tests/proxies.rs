@@ -176,6 +176,30 @@ fn of_two_in_one_place_the_older_is_asked_where_the_younger_does_not_answer() {
 }
 
 #[test]
+fn what_a_proxy_serves_from_memory_is_written_down_for_all_stacks_at_once() {
+    let mut fleet = Fleet::one();
+    fleet.want("blog", &WEB.replace("shop.example", "blog.example"));
+    fleet.want("shop", WEB);
+    fleet.deploy();
+    let proxy = fleet.proxy("local");
+    (proxy.file, proxy.table) = (None, None);
+    assert_snapshot!(fleet.text(), @r"
+    [] -> #0 web.1@local wait until blog-web-1.g1 is ready (it serves something else than its file says)
+    [] -> #1 web.2@local wait until blog-web-2.g1 is ready (it serves something else than its file says)
+    [] -> #2 web.1@local wait until shop-web-1.g1 is ready (it serves something else than its file says)
+    [] -> #3 web.2@local wait until shop-web-2.g1 is ready (it serves something else than its file says)
+    [0, 1, 2, 3] -> #4 web@local switch edge on local: web.8080 = blog-web-1.g1 blog-web-2.g1; web.8080 = shop-web-1.g1 shop-web-2.g1 (it serves something else than its file says)
+    [] -> #5 web.1@local wait until blog-web-1.g1 is ready (not routed)
+    [] -> #6 web.2@local wait until blog-web-2.g1 is ready (not routed)
+    [4, 5, 6] -> #7 blog@local record 0000002 (changed in the commit)
+    [] -> #8 web.1@local wait until shop-web-1.g1 is ready (not routed)
+    [] -> #9 web.2@local wait until shop-web-2.g1 is ready (not routed)
+    [4, 8, 9] -> #10 shop@local record 0000002 (changed in the commit)
+    ");
+    fleet.deploy();
+}
+
+#[test]
 fn a_file_that_was_put_back_is_not_followed_while_it_names_who_is_gone() {
     let mut fleet = deployed();
     let proxy = fleet.proxy("local");
