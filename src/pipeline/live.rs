@@ -10,11 +10,12 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
+use super::moved::{Moved, moved};
 use super::{Answers, Contents, Snapshot, observe_but, settle_images, wanted};
 use crate::exec::{self, Guard, Options, Report, Stop};
 use crate::model::{
-    Basis, CommitId, ContentKey, Course, Desired, Event, Fact, FailureAction, Fault, FileSource,
-    Health, HostName, LiveContainer, Observed, Op, Outcome, Owner, Plan, ProxyName, ProxyPlace,
+    CommitId, ContentKey, Course, Desired, Event, Fact, FailureAction, Fault, FileSource, Health,
+    HostName, LiveContainer, Observed, Op, Outcome, Owner, Plan, ProxyName, ProxyPlace,
     ServiceName, StackName, StackTarget, Verdict,
 };
 use crate::planner::{self, Problem, Request, Scope, Violation};
@@ -83,17 +84,6 @@ pub enum ApplyError {
     Stale(BTreeMap<Fact, Moved>),
     /// There is no plan any more.
     Plan(PlanError),
-}
-
-/// How a fact of a plan's basis has changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moved {
-    /// It was not there when the plan was made.
-    Came,
-    /// It is not there any more.
-    Went,
-    /// It is otherwise.
-    Changed,
 }
 
 /// What a run may do, and how it is told to stop.
@@ -481,25 +471,6 @@ pub fn release_of(observed: &Observed, stack: &StackName) -> Past {
         None if own().next().is_none() => Past::Nothing,
         None => Past::Unknown,
     }
-}
-
-/// What differs between two bases.
-pub fn moved(then: &Basis, now: &Basis) -> BTreeMap<Fact, Moved> {
-    let all = then.iter().chain(now);
-    let facts: BTreeSet<Fact> = all
-        .flat_map(|(host, facts)| {
-            facts.keys().map(|what| Fact { host: host.clone(), what: what.clone() })
-        })
-        .collect();
-    let how = |fact: &Fact| {
-        let mark = |basis: &Basis| basis.get(&fact.host)?.get(&fact.what).copied();
-        match (mark(then), mark(now)) {
-            (None, _) => Some(Moved::Came),
-            (_, None) => Some(Moved::Went),
-            (then, now) => (then != now).then_some(Moved::Changed),
-        }
-    };
-    facts.into_iter().filter_map(|fact| how(&fact).map(|how| (fact, how))).collect()
 }
 
 /// In words, for a line of a log.

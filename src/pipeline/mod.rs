@@ -11,6 +11,7 @@ mod contents;
 mod hosts;
 mod images;
 mod live;
+mod moved;
 mod observe;
 mod past;
 mod picture;
@@ -27,9 +28,8 @@ pub use cache::Cache;
 pub use contents::Contents;
 pub use hosts::{inspect, leases};
 pub use images::{Answers, settle_images};
-pub use live::{
-    ApplyError, Fleet, Moved, Orders, Past, PlanError, Planned, Wish, moved, release_of, words,
-};
+pub use live::{ApplyError, Fleet, Orders, Past, PlanError, Planned, Wish, release_of, words};
+pub use moved::{Moved, moved};
 pub use observe::{observe, observe_but, wanted};
 pub use picture::{
     Beside, KeyError, Picture, PictureError, PictureKey, Trust, Trusted, hide_hashes,
