@@ -503,17 +503,16 @@ fn steps(
     let page: Value = serde_yaml::from_str(&text).expect("YAML");
     let list = at.iter().fold(&page, |page, key| &page[*key]);
     let run = list.as_array().expect("steps").iter().filter(|step| step["run"].is_string());
-    run.map(|step| {
-        let env = step["env"].as_object().into_iter().flatten();
-        let env = env.map(|(name, value)| (name.clone(), given(value.as_str().expect("text"))));
-        let script = step["run"].as_str().expect("text");
-        assert!(
-            !script.contains("${{"),
-            "an expression in a script can be broken out of: {script}"
-        );
-        (env.collect(), script.to_owned())
-    })
-    .collect()
+    run.map(|step| own_step(step, given)).collect()
+}
+
+/// The variables and the script of a step that runs one.
+fn own_step(step: &Value, given: &dyn Fn(&str) -> String) -> (Vec<(String, String)>, String) {
+    let env = step["env"].as_object().into_iter().flatten();
+    let env = env.map(|(name, value)| (name.clone(), given(value.as_str().expect("text"))));
+    let script = step["run"].as_str().expect("text");
+    assert!(!script.contains("${{"), "an expression in a script can be broken out of: {script}");
+    (env.collect(), script.to_owned())
 }
 
 /// Runs a script as a runner does.
@@ -633,18 +632,49 @@ fn the_template_for_gitlab_validates_and_reviews() {
 #[cfg(debug_assertions)]
 const KEY: &str = "5f0c7a1b9d3e4f60718293a4b5c6d7e8";
 
-/// Plays the steps of a job of the example for Forgejo; the last one's end.
+/// Plays the steps of a job of an example, those of our action included; the last one's end.
 #[cfg(debug_assertions)]
-fn forgejo(job: &str, clone: &Path, variables: &[(String, String)]) -> Run {
-    let given = |expression: &str| match expression.trim_matches(['$', '{', '}', ' ']) {
+fn example(
+    file: &str,
+    job: &str,
+    clone: &Path,
+    variables: &[(String, String)],
+    pull: [&str; 2],
+) -> Run {
+    let said = |expression: &str| match expression.trim_matches(['$', '{', '}', ' ']) {
         "github.event.pull_request.number" => "7".to_owned(),
-        "secrets.GITDEPLOY_FORGE_TOKEN" => TOKEN.to_owned(),
+        "github.event.pull_request.base.sha" => pull[0].to_owned(),
+        "github.event.pull_request.head.sha" => pull[1].to_owned(),
+        "secrets.GITDEPLOY_FORGE_TOKEN" | "github.token" => TOKEN.to_owned(),
         "secrets.GITDEPLOY_SNAPSHOT_KEY" if job == "deploy" => KEY.to_owned(),
         other => panic!("{job} has no {other}"),
     };
-    let steps = steps("forgejo/workflow.yaml", &["jobs", job, "steps"], &given);
+    let read = |file: &str| -> Value {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/ci").join(file);
+        let text = std::fs::read_to_string(path).expect("a template");
+        serde_yaml::from_str(&text).expect("YAML")
+    };
+    let (page, action) = (read(file), read("github/action.yml"));
+    let mut played_steps = Vec::new();
+    for step in page["jobs"][job]["steps"].as_array().expect("steps") {
+        let given = |expression: &str| {
+            let name = expression.trim_matches(['$', '{', '}', ' ']).strip_prefix("inputs.");
+            let Some(name) = name else { return said(expression) };
+            let default = || action["inputs"][name]["default"].as_str().expect("an input");
+            match step["with"][name].as_str().unwrap_or_else(default) {
+                text if text.starts_with("${{") => said(text),
+                text => text.to_owned(),
+            }
+        };
+        if step["run"].is_string() {
+            played_steps.push(own_step(step, &given));
+        } else if step["uses"].as_str().is_some_and(|uses| uses.contains("templates/ci/github")) {
+            let own = action["runs"]["steps"].as_array().expect("steps");
+            played_steps.extend(own.iter().map(|step| own_step(step, &given)));
+        }
+    }
     let mut last = None;
-    for (own, script) in steps {
+    for (own, script) in played_steps {
         let run = played(&script, clone, &[variables, &own].concat());
         assert_eq!(run.code, 0, "{script}: {}{}", run.stdout, run.stderr);
         last = Some(run);
@@ -652,9 +682,9 @@ fn forgejo(job: &str, clone: &Path, variables: &[(String, String)]) -> Run {
     last.expect("a step")
 }
 
-#[test]
+/// Deploys as an example does, and reviews a pull request where neither hosts nor secrets are.
 #[cfg(debug_assertions)]
-fn the_example_for_forgejo_reviews_without_hosts_what_it_has_deployed() {
+fn deployed_and_reviewed(file: &str, forge_of: (&str, &str)) {
     let repo = crate::scripts::shop();
     let git = git2::Repository::open(repo.path()).expect("a repository");
     let public = repo.run_with(&["snapshot", "--public-key"], &[("GITDEPLOY_SNAPSHOT_KEY", KEY)]);
@@ -664,22 +694,36 @@ fn the_example_for_forgejo_reviews_without_hosts_what_it_has_deployed() {
     let clone = shallow(&repo, &base);
     let world = [("GITDEPLOY_SIMULATED_WORLD", "../world.json"), ("HOSTNAME", "runner")];
     let world = world.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    forgejo("deploy", &clone, &world);
+    example(file, "deploy", &clone, &world, ["", ""]);
 
-    let file = "stacks/shop/compose.yaml";
-    let text = std::fs::read_to_string(repo.path().join(file)).expect("a file");
-    let head = repo.commit(&[(file, &text.replace("replicas: 2", "replicas: 1"))]);
+    let compose = "stacks/shop/compose.yaml";
+    let text = std::fs::read_to_string(repo.path().join(compose)).expect("a file");
+    let head = repo.commit(&[(compose, &text.replace("replicas: 2", "replicas: 1"))]);
     let id = git2::Oid::from_str(&head).expect("a hash");
     git.reference("refs/pull/7/head", id, true, "opened").expect("a reference");
     assert_eq!(played("git fetch -q --unshallow origin", &clone, &[]).code, 0);
     let forge = Forge::at(&head, None);
     let mut job = job(&repo, &forge.url, &base, &head);
-    job.push(("FORGEJO_ACTIONS".to_owned(), "true".to_owned()));
-    let run = forgejo("review", &clone, &job);
+    // A step that needs it says so itself.
+    job.retain(|(name, _)| name != "GITDEPLOY_FORGE_TOKEN");
+    job.push((forge_of.0.to_owned(), forge_of.1.to_owned()));
+    let run = example(file, "review", &clone, &job, [&base, &head]);
     let comment = forge.comment().expect("a comment");
     assert!(comment.contains("for the hosts as a snapshot of"), "{comment}{}", run.stderr);
     assert!(comment.contains("signed with the trusted key SHA256:"), "{comment}");
     assert!(comment.contains("`shop`"), "{comment}");
+}
+
+#[test]
+#[cfg(debug_assertions)]
+fn the_example_for_forgejo_reviews_without_hosts_what_it_has_deployed() {
+    deployed_and_reviewed("forgejo/workflow.yaml", ("FORGEJO_ACTIONS", "true"));
+}
+
+#[test]
+#[cfg(debug_assertions)]
+fn the_example_for_github_reviews_without_hosts_what_it_has_deployed() {
+    deployed_and_reviewed("github/workflow.yaml", ("GITHUB_ACTIONS", "true"));
 }
 
 #[test]
