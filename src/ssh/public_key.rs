@@ -28,7 +28,7 @@ pub struct PublicKey([u8; 32]);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum PublicKeyError {
     /// It begins otherwise.
-    #[error("it begins with `{KIND}`")]
+    #[error("a public key begins with `{KIND}`")]
     Kind,
     /// What follows is not what it has to be.
     #[error("what follows `{KIND}` is not a whole key")]

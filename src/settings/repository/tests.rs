@@ -65,7 +65,7 @@ fn a_trusted_key_is_a_whole_public_key() {
     insta::assert_snapshot!(told, @r"
     gitdeploy.yaml:1:27: `snapshot.trusted_keys[0]`: `ssh-ed25519 AAAA` is no public key: what follows `ssh-ed25519` is not a whole key
         help: a public key looks like `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH`
-    gitdeploy.yaml:1:45: `snapshot.trusted_keys[1]`: `ssh-rsa AAAA` is no public key: it begins with `ssh-ed25519`
+    gitdeploy.yaml:1:45: `snapshot.trusted_keys[1]`: `ssh-rsa AAAA` is no public key: a public key begins with `ssh-ed25519`
         help: a public key looks like `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH`
     ");
     // None at all would look as if nobody were trusted, and is that anybody is.
