@@ -38,15 +38,18 @@ const POOLS: usize = 500;
 const RUNS: usize = 3;
 
 fn main() {
-    // A number after `--` is another number of pools, to look at a part of the fleet alone.
+    // A number after `--` is another number of pools, to look at a part of the fleet alone; a word
+    // is a kind of change, for that kind alone.
     let given = std::env::args().find_map(|word| word.parse().ok());
+    let kinds: Vec<Release> = std::env::args().filter_map(|word| Release::named(&word)).collect();
+    let kinds = if kinds.is_empty() { Release::EACH.to_vec() } else { kinds };
     if let Some(pools) = given {
-        measure(pools);
+        measure(pools, &kinds);
         return;
     }
     look(POOLS / 10);
-    let part = measure(POOLS / 10);
-    let all = measure(POOLS);
+    let part = measure(POOLS / 10, &kinds);
+    let all = measure(POOLS, &kinds);
     println!("\nten times the fleet");
     for (part, all) in part.iter().zip(&all) {
         let times = all.time.as_secs_f64() / part.time.as_secs_f64();
@@ -80,19 +83,15 @@ struct Figures {
     time: Duration,
 }
 
-fn measure(pools: usize) -> Vec<Figures> {
+fn measure(pools: usize, kinds: &[Release]) -> Vec<Figures> {
     let mut fleet = Fleet::of(pools);
     println!("\n{} hosts, {} containers; median of {RUNS}", fleet.hosts(), fleet.containers());
     println!("  {:<40} {:>9} MiB", "what is looked at", memory("VmRSS:"));
-    let kinds = [
-        ("nothing changed", Release::Same),
-        ("1 % changed", Release::Hundredth),
-        ("everything changed", Release::All),
-    ];
-    kinds.map(|(what, release)| figures(&mut fleet, what, release)).into()
+    kinds.iter().map(|release| figures(&mut fleet, *release)).collect()
 }
 
-fn figures(fleet: &mut Fleet, what: &'static str, release: Release) -> Figures {
+fn figures(fleet: &mut Fleet, release: Release) -> Figures {
+    let what = release.words();
     fleet.want(release);
     forget_peak();
     let (mut plans, mut works) = (Vec::new(), Vec::new());

@@ -23,6 +23,28 @@ pub(crate) enum Release {
 const IN_A_HUNDRED: usize = 50;
 
 impl Release {
+    /// Each kind of change.
+    pub(crate) const EACH: [Self; 3] = [Self::Same, Self::Hundredth, Self::All];
+
+    /// The one that is asked for by `none`, `hundredth` or `all`.
+    pub(crate) fn named(word: &str) -> Option<Self> {
+        match word {
+            "none" => Some(Self::Same),
+            "hundredth" => Some(Self::Hundredth),
+            "all" => Some(Self::All),
+            _ => None,
+        }
+    }
+
+    /// What changes with it.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Same => "nothing changed",
+            Self::Hundredth => "1 % changed",
+            Self::All => "everything changed",
+        }
+    }
+
     /// The versions of the first three services and of the others.
     fn versions(self, stack: usize) -> (u8, u8) {
         match self {

@@ -310,7 +310,9 @@ impl Place {
         if mirror.as_ref().is_ok_and(|it| it.freshness() != Freshness::Unchanged) {
             *op = GitOp::Fetch;
         }
-        let mirror = mirror.map_err(|error| format!("could not fetch {url}: {}", words(&error)))?;
+        let mirror = mirror.map_err(|error| {
+            format!("could not fetch {url}: {}", advised(&error, &error.hint()))
+        })?;
         let repository = mirror.repository().map_err(|error| words(&error))?;
         Ok((repository, url.name().to_owned()))
     }
@@ -421,9 +423,14 @@ impl Place {
 }
 
 fn open(folder: &Path) -> Result<(Repository, String), String> {
-    let repository = Repository::open(folder).map_err(|error| words(&error))?;
+    let repository = Repository::open(folder).map_err(|error| advised(&error, &error.hint()))?;
     let name = repository.name();
     Ok((repository, name))
+}
+
+/// What went wrong, and one thing to do next.
+fn advised(error: &dyn std::error::Error, hint: &str) -> String {
+    format!("{}; {hint}", words(error))
 }
 
 /// What all stacks want that have no errors, and the errors of the others. What is as it was

@@ -46,7 +46,9 @@ pub(super) fn remote(
         error.class() == ErrorClass::Http && codes.iter().any(|code| reason.ends_with(code))
     };
 
-    if says(&["known_hosts"]) {
+    if error.code() == ErrorCode::Owner {
+        FetchError::Owner { url }
+    } else if says(&["known_hosts"]) {
         // libgit2 reads this file too, to choose the kind of key it asks the host for.
         let file = PathBuf::from("~/.ssh/known_hosts");
         FetchError::KnownHosts { file, source: io::Error::other(reason) }
@@ -79,7 +81,7 @@ fn is_missing(url: &RemoteUrl, error: &git2::Error, says: impl Fn(&[&str]) -> bo
     }
     let is_local = url.host().is_none();
     is_local
-        && (matches!(error.code(), ErrorCode::NotFound | ErrorCode::Owner)
+        && (error.code() == ErrorCode::NotFound
             || says(&["could not find repository", "failed to resolve path"]))
 }
 

@@ -116,6 +116,13 @@ pub enum FetchError {
         /// What the host said.
         reason: String,
     },
+    /// The repository is on this machine and belongs to another user, who could plant
+    /// configuration in it.
+    #[error("use `{url}`: it belongs to another user")]
+    Owner {
+        /// The repository.
+        url: RemoteUrl,
+    },
     /// The repository has neither branches nor tags.
     #[error("use `{url}`: the repository is empty")]
     EmptyRepository {
@@ -199,6 +206,9 @@ impl FetchError {
             },
             Self::RepositoryNotFound { url, .. } => {
                 format!("check the address, and that you may read it: `git ls-remote {url}`")
+            }
+            Self::Owner { url } => {
+                format!("if you trust it, run `git config --global --add safe.directory {url}`")
             }
             Self::EmptyRepository { .. } => "push a first commit to it".to_owned(),
             Self::Rewritten { .. } => {

@@ -7,6 +7,7 @@ mod environment;
 mod demo;
 mod diagnostics;
 mod diff;
+mod ready_made;
 mod render;
 mod repository;
 mod review;

@@ -203,3 +203,14 @@ fn a_known_host_key_is_accepted() {
     let revoked = judged(&format!("@revoked * ssh-ed25519 {key}\n")).expect("refused");
     assert!(revoked.contains("is revoked in `kh` line 1"), "{revoked}");
 }
+
+#[test]
+fn a_repository_of_another_user_is_told_with_the_way_to_trust_it() {
+    let url = RemoteUrl::parse("/srv/shop.git", Path::new("/")).expect("an address");
+    let words = "repository path '/srv/shop.git' is not owned by current user";
+    let said = git2::Error::new(git2::ErrorCode::Owner, git2::ErrorClass::Config, words);
+    let error = super::super::classify::remote(Path::new("/mirror"), &url, Vec::new(), &said);
+    assert_eq!(error.to_string(), "use `/srv/shop.git`: it belongs to another user");
+    let hint = "if you trust it, run `git config --global --add safe.directory /srv/shop.git`";
+    assert_eq!(error.hint(), hint);
+}
