@@ -131,7 +131,12 @@ impl Nginx {
 
     /// The processes of this nginx, the master first; empty when it does not run.
     async fn family(&self) -> Result<Vec<Process>, PortError> {
-        let Some(path) = self.pid_file.get_or_try_init(|| self.find_pid_file()).await? else {
+        self.family_by(None).await
+    }
+
+    /// The same for whoever has the configuration already.
+    async fn family_by(&self, dump: Option<&Dump>) -> Result<Vec<Process>, PortError> {
+        let Some(path) = self.pid_file.get_or_try_init(|| self.find_pid_file(dump)).await? else {
             return Ok(Vec::new());
         };
         let number = self.front.shell.read(path).await?;
@@ -248,7 +253,7 @@ impl Nginx {
                 }
                 let others = dump.files().filter(|(path, _)| *path != self.front.path);
                 found.extend(others.filter_map(|(path, text)| managed::other(path, text)));
-                let family = self.family().await?;
+                let family = self.family_by(Some(&dump)).await?;
                 if family.is_empty() {
                     found.push("nginx does not run".into());
                 }
