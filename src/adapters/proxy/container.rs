@@ -62,6 +62,10 @@ impl Shell for InContainer {
         self.run(&argv, super::shell::COMMAND_LIMIT).await?.ok(&argv).map(drop)
     }
 
+    async fn draft(&self, path: &str, text: &str) -> Result<(), PortError> {
+        self.docker.write_file(&self.name, path, text.as_bytes(), 0o644).await
+    }
+
     async fn remove(&self, path: &str) -> Result<(), PortError> {
         let argv = words(&["rm", "-f", path]);
         self.run(&argv, super::shell::COMMAND_LIMIT).await?.ok(&argv).map(drop)

@@ -199,7 +199,7 @@ impl Haproxy {
     async fn check_aside(&self, candidate: &str) -> Result<(), PortError> {
         let stand_in = beside(&self.front.path);
         let argv = self.checker(&stand_in).await?;
-        self.front.shell.replace(&stand_in, candidate).await?;
+        self.front.shell.draft(&stand_in, candidate).await?;
         let ran = self.run(&argv).await;
         self.front.shell.remove(&stand_in).await?;
         match ran? {

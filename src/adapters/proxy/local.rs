@@ -36,6 +36,10 @@ impl Shell for Local {
         done.expect("writing a file does not panic").map_err(|error| refused("write", path, &error))
     }
 
+    async fn draft(&self, path: &str, text: &str) -> Result<(), PortError> {
+        tokio::fs::write(path, text).await.map_err(|error| refused("write", path, &error))
+    }
+
     async fn remove(&self, path: &str) -> Result<(), PortError> {
         match tokio::fs::remove_file(path).await {
             Err(error) if error.kind() != ErrorKind::NotFound => {

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use futures_util::future::try_join_all;
 use tokio::sync::OnceCell;
 
 use self::dump::{Copy, Dump};
@@ -215,9 +216,8 @@ impl Nginx {
     }
 
     async fn check_copies(&self, copies: &[Copy]) -> Result<Ran, PortError> {
-        for copy in copies {
-            self.front.shell.replace(&copy.path, &copy.text).await?;
-        }
+        let drafts = copies.iter().map(|copy| self.front.shell.draft(&copy.path, &copy.text));
+        try_join_all(drafts).await?;
         let main = copies.last().map(|copy| copy.path.as_str());
         self.run(&self.checker("-t", main)?).await
     }

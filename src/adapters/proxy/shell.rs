@@ -43,6 +43,12 @@ pub(super) trait Shell: Send + Sync {
     /// Puts a file in place in one step: who opens the path finds the old text or the new one.
     async fn replace(&self, path: &str, text: &str) -> Result<(), PortError>;
 
+    /// Writes a file that one command of ours reads and nobody else: it need be neither in place in
+    /// one step nor there after a crash of the machine.
+    async fn draft(&self, path: &str, text: &str) -> Result<(), PortError> {
+        self.replace(path, text).await
+    }
+
     /// Removes a file; one that is not there is fine.
     async fn remove(&self, path: &str) -> Result<(), PortError>;
 
