@@ -9,14 +9,15 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{OwnedMutexGuard, watch};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::model::{Backend, BackendKey, Event, Nanos, ProxyPlace, Step, StepEvent};
 use crate::ports::{Engine, PortError, Proxy};
 use crate::proxy::Site;
 
-use super::lease::Guard;
+use super::lease::{Guard, Hold};
 use super::repeat::{Trouble, repeated};
 use super::{Stop, Work};
 
@@ -30,7 +31,7 @@ pub(super) struct Context<'a> {
     rung: watch::Receiver<Stop>,
     /// One switch of this run at a time on each proxy, so that they do not wait for each other's
     /// lease by asking.
-    turns: BTreeMap<ProxyPlace, tokio::sync::Mutex<()>>,
+    turns: BTreeMap<ProxyPlace, Arc<tokio::sync::Mutex<()>>>,
     /// Servers that were not yet let go when their drain time was over: a proxy can forget them
     /// only after their container has ended.
     cut: Mutex<BTreeSet<(ProxyPlace, String)>>,
@@ -39,6 +40,8 @@ pub(super) struct Context<'a> {
     /// Backends that this run has left otherwise than its plan says, since not all replicas are
     /// ready.
     left: Mutex<BTreeMap<(ProxyPlace, BackendKey), Left>>,
+    /// Leases of proxies on their way back, which no step waits for.
+    returns: Mutex<JoinSet<()>>,
 }
 
 /// How a run has left a backend.
@@ -52,6 +55,9 @@ pub(super) struct Left {
 
 /// How long a proxy may take to settle again.
 const SETTLE: Duration = Duration::from_secs(10);
+
+/// How long giving the lease of a proxy back may take.
+const RETURN: Duration = Duration::from_secs(30);
 
 /// One running step.
 #[derive(Clone)]
@@ -91,6 +97,7 @@ impl<'a> Context<'a> {
             cut: Mutex::default(),
             prepared: Mutex::default(),
             left: Mutex::default(),
+            returns: Mutex::default(),
         }
     }
 
@@ -99,8 +106,28 @@ impl<'a> Context<'a> {
         drop(self.work.events.send(event));
     }
 
-    pub(super) fn turn(&self, place: &ProxyPlace) -> Option<&tokio::sync::Mutex<()>> {
-        self.turns.get(place)
+    /// Waits until no other switch of this run is at work on a proxy.
+    pub(super) async fn turn(&self, place: &ProxyPlace) -> Option<OwnedMutexGuard<()>> {
+        Some(Arc::clone(self.turns.get(place)?).lock_owned().await)
+    }
+
+    /// Gives the lease of a proxy back while the run goes on. The turn ends with it: the next switch
+    /// would find the lease taken, by ourselves.
+    pub(super) fn give_back(&self, hold: Hold, turn: Option<OwnedMutexGuard<()>>) {
+        let mut returns = self.returns.lock().unwrap_or_else(PoisonError::into_inner);
+        returns.spawn(async move {
+            hold.give_back(Instant::now() + RETURN).await;
+            drop(turn);
+        });
+    }
+
+    /// Waits until all of them are back.
+    pub(super) async fn all_given_back(&self) {
+        let returns = {
+            let mut returns = self.returns.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *returns)
+        };
+        returns.join_all().await;
     }
 
     /// Notes servers that were cut.

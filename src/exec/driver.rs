@@ -39,6 +39,7 @@ pub async fn run(work: &Work<'_>, guard: &Guard, stop: watch::Receiver<Stop>) ->
     };
     let report = driver.run(guard, stop).await;
     context.settle_all().await;
+    context.all_given_back().await;
     report
 }
 

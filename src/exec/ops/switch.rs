@@ -61,17 +61,14 @@ pub(super) async fn switch(task: &Task<'_>, place: &ProxyPlace, change: &RouteCh
     if change.set.is_empty() && !planned.set.is_empty() {
         return Ok(Applied::AlreadyTrue);
     }
-    let _turn = match task.context.turn(place) {
-        Some(turn) => Some(turn.lock().await),
-        None => None,
-    };
+    let turn = task.context.turn(place).await;
     // The wait for the turn is no part of the switch itself.
     let task = task.until(Instant::now() + LIMIT);
     let hold = lease(&task, place).await?;
     let task = task.until(Instant::now() + FORWARD);
     let done = Switch { task: &task, place, proxy, site, change: &change, hold: &hold };
     let done = kept(&hold, done.run()).await;
-    hold.give_back(Instant::now() + BACK).await;
+    task.context.give_back(hold, turn);
     if done.is_ok() {
         task.context.switched(place);
         for (key, made) in change.set {
