@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join;
 use tokio::time::Instant;
 
 use crate::exec::context::{Left, Task};
@@ -41,13 +42,14 @@ const CONFIRM: Duration = Duration::from_secs(10);
 /// How long a request through the proxy is tried.
 const PROVE: Duration = Duration::from_secs(5);
 
-/// Between two questions. Most proxies follow within 20 ms.
-const INTERVAL: Duration = Duration::from_millis(25);
+/// Between two questions. Most proxies follow within 20 ms, nginx after the 100 ms that it gives its
+/// new workers.
+const INTERVAL: Duration = Duration::from_millis(10);
 
 /// After how many of them it is looked whether the file is still there, and how often then: about
 /// 100 ms, and 400 ms.
-const FILE_FIRST: u32 = 4;
-const FILE_EVERY: u32 = 16;
+const FILE_FIRST: u32 = 10;
+const FILE_EVERY: u32 = 40;
 
 /// Between two tries to take the lease.
 const LEASE_INTERVAL: Duration = Duration::from_millis(500);
@@ -273,7 +275,11 @@ impl Switch<'_> {
         let refused = |error: PortError| {
             Trouble::from(error).map(|why| format!("the proxy's own check says: {why}"))
         };
-        repeated(|| self.task.call(self.proxy.test(&new))).await.map_err(refused)?;
+        let tested = repeated(|| self.task.call(self.proxy.test(&new)));
+        // Asked for meanwhile, so that what has just been answered need not be asked for again.
+        let (tested, held) = join(tested, self.held()).await;
+        tested.map_err(refused)?;
+        held?;
         self.swap(self.task, old, Some(&new), Way::Forward).await?;
         let result = match self.follow(self.task, &new, next).await {
             Ok(()) => self.prove(next).await,
