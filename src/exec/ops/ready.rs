@@ -85,6 +85,7 @@ impl Watch<'_> {
         let limit = Instant::now() + time(readiness.within);
         let mut ready_since = None;
         loop {
+            let asked = Instant::now();
             let is_ready = self.is_ready(engine).await?;
             let now = Instant::now();
             let since = *ready_since.get_or_insert(now);
@@ -97,7 +98,9 @@ impl Watch<'_> {
             } else if now >= since + time(readiness.stable_for) {
                 return Ok(Applied::Changed);
             }
-            self.task.wait(self.interval()).await?;
+            // A question is a part of the time to the next one; a slow one is followed by a rest.
+            let interval = self.interval();
+            self.task.wait(interval.saturating_sub(asked.elapsed()).max(interval / 2)).await?;
         }
     }
 
