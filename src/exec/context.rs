@@ -13,7 +13,7 @@ use tokio::sync::{OwnedMutexGuard, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::model::{Backend, BackendKey, Event, Nanos, ProxyPlace, Step, StepEvent};
+use crate::model::{Backend, BackendKey, Event, Millis, Nanos, ProxyPlace, Step, StepEvent};
 use crate::ports::{Engine, PortError, Proxy};
 use crate::proxy::Site;
 
@@ -35,8 +35,8 @@ pub(super) struct Context<'a> {
     /// Servers that were not yet let go when their drain time was over: a proxy can forget them
     /// only after their container has ended.
     cut: Mutex<BTreeSet<(ProxyPlace, String)>>,
-    /// Proxies that were told of a switch to come.
-    prepared: Mutex<BTreeSet<ProxyPlace>>,
+    /// Proxies that were told of a switch to come, and when.
+    prepared: Mutex<BTreeMap<ProxyPlace, Millis>>,
     /// Backends that this run has left otherwise than its plan says, since not all replicas are
     /// ready.
     left: Mutex<BTreeMap<(ProxyPlace, BackendKey), Left>>,
@@ -139,7 +139,18 @@ impl<'a> Context<'a> {
     /// Whether a proxy has yet to be told of a switch to come; from then on it has been.
     pub(super) fn prepares(&self, place: &ProxyPlace) -> bool {
         let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
-        prepared.insert(place.clone())
+        if prepared.contains_key(place) {
+            return false;
+        }
+        prepared.insert(place.clone(), self.work.ports.clock.now());
+        true
+    }
+
+    /// The moment that the next file of a proxy names: that of its preparation, or what was checked
+    /// ahead would be another file.
+    pub(super) fn moment(&self, place: &ProxyPlace) -> Millis {
+        let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        prepared.get(place).copied().unwrap_or_else(|| self.work.ports.clock.now())
     }
 
     /// A proxy that was switched may be told of the next switch.
@@ -179,7 +190,7 @@ impl<'a> Context<'a> {
             let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::take(&mut *prepared)
         };
-        for place in &prepared {
+        for place in prepared.keys() {
             self.settle(place).await;
         }
     }

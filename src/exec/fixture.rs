@@ -1,6 +1,7 @@
 //! A small world for the executor's tests: one host, one proxy, and faults at any call.
 
 mod leases;
+mod proxies;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,6 +42,9 @@ pub(super) struct State {
     pub(super) in_flight: u64,
     pub(super) room: Option<Room>,
     pub(super) forgotten: BTreeSet<String>,
+    /// What the checker was asked about, ahead and at a switch.
+    pub(super) ahead: Vec<String>,
+    pub(super) tested: Vec<String>,
     pub(super) log: Vec<String>,
     pub(super) calls: usize,
     pub(super) fault: Option<(usize, Fault)>,
@@ -517,81 +521,5 @@ impl Engine for Fake {
             line(LogLine { is_error: false, text });
         }
         Ok(())
-    }
-}
-
-#[async_trait]
-impl Proxy for Fake {
-    async fn observe(&self) -> Result<ProxyState, PortError> {
-        Ok(ProxyState::default())
-    }
-
-    async fn read(&self) -> Result<Option<String>, PortError> {
-        self.call("read", |state, _| Ok(state.file.clone())).await
-    }
-
-    async fn test(&self, _: &str) -> Result<(), PortError> {
-        self.call("test", |_, _| Ok(())).await
-    }
-
-    async fn swap(&self, expect: Option<&str>, new: Option<&str>) -> Result<Applied, PortError> {
-        self.call("swap", |state, _| {
-            if state.file.as_deref() != expect {
-                return Err(PortError::Moved("the file is another one".into()));
-            }
-            state.file = new.map(str::to_owned);
-            Ok(Applied::Changed)
-        })
-        .await
-    }
-
-    async fn activate(&self, _: &RoutingTable) -> Result<Activation, PortError> {
-        self.call("activate", |state, _| {
-            if state.running == state.file {
-                return Ok(Activation::AlreadyTrue);
-            }
-            if !state.ignores_reload {
-                state.running = state.file.clone();
-            }
-            Ok(Activation::Reload)
-        })
-        .await
-    }
-
-    async fn confirm(&self, wanted: Generation) -> Result<bool, PortError> {
-        self.call("confirm", |state, _| Ok(generation(state.running.as_deref()) == Some(wanted)))
-            .await
-    }
-
-    async fn prove(&self, _: &Rule) -> Result<Option<Endpoint>, PortError> {
-        self.call("prove", |state, _| {
-            let by_hand = state.proves.clone();
-            let Managed::Ours { table, .. } = proxy::read(&owner(), state.running.as_deref())
-            else {
-                return Ok(by_hand);
-            };
-            Ok(by_hand.or_else(|| table.endpoints().into_iter().next().cloned()))
-        })
-        .await
-    }
-
-    async fn draining(
-        &self,
-        _: &BTreeMap<BackendKey, BTreeMap<String, Endpoint>>,
-    ) -> Result<Draining, PortError> {
-        let draining =
-            |state: &mut State, _| Ok(Draining { in_flight: state.in_flight, old_processes: 0 });
-        self.call("draining", draining).await
-    }
-
-    async fn forget(
-        &self,
-        servers: &BTreeMap<BackendKey, BTreeMap<String, Endpoint>>,
-    ) -> Result<Applied, PortError> {
-        self.call("forget", |state, _| {
-            state.forgotten.extend(servers.values().flat_map(|it| it.keys().cloned()));
-            Ok(Applied::Changed)
-        })
-        .await
     }
 }

@@ -15,7 +15,7 @@ use super::{Generation, Millis, ServiceName, StackName};
 pub struct RoutingTable {
     /// Counts changes.
     pub generation: Generation,
-    /// When it was written.
+    /// When it was drawn up, shortly before it was written.
     #[serde(default)]
     pub activated_at: Millis,
     /// Backends by key.

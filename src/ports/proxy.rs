@@ -44,6 +44,13 @@ pub trait Proxy: Send + Sync {
         Ok(())
     }
 
+    /// Has the checker look at what [`Proxy::test`] will be asked about, if nothing changes until
+    /// then. Says nothing of success: what was not found good here is looked at there. Done without
+    /// the proxy's lease, so several may do it at the same time.
+    async fn check_ahead(&self, _candidate: &str) -> Result<(), PortError> {
+        Ok(())
+    }
+
     /// Takes back what [`Proxy::prepare`] began, unless it has been made use of since.
     async fn settle(&self) -> Result<(), PortError> {
         Ok(())

@@ -111,6 +111,29 @@ async fn a_bad_candidate_is_refused_and_leaves_no_trace() {
     }
 }
 
+/// A file that was good while the replicas became ready, and is not beside one that came since.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nginx_found_good_ahead_is_refused_when_it_is_not_good_any_more() {
+    let stage = Stage::start(ProxyKind::Nginx, Place::OnHost);
+    let at = stage.replicas_at().await;
+    let replica = Replica::start("a");
+    stage.switch(&table(1, at, &[&replica])).await.expect("switched");
+    let (files, mut next) = (stage.files(), table(2, at, &[&replica]));
+    let mut other = next.backends[&key()].clone();
+    other.rules = [Rule { host: "other.example.com".into(), path: "/".into() }].into();
+    next.backends.insert("shop.other.8080".parse().expect("a key"), other);
+    let text = stage.render(&next).await;
+    stage.proxy.check_ahead(&text).await.expect("an answer");
+    assert_eq!(stage.files(), files);
+
+    let upstream =
+        text.lines().find(|line| line.starts_with("upstream ") && line.contains("other"));
+    let upstream = upstream.expect("the other backend");
+    stage.write_beside("zz-since", &format!("{upstream} server 127.0.0.1:9; }}\n"));
+    let refused = stage.proxy.test(&text).await.expect_err("refused").to_string();
+    assert!(refused.contains("duplicate upstream"), "{refused}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_taken_address_is_found_before_anything_changes() {
     for kind in [ProxyKind::Nginx, ProxyKind::Haproxy] {

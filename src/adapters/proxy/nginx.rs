@@ -40,6 +40,14 @@ pub(super) struct Nginx {
     noted: Mutex<BTreeSet<u32>>,
     /// The flag that we raised and no reload of ours has made use of.
     raised: Mutex<Option<Raised>>,
+    /// What the checker found good ahead.
+    checked: Mutex<Option<Checked>>,
+}
+
+/// A file in the place of the managed one, among files as they were.
+struct Checked {
+    among: Dump,
+    candidate: String,
 }
 
 /// What `nginx -T` came to.
@@ -61,6 +69,7 @@ impl Nginx {
             pid_file: OnceCell::new(),
             noted: Mutex::default(),
             raised: Mutex::default(),
+            checked: Mutex::default(),
         }
     }
 
@@ -156,12 +165,15 @@ impl Nginx {
     }
 
     /// Where the configuration says, or where nginx was built to write it.
-    async fn find_pid_file(&self) -> Result<Option<String>, PortError> {
-        let said = match self.configuration().await? {
-            Configuration::Whole(dump) => dump.top("pid"),
-            Configuration::OursIsBad | Configuration::Bad(_) => {
-                return Err(PortError::Refused("nginx refuses its own configuration".into()));
-            }
+    async fn find_pid_file(&self, dump: Option<&Dump>) -> Result<Option<String>, PortError> {
+        let said = match dump {
+            Some(dump) => dump.top("pid"),
+            None => match self.configuration().await? {
+                Configuration::Whole(dump) => dump.top("pid"),
+                Configuration::OursIsBad | Configuration::Bad(_) => {
+                    return Err(PortError::Refused("nginx refuses its own configuration".into()));
+                }
+            },
         };
         match said {
             Some(path) if path.starts_with('/') => Ok(Some(path)),
@@ -199,16 +211,17 @@ impl Nginx {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner).extend(workers);
     }
 
-    /// Checks `candidate` in a copy of the way to the managed file.
-    async fn check_aside(&self, dump: &Dump, candidate: &str) -> Result<(), PortError> {
-        let prefix = format!("{}.gitdeploy-check", dump.main());
-        let Some(copies) = dump.staged(&self.front.path, candidate, &prefix) else {
-            return Err(PortError::Refused(self.not_included(dump)));
-        };
-        let checked = self.check_copies(&copies).await;
-        for copy in &copies {
-            self.front.shell.remove(&copy.path).await?;
-        }
+    /// `candidate` in a copy of the way to the managed file.
+    fn copies(&self, dump: &Dump, candidate: &str, what: &str) -> Result<Vec<Copy>, PortError> {
+        let prefix = format!("{}.gitdeploy-{what}", dump.main());
+        let staged = dump.staged(&self.front.path, candidate, &prefix);
+        staged.ok_or_else(|| PortError::Refused(self.not_included(dump)))
+    }
+
+    /// Checks the files that stand for others, which go then.
+    async fn check_aside(&self, copies: &[Copy]) -> Result<(), PortError> {
+        let checked = self.check_copies(copies).await;
+        self.remove_copies(copies).await?;
         accepted(&checked?, |said| {
             let told = |said: String, copy: &Copy| said.replace(&copy.path, &copy.stands_for);
             copies.iter().fold(said.to_owned(), told)
@@ -220,6 +233,26 @@ impl Nginx {
         try_join_all(drafts).await?;
         let main = copies.last().map(|copy| copy.path.as_str());
         self.run(&self.checker("-t", main)?).await
+    }
+
+    async fn remove_copies(&self, copies: &[Copy]) -> Result<(), PortError> {
+        try_join_all(copies.iter().map(|copy| self.front.shell.remove(&copy.path))).await?;
+        Ok(())
+    }
+
+    /// Whether the copies are what was written. Others who check ahead use files of the same names;
+    /// each writes once and then checks, so what is there after a check was there during it.
+    async fn are_there(&self, copies: &[Copy]) -> Result<bool, PortError> {
+        let texts = copies.iter().map(|copy| self.front.shell.read(&copy.path));
+        let texts = try_join_all(texts).await?;
+        Ok(texts.iter().zip(copies).all(|(text, copy)| text.as_ref() == Some(&copy.text)))
+    }
+
+    /// Whether the checker has just found the same good, down to every file around it. It counts
+    /// once: what no `include` names, such as a certificate, may change in a longer time.
+    fn was_found_good(&self, dump: &Dump, candidate: &str) -> bool {
+        let checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner).take();
+        checked.is_some_and(|it| it.among == *dump && it.candidate == candidate)
     }
 
     /// Checks `candidate` in its place, where what is there now is refused anyway: no reload by
@@ -303,6 +336,19 @@ impl Proxy for Nginx {
         self.raise_flag_early().await
     }
 
+    async fn check_ahead(&self, candidate: &str) -> Result<(), PortError> {
+        let Configuration::Whole(among) = self.configuration().await? else { return Ok(()) };
+        let copies = self.copies(&among, candidate, "ahead")?;
+        let checked = self.check_copies(&copies).await;
+        let are_ours = self.are_there(&copies).await;
+        self.remove_copies(&copies).await?;
+        if checked?.code == 0 && are_ours? {
+            let checked = Checked { among, candidate: candidate.to_owned() };
+            *self.checked.lock().unwrap_or_else(PoisonError::into_inner) = Some(checked);
+        }
+        Ok(())
+    }
+
     async fn settle(&self) -> Result<(), PortError> {
         self.take_back_flag().await
     }
@@ -315,8 +361,12 @@ impl Proxy for Nginx {
         match self.configuration().await? {
             Configuration::Whole(dump) => {
                 // One after the other: what the checker holds for a moment looks like taken.
-                self.check_aside(&dump, candidate).await?;
-                bind::refuse_taken(&self.front, "nginx", &self.family().await?).await
+                if !self.was_found_good(&dump, candidate) {
+                    let copies = self.copies(&dump, candidate, "check")?;
+                    self.check_aside(&copies).await?;
+                }
+                let family = self.family_by(Some(&dump)).await?;
+                bind::refuse_taken(&self.front, "nginx", &family).await
             }
             Configuration::OursIsBad => self.check_in_place(candidate).await,
             Configuration::Bad(said) => {
@@ -384,3 +434,6 @@ fn accepted(ran: &Ran, told: impl Fn(&str) -> String) -> Result<(), PortError> {
         _ => Err(PortError::Refused(told(&ran.said()))),
     }
 }
+
+#[cfg(test)]
+mod tests;

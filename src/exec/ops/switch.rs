@@ -130,6 +130,30 @@ fn possible(
     Ok(change)
 }
 
+/// Whether the proxy does not serve what its file says, as far as the plan knows.
+fn serves_something_else(task: &Task<'_>, place: &ProxyPlace) -> bool {
+    let mut files = task.context.work.plan.files.iter();
+    files.any(|file| file.place == *place && file.cause == Cause::NotServed)
+}
+
+/// The file that a switch will write if nothing comes in between, where `text` is there now: to be
+/// checked ahead. Only where one of ours is followed already by another one of ours.
+pub(super) fn candidate(
+    task: &Task<'_>,
+    place: &ProxyPlace,
+    change: &RouteChange,
+    text: Option<&str>,
+) -> Option<String> {
+    let Managed::Ours { table, .. } = proxy::read(&task.context.work.plan.owner, text) else {
+        return None;
+    };
+    let next = table.changed(change, task.context.moment(place)).ok()?;
+    if next.generation == table.generation || serves_something_else(task, place) {
+        return None;
+    }
+    task.site(place).ok()?.render(&next).ok()
+}
+
 /// Takes the proxy's lease, and waits for whoever has it.
 async fn lease(task: &Task<'_>, place: &ProxyPlace) -> Result<Hold, Trouble> {
     let work = task.context.work;
@@ -194,10 +218,10 @@ impl Switch<'_> {
                 return Err(Trouble::Superseded(format!("the file {why}")));
             }
         };
-        let now = self.task.context.work.ports.clock.now();
+        let now = self.task.context.moment(self.place);
         let moved = |moved: crate::model::Moved| Trouble::Superseded(moved.to_string());
         let mut next = table.changed(self.change, now).map_err(moved)?;
-        let is_unknown = is_absent || self.serves_something_else();
+        let is_unknown = is_absent || serves_something_else(self.task, self.place);
         let remembers = is_unknown && next.remember(self.to_be_let_go());
         if next.generation == table.generation {
             if is_absent {
@@ -220,12 +244,6 @@ impl Switch<'_> {
             next.generation = self.unserved(next.generation).await?;
         }
         self.put(text.as_deref(), &table, &next).await
-    }
-
-    /// Whether the proxy does not serve what its file says, as far as the plan knows.
-    fn serves_something_else(&self) -> bool {
-        let mut files = self.task.context.work.plan.files.iter();
-        files.any(|file| file.place == *self.place && file.cause == Cause::NotServed)
     }
 
     /// Whom the proxy is to let go of later in the plan: a run that is cut off before leaves nothing

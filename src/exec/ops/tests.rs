@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::exec::fixture::{Fake, Fault, Told, chain, endpoint, key, place, replica, switch};
 use crate::model::{
-    CommitId, Health, Hook, HookMoment, HttpProbe, Nanos, Op, Outcome, OutsideProbe, Plan, Probe,
-    Readiness, Release, Room, Status,
+    CommitId, Event, Health, Hook, HookMoment, HttpProbe, Nanos, Op, Outcome, OutsideProbe, Plan,
+    Probe, Readiness, Release, Room, Status,
 };
 
 const SECOND: u64 = 1_000_000_000;
@@ -433,4 +433,46 @@ async fn a_call_waits_for_a_silent_host_as_long_as_the_lease_lasts() {
     let (fake, outcome) = in_silence("stop", &chain(vec![stop()]), running, 50).await;
     assert_eq!(outcome, Outcome::Applied);
     assert_eq!(fake.status("old"), Some(Status::Exited));
+}
+
+/// A replica that becomes ready, and the switch to it.
+async fn switched_when_ready() -> Fake {
+    let fake = Fake::new();
+    fake.route(7, &[("old", 1)]);
+    fake.add("w1", Status::Running);
+    let wait = Op::AwaitReady { container: "w1".into(), readiness: readiness() };
+    let told = fake.run(&chain(vec![wait, switch(Some(&[("old", 1)]), &[("w1", 2)])])).await;
+    assert_eq!(told.report.outcomes, [Outcome::Applied, Outcome::Applied]);
+    fake
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_file_that_is_checked_ahead_is_the_one_that_is_put_in_place() {
+    let fake = switched_when_ready().await;
+    let state = fake.state();
+    assert_eq!(state.ahead, state.tested);
+    assert_eq!(state.ahead.first(), state.file.as_ref());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_checked_ahead_for_a_proxy_without_a_file() {
+    let fake = Fake::new();
+    fake.add("w1", Status::Running);
+    let wait = Op::AwaitReady { container: "w1".into(), readiness: readiness() };
+    fake.run(&chain(vec![wait, switch(None, &[("w1", 2)])])).await;
+    let state = fake.state();
+    assert_eq!((state.ahead.len(), state.tested.len()), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_switch_does_not_wait_for_the_lease_of_the_one_before() {
+    let fake = Fake::new();
+    fake.route(7, &[("w1", 1)]);
+    let (to, on) =
+        (switch(Some(&[("w1", 1)]), &[("w2", 2)]), switch(Some(&[("w2", 2)]), &[("w3", 3)]));
+    let told = fake.run(&chain(vec![to, on])).await;
+    assert_eq!(told.report.outcomes, [Outcome::Applied, Outcome::Applied]);
+    let waits = |event: &Event| matches!(event, Event::Progress { message, .. } if message.starts_with("waits for"));
+    assert!(!told.events.iter().any(waits), "{:?}", told.events);
+    assert!(fake.state().leases.is_empty(), "given back");
 }
