@@ -339,8 +339,7 @@ async fn perform<'a>(context: &'a Context<'a>, step: &'a Step, absent: Arc<Absen
 }
 
 async fn performed(task: &Task<'_>) -> Done {
-    // A switch waits for another lease first, and asks for both when it has looked at everything.
-    if !is_wait(&task.step.op) && !matches!(task.step.op, Op::Switch { .. }) {
+    if !is_wait(&task.step.op) {
         task.still_held().await?;
     }
     // An address says little to whoever knows hosts by their names.

@@ -40,7 +40,7 @@ fn own_step(step: &Value, given: &dyn Fn(&str) -> String) -> (Vec<(String, Strin
 }
 
 /// Runs a script as a runner does.
-fn played(script: &str, folder: &Path, variables: &[(String, String)]) -> Run {
+pub(crate) fn played(script: &str, folder: &Path, variables: &[(String, String)]) -> Run {
     let program = Path::new(env!("CARGO_BIN_EXE_gitdeploy")).parent().expect("a folder");
     let path = format!("{}:{}", program.display(), std::env::var("PATH").expect("a path"));
     let output = Command::new("sh")
@@ -60,7 +60,7 @@ fn played(script: &str, folder: &Path, variables: &[(String, String)]) -> Run {
 }
 
 /// A clone as a job has it: one commit, and the others only where they came from.
-fn shallow(repo: &Repo, at: &str) -> std::path::PathBuf {
+pub(crate) fn shallow(repo: &Repo, at: &str) -> std::path::PathBuf {
     let folder = repo.path().parent().expect("a folder").join("job");
     let git = |arguments: &[&str]| {
         let done =
@@ -315,5 +315,5 @@ fn the_template_for_gitlab_reviews_without_hosts_what_it_has_deployed() {
     assert!(run.stdout.contains("for the hosts as a snapshot of"), "{}", run.stdout);
     assert!(run.stdout.contains("signed with the trusted key SHA256:"), "{}", run.stdout);
     let report = std::fs::read_to_string(clone.join("gitdeploy-terraform.json")).expect("a file");
-    assert_eq!(report, "{\"create\":0,\"update\":0,\"delete\":1}\n");
+    assert_eq!(report, "{\"create\":0,\"update\":1,\"delete\":1}\n");
 }

@@ -2,13 +2,13 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
 use crate::environment::{COMPOSE, Repo, Run};
+use crate::ready_made::{played, shallow};
 
 pub(crate) const TOKEN: &str = "forge-t0ken";
 
