@@ -7,9 +7,12 @@
 //!   as a daemon has it; once as the program that is run, against a process that starts, connects,
 //!   asks and ends. `gitdeploy validate` shows what start and commit take;
 //! * a release of 4 replicas, behind nginx and behind HAProxy, with the same containers made,
-//!   started, asked until they are ready, stopped and removed by hand: no proxy, no lease, no plan,
-//!   and none of the 2 s in which nginx before 1.27.4 must let idle connections run out;
+//!   started, asked until they are ready, stopped and removed by hand, in a network of their own as
+//!   a stack's are: no proxy, no lease, no plan, and none of the 2 s in which nginx before 1.27.4
+//!   must let idle connections run out;
 //! * a look at three hosts over SSH, near and far (`live/hosts.rs`).
+//!
+//! After `--`, `look`, `release` and `hosts` are one of these alone.
 //!
 //! Both sides in turns, and medians, since a machine does other things too. Everything it makes goes
 //! with it; what an interrupted run left of the containers made by hand goes at the next start.
@@ -31,7 +34,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use bollard::Docker;
-use bollard::models::{ContainerCreateBody, HostConfig, PortBinding};
+use bollard::models::{ContainerCreateBody, HostConfig, NetworkCreateRequest, PortBinding};
 use bollard::query_parameters::{
     CreateContainerOptions, InspectContainerOptions, ListContainersOptions, ListNetworksOptions,
     ListVolumesOptions, RemoveContainerOptions, StopContainerOptions,
@@ -50,9 +53,13 @@ const AT_A_TIME: usize = 16;
 const CONTAINERS: usize = 50;
 const REPLICAS: u32 = 4;
 const RUNS: usize = 9;
-const RELEASES: usize = 4;
+const RELEASES: usize = 8;
+/// What may be measured alone, named after `--`.
+const PARTS: [&str; 3] = ["look", "release", "hosts"];
 /// Containers made by hand begin with this.
 const BY_HAND: &str = "bench-by-hand-";
+/// The network that they are in.
+const NETWORK: &str = "bench-by-hand";
 /// What this program is started with to ask the bare questions and nothing else.
 const ASK: &str = "--only-ask";
 /// As the stack below says.
@@ -77,12 +84,20 @@ fn main() {
     let runtime = Runtime::new().expect("a runtime");
     let docker = connected(&runtime);
     runtime.block_on(clean(&docker)).expect("an engine");
-    looks(&runtime, &docker);
-    println!("\n{REPLICAS} replicas, new before old; median of {RELEASES}\n");
-    head();
-    releases(&runtime, &docker, Kind::Nginx, "release behind nginx");
-    releases(&runtime, &docker, Kind::Haproxy, "release behind HAProxy");
-    hosts::looks();
+    let is_all = !PARTS.iter().any(|part| given.iter().any(|word| word == part));
+    let [look, release, hosts] = PARTS.map(|part| is_all || given.iter().any(|word| word == part));
+    if look {
+        looks(&runtime, &docker);
+    }
+    if release {
+        println!("\n{REPLICAS} replicas, new before old; median of {RELEASES}\n");
+        head();
+        releases(&runtime, &docker, Kind::Nginx, "release behind nginx");
+        releases(&runtime, &docker, Kind::Haproxy, "release behind HAProxy");
+    }
+    if hosts {
+        hosts::looks();
+    }
 }
 
 fn connected(runtime: &Runtime) -> Docker {
@@ -113,8 +128,10 @@ async fn clean(docker: &Docker) -> Result<(), Failure> {
         let options = RemoveContainerOptions { force: true, ..Default::default() };
         docker.remove_container(&id, Some(options)).await
     }))
-    .await
-    .map(drop)
+    .await?;
+    // Gone already, unless a run was interrupted.
+    drop(docker.remove_network(NETWORK).await);
+    Ok(())
 }
 
 /// A plan with nothing to do, and its bare questions.
@@ -197,11 +214,14 @@ fn releases(runtime: &Runtime, docker: &Docker, kind: Kind, name: &str) {
         world.run(&["apply", "-y"]).succeeded().took
     };
     release(&images[0]);
+    let network = NetworkCreateRequest { name: NETWORK.to_owned(), ..Default::default() };
+    runtime.block_on(docker.create_network(network)).expect("an engine");
     let (mut whole, mut by_hands) = (Vec::new(), Vec::new());
     for count in 1..=RELEASES {
         whole.push(release(&images[count % 2]));
         by_hands.push(runtime.block_on(by_hand(docker, &images[0])).expect("an engine"));
     }
+    runtime.block_on(docker.remove_network(NETWORK)).expect("an engine");
     row(name, median(whole), median(by_hands), Some(1.15));
 }
 
@@ -235,6 +255,7 @@ async fn run(docker: &Docker, name: &str, image: &str) -> Result<(), Failure> {
     let any = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: None };
     let host = HostConfig {
         port_bindings: Some([("8080/tcp".to_owned(), Some(vec![any]))].into()),
+        network_mode: Some(NETWORK.to_owned()),
         ..HostConfig::default()
     };
     let body = ContainerCreateBody {
