@@ -174,7 +174,7 @@ impl Fleet {
                     name: replica.name.clone(),
                     identity: replica.identity.clone(),
                     state: running(),
-                    image: replica.image.clone().expect("it is there"),
+                    image: replica.image.as_deref().expect("it is there").into(),
                     config: config(&replica.body).into(),
                     addresses: BTreeMap::from([("x".into(), IpAddr::from([172, 18, 0, 2]))]).into(),
                 };

@@ -48,7 +48,7 @@ fn desired(change: impl FnOnce(&mut StackTarget, &mut ServiceTarget)) -> Desired
     let mut web = service("nginx:1");
     change(&mut stack, &mut web);
     web.spec_hash = crate::resolve::spec_hash(&web.container);
-    stack.services.insert(ServiceName::new("web"), web);
+    stack.services.insert(ServiceName::new("web"), Box::new(web));
     Desired {
         project: ProjectName::from(name("acme")),
         environment: EnvironmentName::from(name("production")),

@@ -1,7 +1,8 @@
 //! A container's or an image's configuration in the engine's words. A fleet has few different ones,
-//! so that they are kept once and know a fingerprint of themselves.
+//! so that they are kept once and know a fingerprint of themselves and the ports they publish.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, OnceLock};
 
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use super::Endpoint;
 use super::canonical::{canonical_into, canonical_without};
 
 /// A configuration in the engine's words. Copies share their memory until one is changed: the
@@ -21,29 +23,68 @@ pub struct Config(Arc<Kept>);
 struct Kept {
     value: Value,
     /// Made when it is first asked for; a copy that is changed makes its own.
-    fingerprints: OnceLock<Fingerprints>,
+    found: OnceLock<Found>,
 }
 
-struct Fingerprints {
+/// What a configuration says of itself, and what it takes longer to read out of it than to keep.
+struct Found {
+    /// The fingerprint of all of it.
     all: [u8; 32],
-    /// Of all but the ports of the host.
+    /// The fingerprint of all but the ports of the host.
     portless: [u8; 32],
+    bindings: Box<[Binding]>,
+}
+
+/// A TCP port of a container and where its host publishes it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Binding {
+    /// The port inside.
+    pub container_port: u16,
+    /// The place on the host.
+    pub at: Endpoint,
 }
 
 /// Where the ports of the host are: what replicas of a service differ in.
 const PORTS: [&str; 2] = ["HostConfig", "PortBindings"];
 
-impl Fingerprints {
+impl Found {
     fn of(value: &Value) -> Self {
         let mut text = String::new();
         canonical_without(value, &PORTS, &mut text);
         let portless: [u8; 32] = Sha256::digest(&text).into();
         text.clear();
-        if let Some(ports) = PORTS.iter().try_fold(value, |value, key| value.get(key)) {
+        let ports = PORTS.iter().try_fold(value, |value, key| value.get(key));
+        if let Some(ports) = ports {
             canonical_into(ports, &mut text);
         }
         let all = Sha256::new().chain_update(portless).chain_update(text);
-        Self { all: all.finalize().into(), portless }
+        let bindings = ports.map(bindings).unwrap_or_default();
+        Self { all: all.finalize().into(), portless, bindings }
+    }
+}
+
+/// The TCP ports of a `PortBindings`, in their order and each once.
+fn bindings(ports: &Value) -> Box<[Binding]> {
+    let mut found = Vec::new();
+    for (port, places) in ports.as_object().into_iter().flatten() {
+        let Some(container_port) = tcp_port(port) else { continue };
+        for place in places.as_array().into_iter().flatten() {
+            let text = |key: &str| place.get(key).and_then(Value::as_str).unwrap_or_default();
+            let Ok(port) = text("HostPort").parse() else { continue };
+            let address = text("HostIp").parse().unwrap_or(IpAddr::from([0, 0, 0, 0]));
+            found.push(Binding { container_port, at: Endpoint { address, port } });
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    found.into()
+}
+
+fn tcp_port(text: &str) -> Option<u16> {
+    match text.split_once('/') {
+        Some((port, "tcp")) => port.parse().ok(),
+        Some(_) => None,
+        None => text.parse().ok(),
     }
 }
 
@@ -55,16 +96,21 @@ impl Config {
 
     /// SHA-256 of all of it, whatever the order of its keys: equal for what is equal.
     pub fn fingerprint(&self) -> &[u8; 32] {
-        &self.fingerprints().all
+        &self.found().all
+    }
+
+    /// The TCP ports that a container publishes, or would when it runs, in their order.
+    pub fn bindings(&self) -> &[Binding] {
+        &self.found().bindings
     }
 
     /// Whether both are the same but for the ports of the host.
     pub fn is_equal_but_for_ports(&self, other: &Self) -> bool {
-        self.fingerprints().portless == other.fingerprints().portless
+        self.found().portless == other.found().portless
     }
 
-    fn fingerprints(&self) -> &Fingerprints {
-        self.0.fingerprints.get_or_init(|| Fingerprints::of(&self.0.value))
+    fn found(&self) -> &Found {
+        self.0.found.get_or_init(|| Found::of(&self.0.value))
     }
 }
 
@@ -76,7 +122,7 @@ impl Clone for Kept {
 
 impl From<Value> for Kept {
     fn from(value: Value) -> Self {
-        Self { value, fingerprints: OnceLock::new() }
+        Self { value, found: OnceLock::new() }
     }
 }
 
@@ -103,7 +149,7 @@ impl Deref for Config {
 impl DerefMut for Config {
     fn deref_mut(&mut self) -> &mut Value {
         let kept = Arc::make_mut(&mut self.0);
-        kept.fingerprints = OnceLock::new();
+        kept.found = OnceLock::new();
         &mut kept.value
     }
 }
@@ -158,6 +204,24 @@ mod tests {
         for other in others.map(Config::from) {
             assert!(!one.is_equal_but_for_ports(&other), "{other:?}");
         }
+    }
+
+    #[test]
+    fn ports_are_those_of_tcp_each_once_and_in_their_order() {
+        let place = |ip: &str, port: &str| json!({"HostIp": ip, "HostPort": port});
+        let ports = json!({
+            "90/tcp": [place("10.0.0.1", "9"), place("", "8"), place("10.0.0.1", "9")],
+            "80": [place("::", "7")],
+            "53/udp": [place("", "53")],
+            "70/tcp": [place("", ""), place("", "1-2")],
+            "60/tcp": null,
+        });
+        let config = Config::from(json!({"HostConfig": {"PortBindings": ports}}));
+        let shown =
+            |it: &Binding| format!("{} {} {}", it.container_port, it.at.address, it.at.port);
+        let shown: Vec<_> = config.bindings().iter().map(shown).collect();
+        assert_eq!(shown, ["80 :: 7", "90 0.0.0.0 8", "90 10.0.0.1 9"]);
+        assert!(Config::default().bindings().is_empty());
     }
 
     #[test]

@@ -25,8 +25,9 @@ pub struct Desired {
 /// The desired state of one stack.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StackTarget {
-    /// Its services, by name.
-    pub services: BTreeMap<ServiceName, ServiceTarget>,
+    /// Its services, by name; each in its own place, since a map keeps room for eleven and most
+    /// stacks have few.
+    pub services: BTreeMap<ServiceName, Box<ServiceTarget>>,
     /// Its networks, by key.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub networks: BTreeMap<String, NetworkSpec>,

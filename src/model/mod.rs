@@ -27,7 +27,7 @@ pub use addresses::Addresses;
 pub use basis::{Basis, Fact, Mark};
 pub use canonical::{canonical, canonical_into};
 pub use cause::Cause;
-pub use config::Config;
+pub use config::{Binding, Config};
 pub use container::{
     BindSource, Blkio, ContainerSpec, DeviceMapping, DeviceRequest, FileMount, FileSource,
     HealthCheck, Limits, Logging, Mount, MountKind, NetworkAttachment, Port, RestartPolicy, Ulimit,

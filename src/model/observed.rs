@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -144,7 +145,7 @@ pub struct LiveContainer {
     /// What it does.
     pub state: ContainerState,
     /// The id of its image.
-    pub image: String,
+    pub image: Arc<str>,
     /// Its configuration in the engine's words, in the shape of a request to create it:
     /// `Config`'s keys at the top, with `HostConfig` and `NetworkingConfig` below.
     /// Labels that say whose it is are left out: `identity` has them.

@@ -3,7 +3,8 @@
 //!
 //! Nothing that anybody sees depends on it, only memory and the time to compare.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::model::{Config, HostState};
 
@@ -12,6 +13,8 @@ use crate::model::{Config, HostState};
 pub struct Sharing {
     /// By their fingerprints.
     known: BTreeMap<[u8; 32], Config>,
+    /// The ids of images.
+    images: BTreeSet<Arc<str>>,
 }
 
 impl Sharing {
@@ -20,6 +23,7 @@ impl Sharing {
     pub fn host(&mut self, state: &mut HostState) {
         for container in state.containers.values_mut() {
             self.config(&mut container.config);
+            self.image(&mut container.image);
         }
         for image in state.images.values_mut().flatten() {
             self.config(&mut image.config);
@@ -30,6 +34,13 @@ impl Sharing {
         match self.known.get(config.fingerprint()) {
             Some(equal) => *config = equal.clone(),
             None => drop(self.known.insert(*config.fingerprint(), config.clone())),
+        }
+    }
+
+    fn image(&mut self, id: &mut Arc<str>) {
+        match self.images.get(id) {
+            Some(equal) => *id = equal.clone(),
+            None => drop(self.images.insert(id.clone())),
         }
     }
 }
@@ -70,7 +81,7 @@ mod tests {
             name: name.to_owned(),
             identity,
             state,
-            image: image.to_owned(),
+            image: image.into(),
             config,
             addresses: Addresses::default(),
         };
@@ -94,6 +105,8 @@ mod tests {
         assert!(config(0, "a").is_shared_with(config(1, "d")));
         assert!(config(1, "c").is_shared_with(config(1, "d")));
         assert!(!config(0, "a").is_shared_with(config(0, "b")));
+        let image = |host: usize, name: &str| &after[host].containers[name].image;
+        assert!(Arc::ptr_eq(image(0, "a"), image(1, "d")));
         assert_eq!(before[1].containers, after[1].containers);
     }
 }

@@ -3,12 +3,9 @@
 //!
 //! An answer is used again only where it would come out the same; what is remembered never decides.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Map, Value};
 
-use super::world::{Binding, bindings};
-use crate::model::{Config, Endpoint, EngineInfo, FieldDifference, Image, LiveContainer};
+use crate::model::{Binding, Config, Endpoint, EngineInfo, FieldDifference, Image};
 
 /// How many kinds of containers a service is remembered by: two releases, each twice.
 const KINDS_MAX: usize = 4;
@@ -19,31 +16,17 @@ pub(super) struct Case<'a> {
     /// Its image, where that is known.
     pub(super) image: Option<&'a Image>,
     pub(super) config: &'a Config,
-    /// Ports that we gave it.
-    pub(super) extra: BTreeSet<Binding>,
+    /// Ports that we gave it, in their order.
+    pub(super) extra: Vec<&'a Binding>,
 }
 
 /// The comparisons made for one service.
 #[derive(Default)]
 pub(super) struct Alike<'a> {
     kinds: Vec<(Case<'a>, Vec<FieldDifference>)>,
-    /// The ports that the last container publishes.
-    bound: Option<(&'a Config, BTreeSet<Binding>)>,
 }
 
 impl<'a> Alike<'a> {
-    /// The TCP ports that a container publishes, or would when it runs.
-    pub(super) fn bindings(&mut self, live: &'a LiveContainer) -> BTreeSet<Binding> {
-        match &self.bound {
-            Some((config, bound)) if config.is_shared_with(&live.config) => bound.clone(),
-            _ => {
-                let bound = bindings(live);
-                self.bound = Some((&live.config, bound.clone()));
-                bound
-            }
-        }
-    }
-
     /// What differs between a container and its service, if one like it was compared.
     pub(super) fn fields(&self, case: &Case<'a>) -> Option<Vec<FieldDifference>> {
         let known = self.kinds.iter().find(|(known, fields)| {
@@ -93,7 +76,7 @@ impl Case<'_> {
 
     /// Whether both were given as many places for the same ports of the container.
     fn publishes_like(&self, other: &Self) -> bool {
-        let port = |it: &Binding| it.container_port;
+        let port = |it: &&Binding| it.container_port;
         self.extra.iter().map(port).eq(other.extra.iter().map(port))
     }
 
@@ -129,7 +112,7 @@ impl Case<'_> {
         else {
             return false;
         };
-        self.extra.contains(&Binding { container_port, at: Endpoint { address, port } })
+        self.extra.contains(&&Binding { container_port, at: Endpoint { address, port } })
     }
 }
 
@@ -152,7 +135,7 @@ mod tests {
     /// A container with one port that we chose, at `at`, and one that the commit fixes.
     struct One {
         config: Config,
-        extra: BTreeSet<Binding>,
+        extra: Vec<Binding>,
     }
 
     fn one(image: &str, at: ([u8; 4], u16), fixed: u16) -> One {
@@ -162,14 +145,14 @@ mod tests {
         let bindings = json!({"80/tcp": [own], "90/tcp": [fixed]});
         let config = json!({"Image": image, "HostConfig": {"PortBindings": bindings}}).into();
         let at = Endpoint { address, port };
-        One { config, extra: BTreeSet::from([Binding { container_port: 80, at }]) }
+        One { config, extra: vec![Binding { container_port: 80, at }] }
     }
 
     fn is_known(first: &One, field: &str, second: &One) -> bool {
         let engine = EngineInfo::default();
         let case = |it| {
             let One { config, extra }: &One = it;
-            Case { engine: &engine, image: None, config, extra: extra.clone() }
+            Case { engine: &engine, image: None, config, extra: extra.iter().collect() }
         };
         let mut alike = Alike::default();
         let field = FieldDifference { path: field.into(), old: None, new: None };
@@ -198,7 +181,7 @@ mod tests {
     #[test]
     fn a_port_that_we_did_not_choose_is_compared() {
         let first = one("a", (HERE, 20_000), 9);
-        let second = One { extra: BTreeSet::new(), ..one("a", (HERE, 20_001), 9) };
+        let second = One { extra: Vec::new(), ..one("a", (HERE, 20_001), 9) };
         assert!(!is_known(&first, "env.A", &second));
     }
 

@@ -303,7 +303,7 @@ fn make_room<'a>(
 ) {
     let holds = |going: &Going<'a>| {
         let it = &going.sighting;
-        let mut ports = super::world::bindings(it.live).into_iter().map(|binding| binding.at.port);
+        let mut ports = it.live.config.bindings().iter().map(|binding| binding.at.port);
         ports.any(|port| wanted.contains(&(it.host.clone(), port)))
     };
     let early: Vec<_> = stack

@@ -11,7 +11,6 @@ use std::fmt;
 
 use self::index::{Above, Backends, Index};
 use super::parts::in_parts;
-use super::world::bindings;
 use crate::model::{
     Action, Backend, BackendChange, BackendKey, Health, HostName, HostState, LiveContainer, Moved,
     Observed, Op, Plan, ProxyPlace, ResourceKind, RoutingTable, StackName, Step, StepId,
@@ -255,7 +254,7 @@ impl<'a> Look<'a> {
                 taken.insert((host, *port), whose);
             }
             for live in state.containers.values() {
-                for binding in bindings(live) {
+                for binding in live.config.bindings() {
                     taken.insert((host, binding.at.port), &live.name);
                 }
             }

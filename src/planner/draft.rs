@@ -13,7 +13,7 @@ use super::member::Member;
 use super::readiness::{self, readiness};
 use super::routes::{Drain, Routes, Turn};
 use super::wanted::{Wanted, fixed_port};
-use super::world::{Sighting, World, bindings};
+use super::world::{Sighting, World};
 use crate::model::{
     Backend, BackendKey, Cause, Condition, HookMoment, HostName, LiveContainer, Nanos, Op,
     ProxyPlace, ServiceName, StackName, Status, StepId,
@@ -317,7 +317,7 @@ impl<'w, 'a> Draft<'w, 'a> {
         if holds_a_process(old.live) {
             let op = Op::Stop { container, id: Some(old.live.id.clone()), grace: grace(old.live) };
             needs = BTreeSet::from([self.graph.add(&lane, old.host, op, needs, end.cause)]);
-            for binding in bindings(old.live) {
+            for binding in old.live.config.bindings() {
                 let key = (old.host.clone(), binding.at.port);
                 self.freed.entry(key).or_default().extend(&needs);
             }

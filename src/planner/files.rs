@@ -8,7 +8,7 @@ use super::draft::Draft;
 use super::graph::Lane;
 use super::parts::in_parts;
 use super::reach::Reach;
-use super::world::{World, bindings};
+use super::world::World;
 use crate::model::{
     Cause, Endpoint, Op, ProxyFile, ProxyPlace, ProxyState, RoutingTable, ServiceName, StackName,
     Step,
@@ -112,7 +112,7 @@ impl<'a> Others<'a> {
         }
         for it in world.containers() {
             let identity = &it.live.identity;
-            for binding in bindings(it.live) {
+            for binding in it.live.config.bindings() {
                 for place in world.may_send(&binding.at) {
                     let is_reached = world
                         .address(place, it.host)

@@ -413,7 +413,7 @@ fn create(state: &mut HostState, replica: &Replica, id: String) {
             restarts: 0,
             health: None,
         },
-        image: image.expect("pulled"),
+        image: image.expect("pulled").into(),
         config: replica.body.clone().into(),
         addresses: crate::model::Addresses::default(),
     };

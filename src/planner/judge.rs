@@ -1,17 +1,17 @@
 //! One container against what is wanted of it. Nothing is chosen here: the caller knows which
 //! replica it stands for and whether it may stay where it is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use super::alike::{Alike, Case};
 use super::wanted::{Wanted, fixed_port};
-use super::world::{Binding, Sighting, World, bindings};
+use super::world::{Sighting, World};
 use super::{Problem, readiness};
 use crate::model::{
-    Cause, Endpoint, FieldDifference, Health, HostState, Image, ImageFault, LiveContainer, Seen,
-    Status,
+    Binding, Cause, Endpoint, FieldDifference, Health, HostState, Image, ImageFault, LiveContainer,
+    Seen, Status,
 };
 use crate::spec::{self, Published, Surroundings};
 
@@ -44,32 +44,24 @@ pub(super) fn worth<'a>(
     sighting: Sighting<'a>,
     alike: &mut Alike<'a>,
 ) -> Result<Verdict, Problem> {
-    let bound = alike.bindings(sighting.live);
-    let given = given(wanted, sighting, bound.clone());
+    let given = given(wanted, sighting);
     let Some(ports) = held(world, wanted, sighting, &given)? else {
         let worth = Worth::Unfit(Cause::RoutesChanged, Vec::new());
         return Ok(Verdict { worth, ports: BTreeMap::new() });
     };
     let worth = match misfit(world, wanted, sighting, given, alike)? {
         Some((cause, fields)) => Worth::Unfit(cause, fields),
-        None => condition(world, wanted, sighting, &bound),
+        None => condition(world, wanted, sighting),
     };
     Ok(Verdict { worth, ports })
 }
 
 /// What a container is good for that is as the commit wants it.
-fn condition(
-    world: &World<'_>,
-    wanted: &Wanted<'_>,
-    sighting: Sighting<'_>,
-    bound: &BTreeSet<Binding>,
-) -> Worth {
+fn condition(world: &World<'_>, wanted: &Wanted<'_>, sighting: Sighting<'_>) -> Worth {
     let unfit = |cause: Cause| Worth::Unfit(cause, Vec::new());
     let state = &sighting.live.state;
     match (state.status, &state.health) {
-        (Status::Running, _) if was_let_go(world, wanted, sighting, bound) => {
-            unfit(Cause::LeftOver)
-        }
+        (Status::Running, _) if was_let_go(world, wanted, sighting) => unfit(Cause::LeftOver),
         (Status::Running, Some(Health::Unhealthy(why))) => unfit(Cause::Unhealthy(why.clone())),
         (Status::Running, _) => Worth::Runs,
         (Status::Created, _) => Worth::Unstarted,
@@ -85,19 +77,16 @@ fn condition(
 
 /// Whether proxies have let go of it and none sends to it now: it may have been asked to end, and an
 /// engine does not tell that of a container that is still at it.
-fn was_let_go(
-    world: &World<'_>,
-    wanted: &Wanted<'_>,
-    sighting: Sighting<'_>,
-    bound: &BTreeSet<Binding>,
-) -> bool {
+fn was_let_go(world: &World<'_>, wanted: &Wanted<'_>, sighting: Sighting<'_>) -> bool {
     let live = sighting.live;
     let is_left = |binding: &Binding| {
         let mut places = world.retired(&binding.at).iter();
         places
             .any(|place| world.address_at(place, sighting).is_ok_and(|it| it == binding.at.address))
     };
-    !wanted.target.routes.is_empty() && bound.iter().any(is_left) && !world.is_routed(&live.name)
+    !wanted.target.routes.is_empty()
+        && live.config.bindings().iter().any(is_left)
+        && !world.is_routed(&live.name)
 }
 
 /// Whether an ended container is as it should be.
@@ -110,16 +99,16 @@ fn misfit<'a>(
     world: &World<'a>,
     wanted: &Wanted<'_>,
     sighting: Sighting<'a>,
-    given: BTreeSet<Binding>,
+    given: Vec<&'a Binding>,
     alike: &mut Alike<'a>,
 ) -> Result<Option<(Cause, Vec<FieldDifference>)>, Problem> {
     let Sighting { state, live, .. } = sighting;
     let image = image_of(wanted, state);
     let own_image = match &image {
         // Most run what their reference stands for: nothing needs to be looked up by the id.
-        Ok(image) if image.id.as_ref() == Some(&live.image) => Some(*image),
+        Ok(image) if image.id.as_deref() == Some(&*live.image) => Some(*image),
         image => {
-            let own = state.images.get(&live.image).and_then(|image| image.as_ref().ok());
+            let own = state.images.get(&*live.image).and_then(|image| image.as_ref().ok());
             own.or(image.as_ref().ok().copied())
         }
     };
@@ -215,10 +204,10 @@ pub(super) fn image_named<'a>(
 /// Whether a container runs the image that its reference stands for now.
 fn is_image(state: &HostState, live: &LiveContainer, image: &Image) -> bool {
     if !image.needs_pull {
-        return image.id.as_ref().is_none_or(|id| *id == live.image);
+        return image.id.as_ref().is_none_or(|id| **id == *live.image);
     }
     let Some(digest) = &image.digest else { return true };
-    let own = state.images.get(&live.image).and_then(|image| image.as_ref().ok());
+    let own = state.images.get(&*live.image).and_then(|image| image.as_ref().ok());
     own.is_some_and(|own| own.digests.contains(digest))
 }
 
@@ -228,11 +217,11 @@ fn image_difference(
     live: &LiveContainer,
     image: &Image,
 ) -> FieldDifference {
-    let own = state.images.get(&live.image).and_then(|image| image.as_ref().ok());
-    let old = own.and_then(|own| own.digests.first()).unwrap_or(&live.image).as_str();
+    let own = state.images.get(&*live.image).and_then(|image| image.as_ref().ok());
+    let old = own.and_then(|own| own.digests.first()).map_or(&*live.image, String::as_str);
     let new = image.digest.as_deref().or(image.id.as_deref()).unwrap_or_default();
     let (old, new) = if old == new {
-        (live.image.as_str(), image.id.as_deref().unwrap_or_default())
+        (&*live.image, image.id.as_deref().unwrap_or_default())
     } else {
         (old, new)
     };
@@ -246,23 +235,15 @@ fn image_difference(
 }
 
 /// Of the ports that a container publishes, those that we gave it, beside those the commit fixes.
-fn given(
-    wanted: &Wanted<'_>,
-    sighting: Sighting<'_>,
-    mut found: BTreeSet<Binding>,
-) -> BTreeSet<Binding> {
-    if found.is_empty() {
-        return found;
-    }
-    let range = sighting.settings.map(|host| host.ports);
+fn given<'a>(wanted: &Wanted<'_>, sighting: Sighting<'a>) -> Vec<&'a Binding> {
+    let Some(range) = sighting.settings.map(|host| host.ports) else { return Vec::new() };
     let is_fixed = |binding: &Binding| {
         wanted.target.container.ports.iter().any(|port| {
             port.target == binding.container_port && fixed_port(port) == Some(binding.at.port)
         })
     };
-    let is_ours = |binding: &Binding| range.is_some_and(|range| range.contains(binding.at.port));
-    found.retain(|binding| is_ours(binding) && !is_fixed(binding));
-    found
+    let is_ours = |it: &&Binding| range.contains(it.at.port) && !is_fixed(it);
+    sighting.live.config.bindings().iter().filter(is_ours).collect()
 }
 
 /// The ports of the host that a container has for each port the proxies need; `None` when it lacks
@@ -275,15 +256,14 @@ pub(super) fn held_ports(
     if wanted.ports.is_empty() {
         return Ok(Some(BTreeMap::new()));
     }
-    let given = given(wanted, sighting, bindings(sighting.live));
-    held(world, wanted, sighting, &given)
+    held(world, wanted, sighting, &given(wanted, sighting))
 }
 
 fn held(
     world: &World<'_>,
     wanted: &Wanted<'_>,
     sighting: Sighting<'_>,
-    found: &BTreeSet<Binding>,
+    found: &[&Binding],
 ) -> Result<Option<BTreeMap<u16, u16>>, Problem> {
     if wanted.ports.is_empty() {
         return Ok(Some(BTreeMap::new()));
@@ -295,7 +275,7 @@ fn held(
         let is_reached = |host_port: &u16| {
             addresses.iter().all(|address| {
                 let at = Endpoint { address: *address, port: *host_port };
-                found.contains(&Binding { container_port: *port, at })
+                found.contains(&&Binding { container_port: *port, at })
             })
         };
         match candidates.into_iter().find(is_reached) {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::wanted::fixed_port;
-use super::world::{World, bindings};
+use super::world::World;
 use crate::model::HostName;
 
 /// What is taken on each host; looked up when a host is first asked for one.
@@ -45,7 +45,7 @@ impl Ports {
 
 fn of_host(world: &World<'_>, host: &HostName) -> BTreeSet<u16> {
     let Some(state) = world.hosts.get(host) else { return BTreeSet::new() };
-    let own = state.containers.values().flat_map(bindings).map(|it| it.at.port);
+    let own = state.containers.values().flat_map(|it| it.config.bindings()).map(|it| it.at.port);
     let others = world.request.scope.taken.get(host).into_iter().flatten();
     state.foreign.ports.keys().chain(others).copied().chain(own).collect()
 }

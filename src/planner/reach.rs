@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::Problem;
 use super::place::may_be_on;
 use super::wanted::Wanted;
-use super::world::{World, bindings};
+use super::world::World;
 use crate::model::{Blind, HostName, ProxyPlace, ServiceName, StackName, StackTarget};
 
 /// What may be touched.
@@ -68,7 +68,7 @@ impl<'a> Reach<'a> {
         for sighting in world.containers() {
             let identity = &sighting.live.identity;
             let range = world.settings(sighting.host).map(|host| host.ports);
-            let mut ports = bindings(sighting.live).into_iter().map(|binding| binding.at.port);
+            let mut ports = sighting.live.config.bindings().iter().map(|binding| binding.at.port);
             if ports.any(|port| range.is_some_and(|range| range.contains(port))) {
                 self.frozen.insert((identity.stack.clone(), identity.service.clone()));
             }

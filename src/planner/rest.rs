@@ -14,7 +14,7 @@ use super::judged::{Judged, Stack};
 use super::member::check_files;
 use super::place::may_stay;
 use super::world::{Sighting, World};
-use crate::model::{Count, HostName, LiveNetwork, Note, StackName};
+use crate::model::{Count, HostName, Note, StackName};
 
 /// What people should know of a stack with which nothing will be done; `None` when that cannot be
 /// told without deciding.
@@ -118,13 +118,9 @@ fn is_routed_right(world: &World<'_>, judged: &Judged<'_>, sightings: &[Sighting
 /// Whether all networks of the stack are used where they are.
 fn keeps_networks(world: &World<'_>, stack: &StackName, seats: &[Seats<'_, '_>]) -> bool {
     let used: Vec<BTreeSet<&str>> = seats.iter().map(|it| it.wanted.networks()).collect();
-    world.hosts_of(stack).all(|(host, state)| {
-        let own = |live: &LiveNetwork| live.stack.as_ref() == Some(stack);
-        state.networks.iter().filter(|(_, live)| own(live)).all(|(name, _)| {
-            let mut users =
-                seats.iter().zip(&used).filter(|(_, used)| used.contains(name.as_str()));
-            users.any(|(seats, _)| seats.hosts.contains(&host))
-        })
+    world.networks_of(stack).iter().all(|(host, name)| {
+        let mut users = seats.iter().zip(&used).filter(|(_, used)| used.contains(name));
+        users.any(|(seats, _)| seats.hosts.contains(host))
     })
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Problem;
 use super::graph::{Graph, Lane};
-use super::world::{Sighting, World, bindings};
+use super::world::{Sighting, World};
 use crate::model::{
     Backend, BackendChange, BackendKey, Cause, Endpoint, Nanos, Op, ProxyPlace, RouteChange,
     RoutingTable, Rule, StackName, StepId,
@@ -294,7 +294,7 @@ fn busy<'a>(world: &World<'a>, old: Sighting<'a>) -> BTreeMap<&'a ProxyPlace, Se
         return found;
     }
     let sending: BTreeSet<&ProxyPlace> = found.keys().copied().collect();
-    for binding in bindings(old.live) {
+    for binding in old.live.config.bindings() {
         let left = world.may_send(&binding.at).filter(|place| !sending.contains(place));
         let left = left.filter(|place| {
             world.address(place, old.host).is_ok_and(|address| address == binding.at.address)

@@ -6,8 +6,6 @@ mod seen;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use serde_json::Value;
-
 use self::seen::Seen;
 use super::Request;
 use crate::model::{
@@ -24,13 +22,6 @@ pub(super) struct Sighting<'a> {
     pub(super) live: &'a LiveContainer,
     /// What the inventory says of the host.
     pub(super) settings: Option<&'a settings::Host>,
-}
-
-/// A port of a container and where the host publishes it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Binding {
-    pub(super) container_port: u16,
-    pub(super) at: Endpoint,
 }
 
 /// Everything that was seen, as the planner asks for it.
@@ -109,6 +100,11 @@ impl<'a> World<'a> {
         stack: &StackName,
     ) -> impl Iterator<Item = (&'a HostName, &'a HostState)> + '_ {
         self.seen.hosts.get(stack).into_iter().flatten().copied()
+    }
+
+    /// The networks of a stack that are there, with their hosts.
+    pub(super) fn networks_of(&self, stack: &StackName) -> &[(&'a HostName, &'a str)] {
+        self.seen.networks.get(stack).map_or(&[], Vec::as_slice)
     }
 
     /// The services of a stack that proxies know.
@@ -302,29 +298,4 @@ pub(super) struct Known<'a> {
     pub(super) place: &'a ProxyPlace,
     pub(super) key: &'a BackendKey,
     pub(super) backend: &'a Backend,
-}
-
-/// The TCP ports that a container publishes, or would when it runs.
-pub(super) fn bindings(live: &LiveContainer) -> BTreeSet<Binding> {
-    let published = live.config.get("HostConfig").and_then(|host| host.get("PortBindings"));
-    let published = published.and_then(Value::as_object);
-    let mut found = BTreeSet::new();
-    for (port, places) in published.into_iter().flatten() {
-        let Some(container_port) = tcp_port(port) else { continue };
-        for place in places.as_array().into_iter().flatten() {
-            let text = |key: &str| place.get(key).and_then(Value::as_str).unwrap_or_default();
-            let Ok(port) = text("HostPort").parse() else { continue };
-            let address = text("HostIp").parse().unwrap_or(IpAddr::from([0, 0, 0, 0]));
-            found.insert(Binding { container_port, at: Endpoint { address, port } });
-        }
-    }
-    found
-}
-
-fn tcp_port(text: &str) -> Option<u16> {
-    match text.split_once('/') {
-        Some((port, "tcp")) => port.parse().ok(),
-        Some(_) => None,
-        None => text.parse().ok(),
-    }
 }

@@ -66,7 +66,7 @@ pub fn resolve(
         let target =
             service::service(&place, fields, stack, surroundings, &mut contents, &mut problems);
         if let Some(target) = target {
-            services.insert(ServiceName::new(name), target);
+            services.insert(ServiceName::new(name), Box::new(target));
         }
     }
     let named = |(key, value): (&str, &serde_json::Value)| (key.to_owned(), stack::network(value));

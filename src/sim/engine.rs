@@ -530,7 +530,7 @@ fn live(name: &str, container: &SimContainer, now: Millis) -> LiveContainer {
             restarts: container.restarts,
             health: has_check.then(health),
         },
-        image: container.image.clone(),
+        image: container.image.as_str().into(),
         config: without_identity(container.config.clone()).into(),
         addresses: BTreeMap::from([("default".to_owned(), container.address)]).into(),
     }

@@ -38,6 +38,9 @@ pub fn anonymous_body(
     request(s, spec, &BTreeMap::new(), published)
 }
 
+/// As many keys as most requests have at most, and most of their `HostConfig`s.
+pub(super) const KEYS: usize = 12;
+
 fn request(
     s: &Surroundings<'_>,
     spec: &ContainerSpec,
@@ -49,11 +52,10 @@ fn request(
         return Err(impossible);
     }
     let networks = networks::networks(s, spec);
-    let mut config = Keys::default();
+    let mut config = Keys::with_room(KEYS);
     process(&mut config, spec);
-    let mut labels = spec.labels.clone();
-    labels.extend(identity.clone());
-    config.put("Labels", object(&labels));
+    let labels: BTreeMap<&String, &String> = spec.labels.iter().chain(identity).collect();
+    config.put("Labels", object(labels));
     let exposed = exposed_ports(spec, published);
     let ports =
         exposed.into_iter().map(|port| (port, json!({}))).collect::<serde_json::Map<_, _>>();
@@ -90,7 +92,7 @@ fn entrypoint(words: &[String]) -> Vec<String> {
 
 /// A name without `=` takes the image's variable of that name away.
 fn variable(name: &str, value: Option<&str>) -> String {
-    value.map_or_else(|| name.to_owned(), |value| format!("{name}={value}"))
+    value.map_or_else(|| name.to_owned(), |value| [name, "=", value].concat())
 }
 
 fn health_check(check: &HealthCheck) -> Value {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::effective::Top;
 use super::fields::{Fields, Side};
 use crate::diff::{is_sensitive_name, masked};
 use crate::model::{FieldDifference, Seen};
@@ -31,9 +32,11 @@ const CHOSEN: &[&str] = &[
 /// engine has lost it) whatever could be the image's is taken to be.
 pub fn differences(want: &Value, live: &Value, image_config: &Value) -> Vec<FieldDifference> {
     let image = if image_config.is_null() { live } else { image_config };
-    let (wanted, there) = (Side::new(want, image), Side::new(live, image));
-    let new = Fields::of(&wanted, &there);
-    let mut old = Fields::of(&there, &wanted);
+    let image = Top::of(image);
+    let (new, mut old) = Fields::of(&Side::new(want, &image), &Side::new(live, &image));
+    if new.0.is_empty() && old.0.is_empty() {
+        return Vec::new();
+    }
     old.settle_given(&new);
     let two_times = |config: &Value| config["HostConfig"]["Memory"].as_i64().map(|it| it * 2);
     let swap = live["HostConfig"]["MemorySwap"].as_i64();

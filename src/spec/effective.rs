@@ -7,11 +7,86 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use super::fields::{items, pairs, text};
+use super::fields::{items, named, says};
 use crate::model::RESERVED_LABELS;
 
 /// A value by the engine's key.
 pub(super) type Named<'a> = (&'a str, &'a Value);
+
+/// The keys of a configuration that are looked at, found in one walk over it; null for what is not
+/// there.
+#[derive(Clone, Copy)]
+pub(super) struct Top<'a> {
+    pub(super) host: &'a Value,
+    pub(super) networking: &'a Value,
+    pub(super) hostname: &'a Value,
+    pub(super) stop_timeout: &'a Value,
+    domainname: &'a Value,
+    mac_address: &'a Value,
+    open_stdin: &'a Value,
+    tty: &'a Value,
+    user: &'a Value,
+    stop_signal: &'a Value,
+    command: &'a Value,
+    entrypoint: &'a Value,
+    health_check: &'a Value,
+    env: &'a Value,
+    labels: &'a Value,
+    exposed: &'a Value,
+    volumes: &'a Value,
+    working_dir: &'a Value,
+}
+
+impl<'a> Top<'a> {
+    pub(super) fn of(config: &'a Value) -> Self {
+        const NULL: &Value = &Value::Null;
+        let mut top = Self {
+            host: NULL,
+            networking: NULL,
+            hostname: NULL,
+            stop_timeout: NULL,
+            domainname: NULL,
+            mac_address: NULL,
+            open_stdin: NULL,
+            tty: NULL,
+            user: NULL,
+            stop_signal: NULL,
+            command: NULL,
+            entrypoint: NULL,
+            health_check: NULL,
+            env: NULL,
+            labels: NULL,
+            exposed: NULL,
+            volumes: NULL,
+            working_dir: NULL,
+        };
+        for (key, value) in named(config) {
+            let place = match key {
+                "HostConfig" => &mut top.host,
+                "NetworkingConfig" => &mut top.networking,
+                "Hostname" => &mut top.hostname,
+                "StopTimeout" => &mut top.stop_timeout,
+                "Domainname" => &mut top.domainname,
+                "MacAddress" => &mut top.mac_address,
+                "OpenStdin" => &mut top.open_stdin,
+                "Tty" => &mut top.tty,
+                "User" => &mut top.user,
+                "StopSignal" => &mut top.stop_signal,
+                "Cmd" => &mut top.command,
+                "Entrypoint" => &mut top.entrypoint,
+                "Healthcheck" => &mut top.health_check,
+                "Env" => &mut top.env,
+                "Labels" => &mut top.labels,
+                "ExposedPorts" => &mut top.exposed,
+                "Volumes" => &mut top.volumes,
+                "WorkingDir" => &mut top.working_dir,
+                _ => continue,
+            };
+            *place = value;
+        }
+        top
+    }
+}
 
 /// The merged parts of a container's configuration.
 pub(super) struct Effective<'a> {
@@ -20,39 +95,39 @@ pub(super) struct Effective<'a> {
     /// Labels, the image's included, and ours not.
     pub(super) labels: BTreeMap<&'a str, &'a str>,
     /// Ports it listens on, `8080/tcp`, less the image's.
-    pub(super) exposed: BTreeSet<String>,
+    pub(super) exposed: BTreeSet<&'a str>,
     /// Paths of volumes without a name, less the image's.
-    pub(super) volumes: BTreeSet<String>,
-    /// Single values and lists, by the engine's keys.
-    pub(super) process: Vec<Named<'a>>,
-    pub(super) working_dir: Option<String>,
-    pub(super) health_check: Vec<Named<'a>>,
+    pub(super) volumes: BTreeSet<&'a str>,
+    /// Single values and lists, by the engine's keys, which are the same in the same order for every
+    /// container.
+    pub(super) process: [Named<'a>; 9],
+    pub(super) working_dir: Option<&'a str>,
+    /// As `process`.
+    pub(super) health_check: [Named<'a>; 6],
 }
 
 impl<'a> Effective<'a> {
     /// Merges as the engine does when it creates a container.
-    pub(super) fn of(config: &'a Value, image: &'a Value) -> Self {
-        let working_dir = text(&config["WorkingDir"]).or_else(|| text(&image["WorkingDir"]));
-        let trimmed = |path: String| match path.trim_end_matches('/') {
-            "" => None,
-            path => Some(path.to_owned()),
-        };
+    pub(super) fn of(own: &Top<'a>, image: &Top<'a>) -> Self {
+        let text = |value: &'a Value| value.as_str().filter(|text| !text.is_empty());
+        let working_dir = text(own.working_dir).or_else(|| text(image.working_dir));
+        let trimmed = working_dir.map(|path| path.trim_end_matches('/'));
         Self {
-            env: env(config, image),
-            labels: labels(config, image),
-            exposed: own_keys(config, image, "ExposedPorts"),
-            volumes: own_keys(config, image, "Volumes"),
-            process: process(config, image),
-            working_dir: working_dir.and_then(trimmed),
-            health_check: health_check(&config["Healthcheck"], &image["Healthcheck"]),
+            env: env(own, image),
+            labels: labels(own, image),
+            exposed: own_keys(own.exposed, image.exposed),
+            volumes: own_keys(own.volumes, image.volumes),
+            process: process(own, image),
+            working_dir: trimmed.filter(|path| !path.is_empty()),
+            health_check: health_check(own.health_check, image.health_check),
         }
     }
 }
 
-fn env<'a>(config: &'a Value, image: &'a Value) -> BTreeMap<&'a str, &'a str> {
+fn env<'a>(own: &Top<'a>, image: &Top<'a>) -> BTreeMap<&'a str, &'a str> {
     let mut env = BTreeMap::new();
-    for source in [image, config] {
-        for variable in items(&source["Env"]).iter().filter_map(Value::as_str) {
+    for source in [image.env, own.env] {
+        for variable in items(source).iter().filter_map(Value::as_str) {
             match variable.split_once('=') {
                 Some((name, value)) => env.insert(name, value),
                 None => env.remove(variable),
@@ -62,35 +137,37 @@ fn env<'a>(config: &'a Value, image: &'a Value) -> BTreeMap<&'a str, &'a str> {
     env
 }
 
-fn labels<'a>(config: &'a Value, image: &'a Value) -> BTreeMap<&'a str, &'a str> {
-    let own =
-        |source| pairs(source).map(|(key, value)| (key.as_str(), value.as_str().unwrap_or("")));
-    let labels = own(&image["Labels"]).chain(own(&config["Labels"]));
-    labels.filter(|(key, _)| !RESERVED_LABELS.contains(key)).collect()
+fn labels<'a>(own: &Top<'a>, image: &Top<'a>) -> BTreeMap<&'a str, &'a str> {
+    let labels = named(image.labels).chain(named(own.labels));
+    let labels = labels.filter(|(key, _)| !RESERVED_LABELS.contains(key));
+    labels.map(|(key, value)| (key, value.as_str().unwrap_or(""))).collect()
 }
 
-fn own_keys(config: &Value, image: &Value, key: &str) -> BTreeSet<String> {
-    let own = pairs(&config[key]).map(|(name, _)| name);
-    own.filter(|name| image[key].get(name.as_str()).is_none()).cloned().collect()
+fn own_keys<'a>(own: &'a Value, image: &Value) -> BTreeSet<&'a str> {
+    named(own).map(|(name, _)| name).filter(|name| image.get(name).is_none()).collect()
 }
 
 /// What an engine ends a container with when nothing is said.
 static SIGNAL: LazyLock<Value> = LazyLock::new(|| "SIGTERM".into());
 
-fn process<'a>(config: &'a Value, image: &'a Value) -> Vec<Named<'a>> {
-    let own = ["Hostname", "Domainname", "MacAddress", "OpenStdin", "Tty"];
-    let mut merged: Vec<Named<'a>> = own.map(|key| (key, &config[key])).into();
-    let of = |key: &str, from_image: bool| if from_image { &image[key] } else { &config[key] };
-    let or_image = |key: &str| of(key, text(&config[key]).is_none());
-    merged.push(("User", or_image("User")));
-    let signal = Some(or_image("StopSignal")).filter(|signal| text(signal).is_some());
-    merged.push(("StopSignal", signal.unwrap_or(&*SIGNAL)));
+fn process<'a>(own: &Top<'a>, image: &Top<'a>) -> [Named<'a>; 9] {
+    let or_image = |own: &'a Value, image: &'a Value| if says(own) { own } else { image };
+    let signal = or_image(own.stop_signal, image.stop_signal);
     // An entrypoint of its own makes the engine forget the image's command.
-    let has = |key: &str| !items(&config[key]).is_empty();
-    merged.push(("Cmd", of("Cmd", !has("Cmd") && !has("Entrypoint"))));
-    let entrypoint = of("Entrypoint", !has("Entrypoint"));
-    merged.extend((!clears(entrypoint)).then_some(("Entrypoint", entrypoint)));
-    merged
+    let has = |value: &Value| !items(value).is_empty();
+    let is_image = !has(own.command) && !has(own.entrypoint);
+    let entrypoint = if has(own.entrypoint) { own.entrypoint } else { image.entrypoint };
+    [
+        ("Hostname", own.hostname),
+        ("Domainname", own.domainname),
+        ("MacAddress", own.mac_address),
+        ("OpenStdin", own.open_stdin),
+        ("Tty", own.tty),
+        ("User", or_image(own.user, image.user)),
+        ("StopSignal", if says(signal) { signal } else { &*SIGNAL }),
+        ("Cmd", if is_image { image.command } else { own.command }),
+        ("Entrypoint", if clears(entrypoint) { &Value::Null } else { entrypoint }),
+    ]
 }
 
 /// One empty word is how a request clears the image's entrypoint.
@@ -99,13 +176,16 @@ fn clears(entrypoint: &Value) -> bool {
 }
 
 /// Each part that is not set is the image's.
-fn health_check<'a>(own: &'a Value, image: &'a Value) -> Vec<Named<'a>> {
-    let is_set = |value: &Value| text(value).is_some() || !items(value).is_empty();
-    let own = pairs(own).filter(|(_, value)| is_set(value));
-    let check: BTreeMap<&str, &Value> =
-        pairs(image).chain(own).map(|(key, value)| (key.as_str(), value)).collect();
-    let is_off = |test: &&Value| items(test).first().is_some_and(|word| word == "NONE");
+fn health_check<'a>(own: &'a Value, image: &'a Value) -> [Named<'a>; 6] {
+    const NULL: &Value = &Value::Null;
+    let keys = ["Test", "Interval", "Timeout", "Retries", "StartPeriod", "StartInterval"];
+    let is_set = |value: &Value| says(value) || !items(value).is_empty();
+    let part = |key: &str| {
+        let own = own.get(key).filter(|value| is_set(value));
+        own.or_else(|| image.get(key)).unwrap_or(NULL)
+    };
+    let check = keys.map(|key| (key, part(key)));
     // No time matters to a check that is never made.
-    let is_none = check.get("Test").is_some_and(is_off);
-    check.into_iter().filter(|(key, _)| !is_none || *key == "Test").collect()
+    let is_none = items(check[0].1).first().is_some_and(|word| word == "NONE");
+    check.map(|(key, value)| (key, if is_none && key != "Test" { NULL } else { value }))
 }

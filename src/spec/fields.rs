@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::effective::{Effective, Named};
+use super::effective::{Effective, Named, Top};
 use crate::model::{Bytes, LiveContainer, NanoCpus, Nanos};
 
 /// Values by path; a list is kept as one, so that secrets among its words can be masked.
@@ -133,77 +133,128 @@ const ADDRESSES: &[(&str, &str, Kind)] = &[
 /// A container as it is wanted, or as it is, with what its image adds.
 pub(super) struct Side<'a> {
     config: &'a Value,
+    top: Top<'a>,
     effective: Effective<'a>,
 }
 
 impl<'a> Side<'a> {
-    pub(super) fn new(config: &'a Value, image: &'a Value) -> Self {
-        Self { config, effective: Effective::of(config, image) }
+    pub(super) fn new(config: &'a Value, image: &Top<'a>) -> Self {
+        let top = Top::of(config);
+        Self { config, top, effective: Effective::of(&top, image) }
     }
 
-    fn host(&self) -> &'a Value {
-        &self.config["HostConfig"]
-    }
-
-    /// Whether values of `HostConfig` that belong together are those of the other side.
-    fn has_host(&self, other: &Self, keys: &[&str]) -> bool {
-        keys.iter().all(|key| self.host().get(key) == other.host().get(key))
+    /// After how many seconds it is killed.
+    fn grace(&self) -> i64 {
+        // What an engine takes for none.
+        self.top.stop_timeout.as_i64().unwrap_or(10)
     }
 }
 
-impl Fields {
-    /// The fields of a side, without parts that the other side has too.
-    pub(super) fn of(side: &Side<'_>, other: &Side<'_>) -> Self {
-        let mut fields = Self::default();
-        fields.process(side, other);
-        let host = side.host();
-        let known = |(key, value): &Named<'_>| other.host().get(key) == Some(*value);
-        for part in named(host).filter(|part| !known(part)) {
-            fields.read([part].into_iter(), "", HOST);
-            fields.host(part);
+/// The parts that are not the same on two sides, word for word.
+struct Apart<'a> {
+    /// Keys of `HostConfig`.
+    host: Vec<&'a str>,
+    env: bool,
+    labels: bool,
+    working_dir: bool,
+    grace: bool,
+    process: Vec<&'a str>,
+    health_check: Vec<&'a str>,
+    security: bool,
+    ports: bool,
+    mounts: bool,
+    networks: bool,
+}
+
+impl<'a> Apart<'a> {
+    fn of(a: &Side<'a>, b: &Side<'a>) -> Self {
+        let host = keys_apart(a.top.host, b.top.host);
+        let has = |keys: &[&str]| host.iter().any(|key| keys.contains(key));
+        let (one, other) = (&a.effective, &b.effective);
+        Self {
+            env: one.env != other.env,
+            labels: one.labels != other.labels,
+            working_dir: one.working_dir != other.working_dir,
+            grace: a.grace() != b.grace(),
+            process: names_apart(&one.process, &other.process),
+            health_check: names_apart(&one.health_check, &other.health_check),
+            security: has(SECURITY),
+            ports: one.exposed != other.exposed || has(&["PortBindings"]),
+            mounts: one.volumes != other.volumes || has(&["Binds", "Mounts"]),
+            networks: a.top.hostname != b.top.hostname
+                || a.top.networking != b.top.networking
+                || has(&["NetworkMode"]),
+            host,
         }
-        if !side.has_host(other, SECURITY) {
+    }
+}
+
+/// The keys that two objects do not have with the same values.
+fn keys_apart<'a>(a: &'a Value, b: &'a Value) -> Vec<&'a str> {
+    let changed = named(a).filter(|(key, value)| b.get(key) != Some(*value));
+    let added = named(b).filter(|(key, _)| a.get(key).is_none());
+    changed.chain(added).map(|(key, _)| key).collect()
+}
+
+/// The keys of which the values are not the same; both have the same keys in the same order.
+fn names_apart<'a>(a: &[Named<'a>], b: &[Named<'a>]) -> Vec<&'a str> {
+    a.iter().zip(b).filter(|(a, b)| a.1 != b.1).map(|(a, _)| a.0).collect()
+}
+
+impl Fields {
+    /// The fields of two sides, each without the parts that the other has too.
+    pub(super) fn of(a: &Side<'_>, b: &Side<'_>) -> (Self, Self) {
+        let apart = Apart::of(a, b);
+        (Self::one(a, &apart), Self::one(b, &apart))
+    }
+
+    fn one(side: &Side<'_>, apart: &Apart<'_>) -> Self {
+        let mut fields = Self::default();
+        fields.process(side, apart);
+        let host = side.top.host;
+        if !apart.host.is_empty() {
+            for part in named(host).filter(|(key, _)| apart.host.contains(key)) {
+                fields.read([part].into_iter(), "", HOST);
+                fields.host(part);
+            }
+        }
+        if apart.security {
             fields.security(host);
         }
-        let (own, others) = (&side.effective, &other.effective);
-        if own.exposed != others.exposed || !side.has_host(other, &["PortBindings"]) {
-            super::live_ports::ports(&mut fields, host, &own.exposed);
+        if apart.ports {
+            super::live_ports::ports(&mut fields, host, &side.effective.exposed);
         }
-        if own.volumes != others.volumes || !side.has_host(other, &["Binds", "Mounts"]) {
-            super::live_mounts::mounts(&mut fields, host, &own.volumes);
+        if apart.mounts {
+            super::live_mounts::mounts(&mut fields, host, &side.effective.volumes);
         }
-        let network = ["Hostname", "NetworkingConfig"];
-        let is_alike = network.iter().all(|key| side.config.get(key) == other.config.get(key));
-        if !is_alike || !side.has_host(other, &["NetworkMode"]) {
+        if apart.networks {
             fields.networks(side.config);
         }
         fields
     }
 
     /// What the container's process has.
-    fn process(&mut self, side: &Side<'_>, other: &Side<'_>) {
-        let (own, others) = (&side.effective, &other.effective);
-        if own.env != others.env {
+    fn process(&mut self, side: &Side<'_>, apart: &Apart<'_>) {
+        let own = &side.effective;
+        if apart.env {
             for (name, value) in &own.env {
                 self.put(["env.", name].concat(), *value);
             }
         }
-        if own.labels != others.labels {
+        if apart.labels {
             for (name, value) in &own.labels {
                 self.put(["labels.", name].concat(), *value);
             }
         }
-        let process = own.process.iter().filter(|part| !others.process.contains(part));
+        let process = own.process.iter().filter(|(key, _)| apart.process.contains(key));
         self.read(process.copied(), "", TOP);
-        if own.working_dir != others.working_dir {
-            self.set("working_dir", own.working_dir.clone());
+        if apart.working_dir {
+            self.set("working_dir", own.working_dir.map(str::to_owned));
         }
-        let check = own.health_check.iter().filter(|part| !others.health_check.contains(part));
+        let check = own.health_check.iter().filter(|(key, _)| apart.health_check.contains(key));
         self.read(check.copied(), "", CHECK);
-        // What an engine takes for none.
-        let grace = |side: &Side<'_>| side.config["StopTimeout"].as_i64().unwrap_or(10);
-        if grace(side) != grace(other) {
-            self.put("stop_grace_period", format!("{}s", grace(side)));
+        if apart.grace {
+            self.put("stop_grace_period", format!("{}s", side.grace()));
         }
     }
 
@@ -386,11 +437,16 @@ fn sorted(mut words: Vec<String>) -> Vec<String> {
 
 /// A text, number or flag, unless it is the engine's way to say nothing.
 pub(super) fn text(value: &Value) -> Option<String> {
+    says(value).then(|| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+}
+
+/// Whether it is a text, number or flag that is not the engine's way to say nothing.
+pub(super) fn says(value: &Value) -> bool {
     match value {
-        Value::String(text) => (!text.is_empty()).then(|| text.clone()),
-        Value::Number(number) => (number.as_f64() != Some(0.0)).then(|| number.to_string()),
-        Value::Bool(flag) => flag.then(|| "true".to_owned()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
+        Value::String(text) => !text.is_empty(),
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::Bool(flag) => *flag,
+        Value::Null | Value::Array(_) | Value::Object(_) => false,
     }
 }
 
@@ -404,12 +460,12 @@ fn restart(policy: &Value) -> Option<String> {
 
 /// An object without the keys that say nothing.
 fn set_parts(value: &Value) -> Value {
-    let says = |value: &Value| match value {
+    let is_set = |value: &Value| match value {
         Value::Array(items) => !items.is_empty(),
         Value::Object(inner) => !inner.is_empty(),
-        other => text(other).is_some(),
+        other => says(other),
     };
-    let parts: BTreeMap<&String, &Value> = pairs(value).filter(|(_, value)| says(value)).collect();
+    let parts: BTreeMap<&String, &Value> = pairs(value).filter(|(_, it)| is_set(it)).collect();
     parts.into_iter().map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
@@ -421,7 +477,7 @@ pub(super) fn pairs(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
     value.as_object().into_iter().flat_map(Map::iter)
 }
 
-fn named(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
+pub(super) fn named(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
     pairs(value).map(|(key, value)| (key.as_str(), value))
 }
 

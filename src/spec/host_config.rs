@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::body::KEYS;
 use super::keys::Keys;
 use super::mounts::{Mounts, mounts};
 use super::{Published, Surroundings};
@@ -17,7 +18,7 @@ pub(super) fn host_config(
     network_mode: Option<String>,
     published: &[Published],
 ) -> Value {
-    let mut keys = Keys::default();
+    let mut keys = Keys::with_room(KEYS);
     let Mounts { binds, mounts } = mounts(s, spec);
     keys.set("NetworkMode", network_mode)
         .set("PortBindings", port_bindings(spec, published))

@@ -12,6 +12,11 @@ use serde_json::{Map, Value};
 pub(super) struct Keys(Map<String, Value>);
 
 impl Keys {
+    /// With room for so many keys.
+    pub(super) fn with_room(keys: usize) -> Self {
+        Self(Map::with_capacity(keys))
+    }
+
     /// Sets a key, whatever the value is.
     pub(super) fn put(&mut self, key: &str, value: impl Into<Value>) -> &mut Self {
         self.0.insert(key.to_owned(), value.into());
@@ -59,6 +64,7 @@ impl Keys {
 }
 
 /// A mapping of texts as JSON.
-pub(super) fn object(pairs: &BTreeMap<String, String>) -> Value {
-    pairs.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str()))).collect()
+pub(super) fn object<'p>(pairs: impl IntoIterator<Item = (&'p String, &'p String)>) -> Value {
+    let pairs = pairs.into_iter();
+    pairs.map(|(key, value)| (key.clone(), Value::from(value.as_str()))).collect()
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::fields::{Fields, items, pairs, text};
 
 /// `mounts./data` for everything that is mounted, less the volumes that the image asks for.
-pub(super) fn mounts(fields: &mut Fields, host: &Value, anonymous: &BTreeSet<String>) {
+pub(super) fn mounts(fields: &mut Fields, host: &Value, anonymous: &BTreeSet<&str>) {
     for target in anonymous {
         put(fields, target, "anonymous volume".to_owned());
     }

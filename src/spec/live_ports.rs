@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::fields::{Fields, items, pairs};
 
 /// `ports.8080/tcp` with the places on the host, `expose.8080/tcp` without one.
-pub(super) fn ports(fields: &mut Fields, host: &Value, exposed: &BTreeSet<String>) {
+pub(super) fn ports(fields: &mut Fields, host: &Value, exposed: &BTreeSet<&str>) {
     let mut bound = BTreeSet::new();
     for (port, places) in pairs(&host["PortBindings"]) {
         let place = |binding: &Value| {
@@ -19,7 +19,7 @@ pub(super) fn ports(fields: &mut Fields, host: &Value, exposed: &BTreeSet<String
         };
         let mut places: Vec<String> = items(places).iter().map(place).collect();
         places.sort_unstable();
-        bound.insert(port.clone());
+        bound.insert(port.as_str());
         fields.put(format!("ports.{port}"), places.join(", "));
     }
     for port in exposed.difference(&bound) {

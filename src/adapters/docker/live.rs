@@ -27,7 +27,7 @@ pub(super) fn live_container(seen: &Value) -> Option<LiveContainer> {
         name: text(seen, "/Name").trim_start_matches('/').to_owned(),
         identity: Identity::read(&labels(seen.pointer("/Config/Labels")))?,
         state: state(seen),
-        image: text(seen, "/Image").to_owned(),
+        image: text(seen, "/Image").into(),
         config: request(seen, networks, id).into(),
         addresses: networks
             .iter()

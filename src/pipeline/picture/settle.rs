@@ -124,7 +124,7 @@ impl Picture {
 fn running(state: &HostState, reference: &str) -> Option<Image> {
     let mut containers = state.containers.values();
     let container = containers.find(|it| it.config["Image"].as_str() == Some(reference))?;
-    state.images.get(&container.image)?.as_ref().ok().cloned()
+    state.images.get(&*container.image)?.as_ref().ok().cloned()
 }
 
 /// One stack on one host; gives how much of each service could not be compared.

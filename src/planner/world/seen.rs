@@ -16,6 +16,8 @@ use crate::planner::parts::in_parts;
 pub(super) struct Seen<'a> {
     pub(super) containers: BTreeMap<&'a StackName, BTreeMap<&'a ServiceName, Vec<Sighting<'a>>>>,
     pub(super) hosts: BTreeMap<&'a StackName, Vec<(&'a HostName, &'a HostState)>>,
+    /// The networks of each stack, with their hosts.
+    pub(super) networks: BTreeMap<&'a StackName, Vec<(&'a HostName, &'a str)>>,
     /// The generation of the youngest container of each stack.
     pub(super) born: BTreeMap<&'a StackName, Generation>,
     /// The generation of the last release of each stack.
@@ -82,6 +84,9 @@ impl<'a> Seen<'a> {
         for (stack, hosts) in behind.hosts {
             self.hosts.entry(stack).or_default().extend(hosts);
         }
+        for (stack, networks) in behind.networks {
+            self.networks.entry(stack).or_default().extend(networks);
+        }
         for (stack, generation) in behind.born {
             raise(&mut self.born, stack, generation);
         }
@@ -93,8 +98,8 @@ impl<'a> Seen<'a> {
         self.is_drained |= behind.is_drained;
     }
 
-    /// Notes what is on a host. By their names, containers of one stack follow each other, so that
-    /// it is looked up once.
+    /// Notes what is on a host. By their names, containers of one stack and of one service follow
+    /// each other, so that each is looked up once.
     fn host(&mut self, world: &World<'a>, host: &'a HostName, state: &'a HostState) {
         let settings = world.settings(host);
         let all: Vec<&LiveContainer> = state.containers.values().collect();
@@ -105,16 +110,20 @@ impl<'a> Seen<'a> {
             let youngest = some.iter().map(|live| live.identity.generation).max();
             raise(&mut self.born, stack, youngest.unwrap_or_default());
             let services = self.containers.entry(stack).or_default();
-            for live in some {
-                let known = services.entry(&live.identity.service).or_default();
-                known.push(Sighting { host, state, live, settings });
+            for some in some.chunk_by(|a, b| a.identity.service == b.identity.service) {
+                let known = services.entry(&some[0].identity.service).or_default();
+                known.extend(some.iter().map(|live| Sighting { host, state, live, settings }));
             }
         }
         for (stack, release) in &state.releases {
             raise(&mut self.released, stack, release.generation);
         }
-        let networks = state.networks.values().filter_map(|it| it.stack.as_ref());
-        let connected: BTreeSet<&StackName> = networks.chain(state.releases.keys()).collect();
+        let mut connected: BTreeSet<&StackName> = state.releases.keys().collect();
+        for (name, network) in &state.networks {
+            let Some(stack) = &network.stack else { continue };
+            connected.insert(stack);
+            self.networks.entry(stack).or_default().push((host, name));
+        }
         here.extend(state.volumes.values().filter_map(|it| it.stack.as_ref()));
         here.extend(&connected);
         for stack in here {

@@ -61,7 +61,7 @@ async fn a_survey_tells_ours_from_theirs() {
     assert_eq!(net.gateways, ["10.213.77.1".parse::<std::net::IpAddr>().unwrap()]);
     assert_eq!(net.others, BTreeSet::from([theirs.clone()]));
     assert_eq!(seen.images[image()].as_ref().unwrap().id, replica.image);
-    assert!(seen.images[&live.image].is_ok());
+    assert!(seen.images[&*live.image].is_ok());
     assert_eq!(seen.images["docker-no-such/image:1"].as_ref().unwrap().id, None);
     assert!(seen.foreign.names.contains(&theirs));
     assert!(!seen.foreign.names.contains(&replica.name));

@@ -104,7 +104,7 @@ fn copy_host(world: &World, name: &HostName, state: &HostState, app: App) {
         // What runs can be run again: the release before must find its images.
         for container in containers.values() {
             let reference = container.config.get("Image").and_then(Value::as_str);
-            let image = images.get(&container.image).and_then(|image| image.as_ref().ok());
+            let image = images.get(&*container.image).and_then(|image| image.as_ref().ok());
             if let (Some(reference), Some(image)) = (reference, image) {
                 let digest = image.digests.first().cloned();
                 let copy = copied(image, &container.image, digest, app);
@@ -148,7 +148,7 @@ fn live(container: &LiveContainer, app: App, long_ago: Millis) -> SimContainer {
         status: state.status,
         started_at: if state.started_at == 0 { 0 } else { long_ago },
         exit_code: state.exit_code,
-        image: image.clone(),
+        image: image.to_string(),
         app,
         published: SimContainer::bindings(config),
         config: (**config).clone(),
