@@ -189,17 +189,25 @@ pub(super) fn files(
     draft: &Draft<'_, '_>,
     stale: &BTreeMap<ProxyPlace, Cause>,
 ) -> Result<Vec<ProxyFile>, Vec<Problem>> {
-    let mut files = Vec::new();
-    let mut problems = Vec::new();
     let mut switches: BTreeMap<&ProxyPlace, Vec<&Step>> = BTreeMap::new();
     for step in &draft.graph.steps {
         if let Op::Switch { place, .. } = &step.op {
             switches.entry(place).or_default().push(step);
         }
     }
-    for place in draft.routes.switched() {
-        let switches = switches.get(place).map_or(&[][..], Vec::as_slice);
-        match file(draft.world, place, switches, stale.get(place)) {
+    let places: Vec<&ProxyPlace> = draft.routes.switched().iter().collect();
+    let world = draft.world;
+    let made = in_parts(&places, |part| {
+        let files = part.iter().map(|place| {
+            let switches = switches.get(place).map_or(&[][..], Vec::as_slice);
+            file(world, place, switches, stale.get(place))
+        });
+        files.collect()
+    });
+    let mut files = Vec::new();
+    let mut problems = Vec::new();
+    for made in made {
+        match made {
             Ok(file) => files.push(file),
             Err(problem) => problems.push(problem),
         }

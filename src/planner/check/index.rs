@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use crate::model::{
     BackendKey, HostName, LiveContainer, Observed, Op, Plan, ProxyPlace, StackName, Step, StepId,
 };
+use crate::planner::parts::in_parts;
 
 /// Steps that have to do with a container, by its host and name.
 type OnHosts<'a> = BTreeMap<(&'a HostName, &'a str), Vec<StepId>>;
@@ -137,14 +138,17 @@ impl<'a> Index<'a> {
         // Nearly all containers of a fleet have another name: most are told by its end.
         let mut ends: Vec<u64> = self.live.keys().map(|name| end(name)).collect();
         ends.sort_unstable();
-        for state in observed.hosts.values().filter_map(|state| state.as_ref().ok()) {
-            for (name, live) in &state.containers {
-                if ends.binary_search(&end(name)).is_ok()
-                    && let Some(all) = self.live.get_mut(name.as_str())
-                {
-                    all.push(live);
-                }
-            }
+        let hosts: Vec<_> = observed.hosts.values().flatten().collect();
+        let names = &self.live;
+        let found = in_parts(&hosts, |part| {
+            let all = part.iter().flat_map(|state| &state.containers);
+            let named = all.filter(|(name, _)| {
+                ends.binary_search(&end(name)).is_ok() && names.contains_key(name.as_str())
+            });
+            named.collect()
+        });
+        for (name, live) in found {
+            self.live.entry(name).or_default().push(live);
         }
     }
 }
