@@ -26,7 +26,7 @@ struct Kept {
     found: OnceLock<Found>,
 }
 
-/// What a configuration says of itself, and what it takes longer to read out of it than to keep.
+/// What is asked of a configuration again and again: found once and kept.
 struct Found {
     /// The fingerprint of all of it.
     all: [u8; 32],
