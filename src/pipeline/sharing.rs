@@ -1,5 +1,5 @@
-//! Equal configurations kept once: the replicas of a service differ in little but their identity,
-//! and a fleet has hundreds of thousands of them.
+//! Equal configurations and ids of images kept once: the replicas of a service differ in little but
+//! their identity, and a fleet has hundreds of thousands of them.
 //!
 //! Nothing that anybody sees depends on it, only memory and the time to compare.
 
@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::model::{Config, HostState};
 
-/// The configurations there are so far.
+/// The configurations and ids there are so far.
 #[derive(Default)]
 pub struct Sharing {
     /// By their fingerprints.

@@ -38,7 +38,7 @@ pub fn anonymous_body(
     request(s, spec, &BTreeMap::new(), published)
 }
 
-/// As many keys as most requests have at most, and most of their `HostConfig`s.
+/// Few requests, and few of their `HostConfig`s, have more keys: room for them is made at once.
 pub(super) const KEYS: usize = 12;
 
 fn request(
