@@ -10,7 +10,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Addresses, Config, Generation, HostName, Identity, Millis, ProxyName, RoutingTable, StackName,
+    Addresses, Config, Generation, HostName, Identity, ImageName, Millis, ProxyName, RoutingTable,
+    StackName,
 };
 
 /// Everything that was seen.
@@ -244,7 +245,9 @@ pub struct LiveVolume {
 pub struct Image {
     /// The id on this engine; `None` when it is not there.
     pub id: Option<String>,
-    /// Every digest that registries know it by (`sha256:…`); none for one that was built here.
+    /// Every digest that registries know it by, with the repository of each
+    /// (`docker.io/library/web@sha256:…`), or alone when the repository is not known; none for one
+    /// that was built here.
     pub digests: BTreeSet<String>,
     /// When the engine was last told to call it so; `None` when it does not say.
     pub tagged_at: Option<Millis>,
@@ -256,6 +259,27 @@ pub struct Image {
     pub unchecked: Option<String>,
     /// Its `Config` in the engine's words; `Null` when it is not there yet.
     pub config: Config,
+}
+
+impl Image {
+    /// Whether some registry knows it by this digest: the same bytes, whatever they are called.
+    pub fn has_digest(&self, digest: &str) -> bool {
+        self.digests.iter().any(|known| in_repository(known).1 == digest)
+    }
+
+    /// The digests that the repository of `reference` has it by. An image may have others of other
+    /// repositories, which come and go without a word about this one.
+    pub fn digests_of(&self, reference: &str) -> impl Iterator<Item = &str> {
+        let repository = ImageName::parse(reference).map(|name| name.repository());
+        let all = self.digests.iter().map(|known| in_repository(known));
+        let own = all.filter(move |(of, _)| of.is_none_or(|of| Some(of) == repository.as_deref()));
+        own.map(|(_, digest)| digest)
+    }
+}
+
+/// A digest with its repository, as far as that is known.
+fn in_repository(known: &str) -> (Option<&str>, &str) {
+    known.split_once('@').map_or((None, known), |(of, digest)| (Some(of), digest))
 }
 
 /// Why there is no image to be had for a reference.

@@ -236,13 +236,18 @@ impl<'a> Sighting<'a> {
     /// The digest that all voters have.
     fn agreed(&self) -> Option<String> {
         let (first, rest) = self.voters.split_first()?;
-        let is_common = |digest: &&String| rest.iter().all(|image| image.digests.contains(*digest));
-        first.digests.iter().find(is_common).cloned()
+        let mut digests = first.digests_of(self.reference);
+        digests.find(|digest| rest.iter().all(|it| it.has_digest(digest))).map(str::to_owned)
     }
 
-    /// Whether nobody has it from a registry.
+    /// Whether nobody has it from its registry.
     fn is_local(&self) -> bool {
-        !self.voters.is_empty() && self.voters.iter().all(|image| image.digests.is_empty())
+        !self.voters.is_empty() && self.voters.iter().all(|image| self.is_own(image))
+    }
+
+    /// Whether a host's image was made there, or only named so there.
+    fn is_own(&self, image: &Image) -> bool {
+        image.digests_of(self.reference).next().is_none()
     }
 
     /// Whether the registry must say what it is.
@@ -282,16 +287,17 @@ impl<'a> Sighting<'a> {
             None => pinned().or_else(|| self.agreed()),
         };
         let is_here = image.id.is_some();
-        let own = || Image { digest: image.digests.first().cloned(), ..image.clone() };
+        let digest_here = || image.digests_of(self.reference).next().map(str::to_owned);
+        let own = || Image { digest: digest_here(), ..image.clone() };
         match (digest, answer) {
-            (Some(digest), _) if is_here && image.digests.contains(&digest) => {
+            (Some(digest), _) if is_here && image.has_digest(&digest) => {
                 Ok(Image { digest: Some(digest), ..image.clone() })
             }
             // One that was made here is nobody's older version.
             (Some(_), _)
                 if is_here
                     && (self.pull == Pull::Never
-                        || (self.pull == Pull::Missing && image.digests.is_empty())) =>
+                        || (self.pull == Pull::Missing && self.is_own(image))) =>
             {
                 Ok(own())
             }

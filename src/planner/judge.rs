@@ -208,7 +208,7 @@ fn is_image(state: &HostState, live: &LiveContainer, image: &Image) -> bool {
     }
     let Some(digest) = &image.digest else { return true };
     let own = state.images.get(&*live.image).and_then(|image| image.as_ref().ok());
-    own.is_some_and(|own| own.digests.contains(digest))
+    own.is_some_and(|own| own.has_digest(digest))
 }
 
 fn image_difference(
@@ -218,15 +218,15 @@ fn image_difference(
     image: &Image,
 ) -> FieldDifference {
     let own = state.images.get(&*live.image).and_then(|image| image.as_ref().ok());
-    let old = own.and_then(|own| own.digests.first()).map_or(&*live.image, String::as_str);
+    let wanted = wanted.target.container.image.as_str();
+    let ran = live.config.get("Image").and_then(Value::as_str).unwrap_or(wanted);
+    let old = own.and_then(|own| own.digests_of(ran).next()).unwrap_or(&live.image);
     let new = image.digest.as_deref().or(image.id.as_deref()).unwrap_or_default();
     let (old, new) = if old == new {
         (&*live.image, image.id.as_deref().unwrap_or_default())
     } else {
         (old, new)
     };
-    let wanted = wanted.target.container.image.as_str();
-    let ran = live.config.get("Image").and_then(Value::as_str).unwrap_or(wanted);
     let named = |reference: &str, id: &str| {
         let id = id.get(..19).unwrap_or(id);
         Some(Seen::Text(format!("{reference} ({id})")))

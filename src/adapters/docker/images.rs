@@ -210,14 +210,16 @@ fn registry_fault(name: &ImageName, login: Option<&Login>, what: &str, error: &E
 
 /// An image that is here.
 fn image(seen: &ImageInspect) -> Image {
-    let digests = seen.repo_digests.iter().flatten();
-    let digests = digests.filter_map(|text| text.rsplit_once('@'));
+    let pinned = |text: &String| {
+        let (_, digest) = text.rsplit_once('@')?;
+        Some(ImageName::parse(text)?.pinned(digest))
+    };
     let config = seen.config.as_ref().and_then(|config| serde_json::to_value(config).ok());
     let tagged = seen.metadata.as_ref().and_then(|it| serde_json::to_value(it).ok());
     let tagged = tagged.as_ref().and_then(|it| it.get("LastTagTime")?.as_str());
     Image {
         id: seen.id.clone(),
-        digests: digests.map(|(_, digest)| digest.to_owned()).collect(),
+        digests: seen.repo_digests.iter().flatten().filter_map(pinned).collect(),
         // An engine that was never told says the year 1.
         tagged_at: tagged.map(millis).filter(|at| *at > 0),
         config: config.unwrap_or(Value::Null).into(),
@@ -248,13 +250,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_digest_of_an_image_is_its_own() {
+    fn every_digest_of_an_image_is_that_of_a_repository() {
         let seen = ImageInspect {
             repo_digests: Some(vec!["r/a@sha256:1".into(), "web@sha256:2".into()]),
             ..ImageInspect::default()
         };
         let digests = image(&seen).digests;
-        assert_eq!(digests.iter().collect::<Vec<_>>(), ["sha256:1", "sha256:2"]);
+        assert_eq!(
+            digests.iter().collect::<Vec<_>>(),
+            ["docker.io/library/web@sha256:2", "docker.io/r/a@sha256:1"]
+        );
     }
 
     fn fault(status_code: u16, message: &str) -> PortError {

@@ -154,6 +154,28 @@ fn what_was_built_on_a_host_is_nobodys_older_version() {
 }
 
 #[test]
+fn digests_of_other_repositories_say_nothing_of_this_one() {
+    let other = here(&["r.example.com/other@d0", "r.example.com/web@d1"]);
+    assert_snapshot!(settled("missing", &[other, nothing()], &None), @r"
+    not asked
+    a: has d1
+    b: pull d1
+    ");
+    // It was only named so: no host can pull it under this name.
+    let named = here(&["r.example.com/other@d0"]);
+    assert_snapshot!(settled("missing", &[named.clone(), nothing()], &None), @r"
+    not asked
+    a: has its own
+    b: it is not there, and the hosts that have it did not pull it (push it to a registry, or bring it there with `docker load`)
+    ");
+    // The same bytes need not be pulled again.
+    assert_snapshot!(settled("always", &[named], &found("d0")), @r"
+    asked
+    a: has d0
+    ");
+}
+
+#[test]
 fn a_platform_that_an_index_lacks_is_told_before_anything_is_pulled() {
     let platforms = ["linux/arm64", "linux/riscv64"].map(str::to_owned);
     let answer = Some(Ok(RegistryImage { digest: "d1".into(), platforms: platforms.into() }));

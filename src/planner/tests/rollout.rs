@@ -518,6 +518,31 @@ fn a_tag_that_moved_replaces_what_runs() {
     fleet.deploy();
 }
 
+/// Images are shared by tags that have nothing to do with each other, and what other repositories
+/// call one may change between two looks.
+#[test]
+fn a_plan_does_not_depend_on_digests_of_other_repositories() {
+    let mut fleet = Fleet::one();
+    fleet.want("shop", WORKER);
+    fleet.deploy();
+    let host = fleet.host("local");
+    let image = host.images.get_mut("worker:1").expect("it").as_mut().expect("one");
+    let mut own = image.clone();
+    let id = own.id.clone().expect("it is there");
+    (image.needs_pull, image.digest) = (true, Some("sha256:d2".into()));
+    own.digests = ["docker.io/library/worker@sha256:d1".to_owned()].into();
+    host.images.insert(id.clone(), Ok(own));
+    let plan = fleet.plan().expect("a plan");
+    let stack = plan.stacks.values().next().expect("a stack");
+    let fields = stack.changes.iter().flat_map(|change| &change.fields);
+    let old: Vec<_> = fields.map(|field| (field.path.as_str(), &field.old)).collect();
+    let seen = Some(crate::model::Seen::Text("worker:1 (sha256:d1)".into()));
+    assert_eq!(old, [("image", &seen)]);
+    let own = fleet.host("local").images.get_mut(&id).expect("it").as_mut().expect("one");
+    own.digests.insert("docker.io/another/name@sha256:d0".into());
+    assert_eq!(fleet.plan().expect("a plan").id, plan.id);
+}
+
 #[test]
 fn a_service_that_is_renamed_keeps_its_fixed_port_free() {
     let db = "services: {db: {image: i, ports: ['5432:5432']}}";

@@ -95,7 +95,7 @@ fn copy_host(world: &World, name: &HostName, state: &HostState, app: App) {
         for (reference, image) in images {
             let Ok(image) = image else { continue };
             if let Some(id) = &image.id {
-                let digest = image.digests.first().cloned();
+                let digest = image.digests_of(reference).next().map(str::to_owned);
                 host.images.insert(reference.clone(), copied(image, id, digest, app));
             } else {
                 host.images.remove(reference);
@@ -106,7 +106,7 @@ fn copy_host(world: &World, name: &HostName, state: &HostState, app: App) {
             let reference = container.config.get("Image").and_then(Value::as_str);
             let image = images.get(&*container.image).and_then(|image| image.as_ref().ok());
             if let (Some(reference), Some(image)) = (reference, image) {
-                let digest = image.digests.first().cloned();
+                let digest = image.digests_of(reference).next().map(str::to_owned);
                 let copy = copied(image, &container.image, digest, app);
                 host.images.entry(reference.to_owned()).or_insert(copy);
             }
