@@ -121,9 +121,9 @@ impl Job {
         }
         match result {
             Ok(verdict) => Ok(self.verdict(&verdict, &plan, &narrator, was_here)),
-            Err(ApplyError::Stale(facts)) if self.begin.only.is_none() => {
-                let fact = facts.keys().next().map(|fact| format!(": {}", fact.what));
-                Err(format!("the hosts change under the plan{}", fact.unwrap_or_default()))
+            Err(ApplyError::Stale(moved)) if self.begin.only.is_none() => {
+                let first = moved.first().map(|moved| format!(": {moved}"));
+                Err(format!("the hosts change under the plan{}", first.unwrap_or_default()))
             }
             Err(error) => Ok(not_applied(error)),
         }

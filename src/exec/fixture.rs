@@ -333,7 +333,7 @@ pub(super) fn plan(mut steps: Vec<Step>) -> Plan {
         steps,
         blind: Vec::new(),
         strays: BTreeMap::new(),
-        basis: Basis::new(),
+        basis: Basis::default(),
     }
 }
 

@@ -3,26 +3,39 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::HostName;
+use super::{HostName, StackName};
 
-/// Marks of everything that a plan rests on, by host and by what it is: `container
-/// acme-shop-web-1-ab12`, `file of proxy edge`, `image shop:1`.
-pub type Basis = BTreeMap<HostName, BTreeMap<String, Mark>>;
+/// Marks of what a plan rests on: of the stacks in which something is to be done, and of the hosts.
+///
+/// What is to be done comes out of the whole fleet; but a fleet never stands still, and what
+/// happens in a stack that the plan leaves alone is a matter of the plan only when it makes another
+/// one of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Basis {
+    /// Of each stack: `container acme-shop-web-1-ab12`, `image shop:1`, `file of proxy edge`.
+    pub stacks: BTreeMap<StackName, BTreeMap<HostName, Facts>>,
+    /// Of hosts, whoever uses them: `drain`.
+    pub hosts: BTreeMap<HostName, Facts>,
+}
 
-/// A thing that a plan rests on.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Fact {
-    /// Where.
-    pub host: HostName,
-    /// What, as in a [`Basis`].
-    pub what: String,
+/// Marks by what they are of.
+pub type Facts = BTreeMap<String, Mark>;
+
+impl Basis {
+    /// Every host that something is noted of, perhaps more than once.
+    pub fn all_hosts(&self) -> impl Iterator<Item = &HostName> {
+        self.stacks.values().flat_map(BTreeMap::keys).chain(self.hosts.keys())
+    }
 }
 
 /// How something is, as the first half of a SHA-256: a fleet has hundreds of thousands of things,
 /// and all that is ever asked of them is whether they are as they were.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Mark([u8; 16]);
 
 impl Mark {
@@ -57,6 +70,20 @@ impl Mark {
 impl fmt::Display for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+impl From<Mark> for String {
+    fn from(mark: Mark) -> Self {
+        mark.to_string()
+    }
+}
+
+impl TryFrom<String> for Mark {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::read(&text).ok_or_else(|| format!("`{text}` is no mark: 32 hexadecimal digits"))
     }
 }
 

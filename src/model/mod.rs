@@ -24,7 +24,7 @@ mod seating;
 mod subnet;
 
 pub use addresses::Addresses;
-pub use basis::{Basis, Fact, Mark};
+pub use basis::{Basis, Facts, Mark};
 pub use canonical::{canonical, canonical_into};
 pub use cause::Cause;
 pub use config::{Binding, Config};

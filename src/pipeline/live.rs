@@ -14,7 +14,7 @@ use super::moved::{Moved, moved};
 use super::{Answers, Contents, Snapshot, observe_but, settle_images, wanted};
 use crate::exec::{self, Guard, Options, Report, Stop};
 use crate::model::{
-    CommitId, ContentKey, Course, Desired, Event, Fact, FailureAction, Fault, FileSource, Health,
+    CommitId, ContentKey, Course, Desired, Event, FailureAction, Fault, FileSource, Health,
     HostName, LiveContainer, Observed, Op, Outcome, Owner, Plan, ProxyName, ProxyPlace,
     ServiceName, StackName, StackTarget, Verdict,
 };
@@ -80,8 +80,8 @@ pub enum ApplyError {
     Locked(Box<Lease>),
     /// A lease could not be asked for.
     Lease(PortError),
-    /// The hosts are not as the plan saw them; what has changed, by host.
-    Stale(BTreeMap<Fact, Moved>),
+    /// The hosts are not as the plan saw them; what has changed.
+    Stale(BTreeSet<Moved>),
     /// There is no plan any more.
     Plan(PlanError),
 }

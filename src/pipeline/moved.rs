@@ -1,12 +1,31 @@
 //! What has changed of what a plan rests on, since it was made.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-use crate::model::{Basis, Fact};
+use crate::model::{Basis, Facts, HostName, StackName};
 
-/// How a fact of a plan's basis has changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Something that is not as the plan saw it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Moved {
+    /// Something is to be done in a stack that the plan left alone.
+    Begun(StackName),
+    /// Nothing is to be done any more in a stack of the plan.
+    Settled(StackName),
+    /// A thing on a host.
+    Thing {
+        /// Where.
+        host: HostName,
+        /// What, as in a [`Basis`].
+        what: String,
+        /// What has become of it.
+        fate: Fate,
+    },
+}
+
+/// What has become of a thing that a plan rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fate {
     /// It was not there when the plan was made.
     Came,
     /// It is not there any more.
@@ -15,62 +34,107 @@ pub enum Moved {
     Changed,
 }
 
-/// What differs between two bases.
-pub fn moved(then: &Basis, now: &Basis) -> BTreeMap<Fact, Moved> {
-    let all = then.iter().chain(now);
-    let facts: BTreeSet<Fact> = all
-        .flat_map(|(host, facts)| {
-            facts.keys().map(|what| Fact { host: host.clone(), what: what.clone() })
-        })
-        .collect();
-    let how = |fact: &Fact| {
-        let mark = |basis: &Basis| basis.get(&fact.host)?.get(&fact.what).copied();
-        match (mark(then), mark(now)) {
-            (None, _) => Some(Moved::Came),
-            (_, None) => Some(Moved::Went),
-            (then, now) => (then != now).then_some(Moved::Changed),
+impl fmt::Display for Moved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Begun(stack) => write!(f, "{stack}: there is something to do by now"),
+            Self::Settled(stack) => write!(f, "{stack}: there is nothing to do any more"),
+            Self::Thing { host, what, fate } => {
+                let fate = match fate {
+                    Fate::Came => "is new",
+                    Fate::Went => "is gone",
+                    Fate::Changed => "has changed",
+                };
+                write!(f, "{host}: {what} {fate}")
+            }
         }
-    };
-    facts.into_iter().filter_map(|fact| how(&fact).map(|how| (fact, how))).collect()
+    }
+}
+
+/// What differs between two bases.
+pub fn moved(then: &Basis, now: &Basis) -> BTreeSet<Moved> {
+    let mut found = BTreeSet::new();
+    let stacks: BTreeSet<&StackName> = then.stacks.keys().chain(now.stacks.keys()).collect();
+    for stack in stacks {
+        match (then.stacks.get(stack), now.stacks.get(stack)) {
+            (Some(then), Some(now)) => things(then, now, &mut found),
+            (None, _) => drop(found.insert(Moved::Begun(stack.clone()))),
+            (_, None) => drop(found.insert(Moved::Settled(stack.clone()))),
+        }
+    }
+    things(&then.hosts, &now.hosts, &mut found);
+    found
+}
+
+fn things(
+    then: &BTreeMap<HostName, Facts>,
+    now: &BTreeMap<HostName, Facts>,
+    found: &mut BTreeSet<Moved>,
+) {
+    let none = Facts::new();
+    let hosts: BTreeSet<&HostName> = then.keys().chain(now.keys()).collect();
+    for host in hosts {
+        let (then, now) = (then.get(host).unwrap_or(&none), now.get(host).unwrap_or(&none));
+        let all: BTreeSet<&String> = then.keys().chain(now.keys()).collect();
+        for what in all {
+            let fate = match (then.get(what), now.get(what)) {
+                (None, _) => Fate::Came,
+                (_, None) => Fate::Went,
+                (then, now) if then != now => Fate::Changed,
+                _ => continue,
+            };
+            found.insert(Moved::Thing { host: host.clone(), what: what.clone(), fate });
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{HostName, Mark, Name};
+    use crate::model::{Mark, Name};
 
-    fn host(name: &str) -> HostName {
+    fn name<N: From<Name>>(name: &str) -> N {
         Name::parse(name).expect("a name").into()
     }
 
-    /// What there is on the hosts `a` and `b`.
-    fn basis(a: &[(&str, &str)], b: &[(&str, &str)]) -> Basis {
-        let facts = |facts: &[(&str, &str)]| {
-            let fact =
-                |(what, how): &(&str, &str)| ((*what).to_owned(), Mark::of([how.as_bytes()]));
-            facts.iter().map(fact).collect()
+    /// What there is on hosts.
+    fn hosts(hosts: &[(&str, &[(&str, &str)])]) -> BTreeMap<HostName, Facts> {
+        let fact = |(what, how): &(&str, &str)| ((*what).to_owned(), Mark::of([how.as_bytes()]));
+        let host = |(host, facts): &(&str, &[(&str, &str)])| {
+            (name(host), facts.iter().map(fact).collect::<Facts>())
         };
-        Basis::from([(host("a"), facts(a)), (host("b"), facts(b))])
+        hosts.iter().map(host).collect()
+    }
+
+    fn of(stack: &str, facts: BTreeMap<HostName, Facts>) -> Basis {
+        Basis { stacks: [(name(stack), facts)].into(), ..Basis::default() }
+    }
+
+    fn words(then: &Basis, now: &Basis) -> Vec<String> {
+        moved(then, now).iter().map(Moved::to_string).collect()
     }
 
     #[test]
     fn what_came_went_or_changed_is_told_by_host_and_name_and_nothing_else() {
-        let then = basis(&[("gone", "1"), ("other", "1"), ("same", "1")], &[("same", "1")]);
-        let now = basis(&[("other", "2"), ("same", "1")], &[("new", "1"), ("same", "1")]);
-        let told = moved(&then, &now).into_iter();
-        let told: Vec<_> =
-            told.map(|(fact, how)| (fact.host.to_string(), fact.what, how)).collect();
-        let expected =
-            [("a", "gone", Moved::Went), ("a", "other", Moved::Changed), ("b", "new", Moved::Came)];
-        let expected = expected.map(|(host, what, how)| (host.to_owned(), what.to_owned(), how));
-        assert_eq!(told, expected);
-        assert_eq!(moved(&now, &now), BTreeMap::new());
+        let then = of("shop", hosts(&[("a", &[("gone", "1"), ("other", "1"), ("same", "1")])]));
+        let now =
+            of("shop", hosts(&[("a", &[("other", "2"), ("same", "1")]), ("b", &[("new", "1")])]));
+        assert_eq!(
+            words(&then, &now),
+            ["a: gone is gone", "a: other has changed", "b: new is new"]
+        );
+        assert_eq!(moved(&now, &now), BTreeSet::new());
+        let file = |how| Basis { hosts: hosts(&[("a", &[("drain", how)])]), ..Basis::default() };
+        assert_eq!(words(&file("1"), &file("2")), ["a: drain has changed"]);
     }
 
     #[test]
-    fn of_a_host_that_is_gone_everything_is() {
-        let then = basis(&[("one", "1")], &[]);
-        let told = moved(&then, &Basis::new());
-        assert_eq!(told.into_values().collect::<Vec<_>>(), [Moved::Went]);
+    fn what_is_there_of_a_stack_that_only_one_plan_touches_is_not_called_new_or_gone() {
+        let facts = || hosts(&[("a", &[("container x", "1")])]);
+        let (shop, blog) = (of("shop", facts()), of("blog", facts()));
+        assert_eq!(
+            words(&shop, &blog),
+            ["blog: there is something to do by now", "shop: there is nothing to do any more"]
+        );
     }
 }

@@ -3,10 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Basis, HostName, Mark, Name, Plan, PlanId};
+use crate::model::{Basis, Plan, PlanId};
 
 /// The format; any other one is refused.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// What a plan file holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +25,8 @@ pub struct SavedPlan {
     pub environment: String,
     /// What the plan was asked for.
     pub asked: Asked,
-    basis: Vec<SavedFact>,
+    /// What it rests on.
+    pub basis: Basis,
 }
 
 /// The options that a plan depends on.
@@ -50,14 +51,6 @@ pub struct Asked {
     pub allow_deletes: Option<u32>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SavedFact {
-    host: String,
-    what: String,
-    value: String,
-}
-
 /// Why a file is no plan that can be applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SavedError {
@@ -72,13 +65,6 @@ pub enum SavedError {
 impl SavedPlan {
     /// What must be kept of a plan. `None` for one of uncommitted files: nobody could make it again.
     pub fn of(plan: &Plan, asked: Asked) -> Option<Self> {
-        let facts = plan.basis.iter().flat_map(|(host, facts)| {
-            facts.iter().map(|(what, mark)| SavedFact {
-                host: host.to_string(),
-                what: what.clone(),
-                value: mark.to_string(),
-            })
-        });
         Some(Self {
             gitdeploy_plan: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -87,7 +73,7 @@ impl SavedPlan {
             project: plan.owner.project.to_string(),
             environment: plan.owner.environment.to_string(),
             asked,
-            basis: facts.collect(),
+            basis: plan.basis.clone(),
         })
     }
 
@@ -111,26 +97,19 @@ impl SavedPlan {
     pub fn id(&self) -> PlanId {
         PlanId(self.plan.clone())
     }
-
-    /// What it rests on.
-    pub fn basis(&self) -> Basis {
-        let fact = |fact: &SavedFact| {
-            let host = HostName::from(Name::parse(&fact.host).ok()?);
-            Some((host, fact.what.clone(), Mark::read(&fact.value)?))
-        };
-        let mut basis = Basis::new();
-        for (host, what, mark) in self.basis.iter().filter_map(fact) {
-            basis.entry(host).or_default().insert(what, mark);
-        }
-        basis
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Facts, Mark, Name};
+
+    fn name<N: From<Name>>(name: &str) -> N {
+        Name::parse(name).expect("a name").into()
+    }
 
     fn saved() -> SavedPlan {
+        let facts = Facts::from([("drain".to_owned(), Mark::of([]))]);
         SavedPlan {
             gitdeploy_plan: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -139,18 +118,13 @@ mod tests {
             project: "acme".into(),
             environment: "production".into(),
             asked: Asked { stacks: vec!["shop".into()], ..Asked::default() },
-            basis: vec![SavedFact {
-                host: "local".into(),
-                what: "x".into(),
-                value: "1".repeat(32),
-            }],
+            basis: Basis { hosts: [(name("local"), facts)].into(), ..Basis::default() },
         }
     }
 
     #[test]
     fn a_saved_plan_reads_back() {
         assert_eq!(SavedPlan::read(&saved().to_text()), Ok(saved()));
-        assert_eq!(saved().basis().len(), 1);
     }
 
     #[test]

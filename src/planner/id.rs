@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use super::parts::in_parts;
-use crate::model::{HostName, Mark, Op, Plan, PlanId, Replica, Step, canonical_into};
+use crate::model::{
+    Basis, Facts, HostName, Mark, Op, Plan, PlanId, Replica, StackName, Step, canonical_into,
+};
 
 /// How many digits of the hash name a plan.
 const DIGITS: usize = 16;
@@ -20,7 +22,7 @@ const ENCODED_TOGETHER: usize = 1 << 13;
 pub(super) fn plan_id(plan: &Plan) -> PlanId {
     let Plan { id: _, owner, commit, commits, stacks, files, steps, blind, strays, basis } = plan;
     let mut hash = Sha256::new();
-    hash.update("gitdeploy plan 1\n");
+    hash.update("gitdeploy plan 2\n");
     // A fleet has many short texts: they are hashed many at a time.
     let mut bytes: Vec<u8> = Vec::new();
     let mut feed = |text: &str| {
@@ -46,17 +48,28 @@ pub(super) fn plan_id(plan: &Plan) -> PlanId {
         feed(&format!("{strays:?}"));
     }
     hash.update(&bytes);
-    let hosts: Vec<_> = basis.iter().collect();
-    for mark in in_parts(&hosts, |part| part.iter().map(rested_on).collect()) {
+    let Basis { stacks, hosts } = basis;
+    let stacks: Vec<_> = stacks.iter().collect();
+    for mark in in_parts(&stacks, |part| part.iter().map(rested_on).collect()) {
         hash.update(mark.as_bytes());
     }
+    hash.update(of_hosts(hosts).as_bytes());
     PlanId(hex(&hash.finalize())[..DIGITS].to_owned())
 }
 
-/// A mark of all that a plan rests on at one host.
-fn rested_on((host, facts): &(&HostName, &BTreeMap<String, Mark>)) -> Mark {
-    let facts = facts.iter().flat_map(|(what, mark)| [what.as_bytes(), mark.as_bytes()]);
-    Mark::of([host.as_str().as_bytes()].into_iter().chain(facts))
+/// A mark of all that a plan rests on of one stack.
+fn rested_on((stack, hosts): &(&StackName, &BTreeMap<HostName, Facts>)) -> Mark {
+    Mark::of([stack.as_str().as_bytes(), of_hosts(hosts).as_bytes()])
+}
+
+/// A mark of what there is on hosts.
+fn of_hosts(hosts: &BTreeMap<HostName, Facts>) -> Mark {
+    let of = |(host, facts): (&HostName, &Facts)| {
+        let facts = facts.iter().flat_map(|(what, mark)| [what.as_bytes(), mark.as_bytes()]);
+        Mark::of([host.as_str().as_bytes()].into_iter().chain(facts))
+    };
+    let marks: Vec<Mark> = hosts.iter().map(of).collect();
+    Mark::of(marks.iter().map(Mark::as_bytes))
 }
 
 /// A step with the keys of its request in one order.

@@ -1,6 +1,7 @@
 //! `apply`: makes the hosts what the commit wants.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,7 +89,7 @@ fn saved(run: &Run<'_>, args: &ApplyArgs, path: &std::path::Path) -> Result<Exit
     let wish = session.wish()?;
     let planned = job.look(&wish, &scope)?;
     if planned.plan.id != saved.id() {
-        return Err(stale(&moved(&saved.basis(), &planned.plan.basis)));
+        return Err(stale(&moved(&saved.basis, &planned.plan.basis)));
     }
     refuse_deletions(&session.snapshot, &planned.plan, narrowing.allow_deletes)?;
     job.show(&planned.plan)?;
@@ -261,7 +262,7 @@ impl<'a> Job<'a> {
                 };
                 Failure::because("could not take the lease; nothing was changed", &error).exit(exit)
             }
-            ApplyError::Stale(facts) => stale(&facts),
+            ApplyError::Stale(moved) => stale(&moved),
             ApplyError::Plan(error) => no_plan(self.verb, error),
         }
     }
@@ -327,16 +328,8 @@ fn locked(lease: &Lease) -> Failure {
     .hint(format!("if that run is dead: gitdeploy unlock {}", lease.id))
 }
 
-fn stale(facts: &std::collections::BTreeMap<crate::model::Fact, Moved>) -> Failure {
-    let line = |(fact, how): (&crate::model::Fact, &Moved)| {
-        let how = match how {
-            Moved::Came => "is new",
-            Moved::Went => "is gone",
-            Moved::Changed => "has changed",
-        };
-        format!("\n  {}: {} {how}", fact.host, fact.what)
-    };
-    let lines: Vec<String> = facts.iter().map(line).collect();
+fn stale(moved: &BTreeSet<Moved>) -> Failure {
+    let lines: Vec<String> = moved.iter().map(|moved| format!("\n  {moved}")).collect();
     let lines = if lines.is_empty() {
         "\n  another plan comes out of the same facts".to_owned()
     } else {

@@ -273,5 +273,32 @@ fn a_plan_made_before_a_drain_is_not_the_plan_after_it() {
     drain(&mut fleet, "a", false);
     let after = fleet.plan().expect("a plan");
     assert_ne!(before.id, after.id);
-    assert!(after.basis.values().any(|facts| facts.contains_key("drain")));
+    assert!(after.basis.hosts.values().any(|facts| facts.contains_key("drain")));
+}
+
+/// A fleet never stands still.
+#[test]
+fn what_happens_in_a_stack_that_is_left_alone_makes_no_other_plan() {
+    let mut fleet = Fleet::new(TWO);
+    fleet.want("blog", "services: {site: {image: i}}");
+    fleet.want("shop", DATA);
+    fleet.deploy();
+    fleet.want("shop", &DATA.replace("image: i", "image: j"));
+    let before = fleet.plan().expect("a plan");
+    assert!(!before.is_empty());
+    let mut changed = 0;
+    for host in ["a", "b"] {
+        for live in fleet.host(host).containers.values_mut() {
+            if live.identity.stack.as_str() == "blog" {
+                live.id = "made anew".into();
+                changed += 1;
+            }
+        }
+    }
+    assert_eq!(changed, 1);
+    assert_eq!(fleet.plan().expect("a plan").id, before.id);
+    for live in fleet.host("b").containers.values_mut() {
+        live.id = "made anew".into();
+    }
+    assert_ne!(fleet.plan().expect("a plan").id, before.id);
 }

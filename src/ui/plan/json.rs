@@ -214,7 +214,7 @@ fn step(step: &Step) -> Value {
 
 /// Every host the plan rests on, with the number of steps that take effect there.
 fn hosts(plan: &Plan) -> Vec<Value> {
-    let mut hosts: BTreeMap<_, usize> = plan.basis.keys().map(|host| (host, 0)).collect();
+    let mut hosts: BTreeMap<_, usize> = plan.basis.all_hosts().map(|host| (host, 0)).collect();
     for step in &plan.steps {
         *hosts.entry(&step.host).or_default() += 1;
     }

@@ -48,7 +48,7 @@ pub(in crate::ui) fn nothing() -> Plan {
         steps: Vec::new(),
         blind: Vec::new(),
         strays: BTreeMap::new(),
-        basis: BTreeMap::new(),
+        basis: crate::model::Basis::default(),
     }
 }
 
@@ -117,7 +117,7 @@ pub(in crate::ui) fn usual() -> Plan {
     plan.files = vec![file("edge-1")];
     plan.steps = steps();
     let fact = ("file of proxy edge".into(), Mark::of([b"ab".as_slice()]));
-    plan.basis.insert(name("edge-1"), [fact].into());
+    plan.basis.hosts.insert(name("edge-1"), [fact].into());
     plan
 }
 
