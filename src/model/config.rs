@@ -7,7 +7,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use super::Endpoint;
@@ -33,6 +33,18 @@ struct Found {
     /// The fingerprint of all but the ports of the host.
     portless: [u8; 32],
     bindings: Box<[Binding]>,
+    told: Told,
+}
+
+/// How much of the ports of the host that a configuration has its [`Config::bindings`] tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// It has none, not even an empty list of them.
+    Nothing,
+    /// All, word for word.
+    All,
+    /// Not all: ports of another protocol, ranges, no address, or another spelling or order.
+    Some,
 }
 
 /// A TCP port of a container and where its host publishes it.
@@ -59,7 +71,12 @@ impl Found {
         }
         let all = Sha256::new().chain_update(portless).chain_update(text);
         let bindings = ports.map(bindings).unwrap_or_default();
-        Self { all: all.finalize().into(), portless, bindings }
+        let told = match ports.and_then(Value::as_object) {
+            None => Told::Nothing,
+            Some(ports) if are_all(&bindings, ports) => Told::All,
+            Some(_) => Told::Some,
+        };
+        Self { all: all.finalize().into(), portless, bindings, told }
     }
 }
 
@@ -78,6 +95,23 @@ fn bindings(ports: &Value) -> Box<[Binding]> {
     found.sort_unstable();
     found.dedup();
     found.into()
+}
+
+/// Whether some bindings, written as engines write them, are all that a `PortBindings` has.
+fn are_all(bindings: &[Binding], ports: &Map<String, Value>) -> bool {
+    let each = bindings.chunk_by(|a, b| a.container_port == b.container_port);
+    let is_there = |some: &[Binding]| {
+        let places = ports.get(&format!("{}/tcp", some[0].container_port));
+        let Some(places) = places.and_then(Value::as_array) else { return false };
+        let is_place = |(place, Binding { at, .. }): (&Value, &Binding)| {
+            let says = |key: &str, text: String| place.get(key).is_some_and(|it| *it == text);
+            place.as_object().is_some_and(|place| place.len() == 2)
+                && says("HostIp", at.address.to_string())
+                && says("HostPort", at.port.to_string())
+        };
+        places.len() == some.len() && places.iter().zip(some).all(is_place)
+    };
+    each.clone().count() == ports.len() && each.into_iter().all(is_there)
 }
 
 fn tcp_port(text: &str) -> Option<u16> {
@@ -102,6 +136,11 @@ impl Config {
     /// The TCP ports that a container publishes, or would when it runs, in their order.
     pub fn bindings(&self) -> &[Binding] {
         &self.found().bindings
+    }
+
+    /// How much of its ports of the host those are.
+    pub fn told(&self) -> Told {
+        self.found().told
     }
 
     /// Whether both are the same but for the ports of the host.
@@ -222,6 +261,40 @@ mod tests {
         let shown: Vec<_> = config.bindings().iter().map(shown).collect();
         assert_eq!(shown, ["80 :: 7", "90 0.0.0.0 8", "90 10.0.0.1 9"]);
         assert!(Config::default().bindings().is_empty());
+    }
+
+    #[test]
+    fn bindings_are_all_of_the_ports_only_where_nothing_else_is_said() {
+        let place = |ip: &str, port: &str| json!({"HostIp": ip, "HostPort": port});
+        let told =
+            |ports: Value| Config::from(json!({"HostConfig": {"PortBindings": ports}})).told();
+        let two = json!([place("10.0.0.1", "8"), place("10.0.0.1", "9")]);
+        for all in [json!({}), json!({"80/tcp": two, "9/tcp": [place("::1", "1")]})] {
+            assert_eq!(told(all.clone()), Told::All, "{all}");
+        }
+        for nothing in [Value::Null, json!([])] {
+            assert_eq!(told(nothing.clone()), Told::Nothing, "{nothing}");
+        }
+        assert_eq!(Config::default().told(), Told::Nothing);
+        let one = || place("10.0.0.1", "8");
+        for some in [
+            json!({"80/udp": [one()]}),
+            json!({"80": [one()]}),
+            json!({"080/tcp": [one()]}),
+            json!({"80/tcp": null}),
+            json!({"80/tcp": []}),
+            json!({"80/tcp": [one(), one()]}),
+            json!({"80/tcp": [place("10.0.0.1", "9"), one()]}),
+            json!({"80/tcp": [place("", "8")]}),
+            json!({"80/tcp": [place("10.0.0.1", "08")]}),
+            json!({"80/tcp": [place("0:0::1", "8")]}),
+            json!({"80/tcp": [place("10.0.0.1", "8-9")]}),
+            json!({"80/tcp": [one(), "x"]}),
+            json!({"80/tcp": [{"HostIp": "10.0.0.1", "HostPort": "8", "More": 1}]}),
+            json!({"80/tcp": [one()], "53/udp": [one()]}),
+        ] {
+            assert_eq!(told(some.clone()), Told::Some, "{some}");
+        }
     }
 
     #[test]

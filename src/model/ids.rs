@@ -1,18 +1,18 @@
 //! Names and hashes, each a type of its own so that one is never passed for another.
 
 use std::fmt;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::Name;
+use super::text::Text;
 
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(transparent)]
-        pub struct $type(Name);
+        pub struct $type(pub(super) Name);
 
         impl $type {
             /// As text.
@@ -73,7 +73,7 @@ name!(
 /// A service of a stack, by the name Compose gives it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct ServiceName(Arc<str>);
+pub struct ServiceName(pub(super) Text);
 
 impl ServiceName {
     /// Keeps a service's name; Compose has checked its letters already.
@@ -96,7 +96,7 @@ impl fmt::Display for ServiceName {
 /// A commit, by its full hash.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct CommitId(Arc<str>);
+pub struct CommitId(pub(super) Text);
 
 impl CommitId {
     /// Keeps a full hash in hexadecimal.
@@ -127,7 +127,7 @@ impl fmt::Display for CommitId {
 /// replicas, the commit and the order of keys are no part of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct SpecHash(Arc<str>);
+pub struct SpecHash(pub(super) Text);
 
 impl SpecHash {
     /// Keeps a hash in hexadecimal.

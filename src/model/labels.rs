@@ -3,7 +3,8 @@
 //! A label cannot change after its container was created, so only what never changes is in one.
 //! Never a secret, never a rendered environment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -90,6 +91,16 @@ pub struct Identity {
     pub generation: Generation,
     /// The commit it was created for.
     pub commit: CommitId,
+}
+
+impl Identity {
+    /// Keeps each name and hash where an equal one is known, or makes it known.
+    pub(crate) fn share(&mut self, known: &mut BTreeSet<Arc<str>>) {
+        let Self { owner, stack, service, spec, commit, .. } = self;
+        let names = [&mut owner.project.0, &mut owner.environment.0, &mut stack.0];
+        names.into_iter().for_each(|name| name.0.share(known));
+        [&mut service.0, &mut spec.0, &mut commit.0].into_iter().for_each(|it| it.share(known));
+    }
 }
 
 impl Owner {

@@ -22,12 +22,13 @@ mod quantity;
 mod routes;
 mod seating;
 mod subnet;
+mod text;
 
 pub use addresses::Addresses;
 pub use basis::{Basis, Facts, Mark};
 pub use canonical::{canonical, canonical_into};
 pub use cause::Cause;
-pub use config::{Binding, Config};
+pub use config::{Binding, Config, Told};
 pub use container::{
     BindSource, Blkio, ContainerSpec, DeviceMapping, DeviceRequest, FileMount, FileSource,
     HealthCheck, Limits, Logging, Mount, MountKind, NetworkAttachment, Port, RestartPolicy, Ulimit,

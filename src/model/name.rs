@@ -5,17 +5,17 @@
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::sync::Arc;
 
 use serde::Serialize;
+
+use super::text::Text;
 
 /// The longest name, in characters: what a DNS label may have.
 const LENGTH_MAX: usize = 63;
 
 /// Lowercase letters, digits, `-` and `_`, starting with a letter or a digit, at most 63.
-/// Copies share their memory: a fleet repeats few names many times.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Name(Arc<str>);
+pub struct Name(pub(super) Text);
 
 impl<'de> serde::Deserialize<'de> for Name {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

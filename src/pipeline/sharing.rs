@@ -1,5 +1,5 @@
-//! Equal configurations and ids of images kept once: the replicas of a service differ in little but
-//! their identity, and a fleet has hundreds of thousands of them.
+//! Equal configurations, names and ids of images kept once: the replicas of a service differ in
+//! little, and a fleet has hundreds of thousands of them.
 //!
 //! Nothing that anybody sees depends on it, only memory and the time to compare.
 
@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use crate::model::{Config, HostState};
 
-/// The configurations and ids there are so far.
+/// The configurations and texts there are so far.
 #[derive(Default)]
 pub struct Sharing {
     /// By their fingerprints.
     known: BTreeMap<[u8; 32], Config>,
-    /// The ids of images.
-    images: BTreeSet<Arc<str>>,
+    /// Names, hashes and the ids of images.
+    texts: BTreeSet<Arc<str>>,
 }
 
 impl Sharing {
@@ -23,6 +23,7 @@ impl Sharing {
     pub fn host(&mut self, state: &mut HostState) {
         for container in state.containers.values_mut() {
             self.config(&mut container.config);
+            container.identity.share(&mut self.texts);
             self.image(&mut container.image);
         }
         for image in state.images.values_mut().flatten() {
@@ -38,9 +39,9 @@ impl Sharing {
     }
 
     fn image(&mut self, id: &mut Arc<str>) {
-        match self.images.get(id) {
+        match self.texts.get(id) {
             Some(equal) => *id = equal.clone(),
-            None => drop(self.images.insert(id.clone())),
+            None => drop(self.texts.insert(id.clone())),
         }
     }
 }
@@ -107,6 +108,8 @@ mod tests {
         assert!(!config(0, "a").is_shared_with(config(0, "b")));
         let image = |host: usize, name: &str| &after[host].containers[name].image;
         assert!(Arc::ptr_eq(image(0, "a"), image(1, "d")));
+        let stack = |host: usize, name: &str| after[host].containers[name].identity.stack.as_str();
+        assert!(std::ptr::eq(stack(0, "a"), stack(1, "d")));
         assert_eq!(before[1].containers, after[1].containers);
     }
 }

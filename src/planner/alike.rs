@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::model::{Binding, Config, Endpoint, EngineInfo, FieldDifference, Image};
+use crate::model::{Binding, Config, Endpoint, EngineInfo, FieldDifference, Image, Told};
 
 /// How many kinds of containers a service is remembered by: two releases, each twice.
 const KINDS_MAX: usize = 4;
@@ -67,11 +67,22 @@ impl Case<'_> {
     fn is_like_but_for_ports(&self, other: &Self) -> bool {
         self.config.is_equal_but_for_ports(other.config)
             && self.publishes_like(other)
-            && match (ports(self.config), ports(other.config)) {
-                (Some(own), Some(others)) => self.binds_like(own, other, others),
-                (None, None) => true,
-                (Some(_), None) | (None, Some(_)) => false,
+            && match (self.config.told(), other.config.told()) {
+                (Told::Nothing, Told::Nothing) => true,
+                (Told::Nothing, _) | (_, Told::Nothing) => false,
+                (Told::All, Told::All) => self.has_bindings_like(other),
+                _ => self.binds_like(other),
             }
+    }
+
+    /// What [`Self::binds_like`] says of two whose bindings are all that they say of ports.
+    fn has_bindings_like(&self, other: &Self) -> bool {
+        let (own, others) = (self.config.bindings(), other.config.bindings());
+        let is_like = |(a, b): (&Binding, &Binding)| {
+            a.container_port == b.container_port
+                && (a.at == b.at || self.extra.contains(&a) && other.extra.contains(&b))
+        };
+        own.len() == others.len() && own.iter().zip(others).all(is_like)
     }
 
     /// Whether both were given as many places for the same ports of the container.
@@ -80,12 +91,10 @@ impl Case<'_> {
         self.extra.iter().map(port).eq(other.extra.iter().map(port))
     }
 
-    fn binds_like(
-        &self,
-        own: &Map<String, Value>,
-        other: &Self,
-        others: &Map<String, Value>,
-    ) -> bool {
+    fn binds_like(&self, other: &Self) -> bool {
+        let (Some(own), Some(others)) = (ports(self.config), ports(other.config)) else {
+            return false;
+        };
         own.len() == others.len()
             && own.iter().all(|(port, places)| {
                 let (Some(own), Some(others)) =
@@ -148,12 +157,14 @@ mod tests {
         One { config, extra: vec![Binding { container_port: 80, at }] }
     }
 
+    fn case<'a>(engine: &'a EngineInfo, it: &'a One) -> Case<'a> {
+        let One { config, extra } = it;
+        Case { engine, image: None, config, extra: extra.iter().collect() }
+    }
+
     fn is_known(first: &One, field: &str, second: &One) -> bool {
         let engine = EngineInfo::default();
-        let case = |it| {
-            let One { config, extra }: &One = it;
-            Case { engine: &engine, image: None, config, extra: extra.iter().collect() }
-        };
+        let case = |it| case(&engine, it);
         let mut alike = Alike::default();
         let field = FieldDifference { path: field.into(), old: None, new: None };
         alike.keep(case(first), &[field]);
@@ -191,5 +202,28 @@ mod tests {
         for second in [one("a", (HERE, 20_001), 10), one("b", (HERE, 20_001), 9)] {
             assert!(!is_known(&first, "env.A", &second), "{:?}", second.config);
         }
+    }
+
+    #[test]
+    fn bindings_say_the_same_as_the_words_of_the_engine() {
+        let engine = EngineInfo::default();
+        let mut all = Vec::new();
+        for at in [(HERE, 20_000), (HERE, 20_001), (THERE, 20_000)] {
+            for fixed in [9, 10] {
+                let chosen = one("a", at, fixed);
+                all.push(One { extra: Vec::new(), ..one("a", at, fixed) });
+                all.push(chosen);
+            }
+        }
+        let mut likes = 0;
+        for (a, b) in all.iter().flat_map(|a| all.iter().map(move |b| (a, b))) {
+            let (one, other) = (case(&engine, a), case(&engine, b));
+            assert_eq!(one.config.told(), Told::All);
+            let is_like = one.has_bindings_like(&other);
+            assert_eq!(is_like, one.binds_like(&other), "{:?} {:?}", a.config, b.config);
+            likes += u32::from(is_like);
+        }
+        // Those with the same fixed port: three that we chose, of each other, and equal ones.
+        assert_eq!(likes, 2 * (9 + 3 + 3 + 3));
     }
 }

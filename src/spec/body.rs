@@ -38,8 +38,9 @@ pub fn anonymous_body(
     request(s, spec, &BTreeMap::new(), published)
 }
 
-/// Few requests, and few of their `HostConfig`s, have more keys: room for them is made at once.
-pub(super) const KEYS: usize = 12;
+/// Few requests, and few of their `HostConfig`s, have more keys: room for them is made at once, and
+/// is just small enough for what an allocator keeps at hand.
+pub(super) const KEYS: usize = 9;
 
 fn request(
     s: &Surroundings<'_>,
@@ -54,8 +55,7 @@ fn request(
     let networks = networks::networks(s, spec);
     let mut config = Keys::with_room(KEYS);
     process(&mut config, spec);
-    let labels: BTreeMap<&String, &String> = spec.labels.iter().chain(identity).collect();
-    config.put("Labels", object(labels));
+    config.put("Labels", labels(spec, identity));
     let exposed = exposed_ports(spec, published);
     let ports =
         exposed.into_iter().map(|port| (port, json!({}))).collect::<serde_json::Map<_, _>>();
@@ -63,8 +63,23 @@ fn request(
     let Networks { mode, mac_address, endpoints } = networks;
     config.set("MacAddress", mac_address);
     config.put("HostConfig", host_config(s, spec, mode, published));
-    config.set("NetworkingConfig", endpoints.map(|all| json!({ "EndpointsConfig": all })));
+    config.set("NetworkingConfig", endpoints.map(|all| only("EndpointsConfig", all)));
     Ok(config.done())
+}
+
+/// The user's labels, and those that say whose the container is.
+fn labels(spec: &ContainerSpec, identity: &BTreeMap<String, String>) -> Value {
+    if identity.is_empty() {
+        return object(&spec.labels);
+    }
+    object(spec.labels.iter().chain(identity).collect::<BTreeMap<_, _>>())
+}
+
+/// An object of one key.
+fn only(key: &str, value: Value) -> Value {
+    let mut keys = Keys::with_room(1);
+    keys.put(key, value);
+    keys.done()
 }
 
 /// What runs, and as whom.

@@ -2,7 +2,7 @@
 //!
 //! An inspection shows the two merged, a request only the one; merging both makes them comparable.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use serde_json::Value;
@@ -90,10 +90,10 @@ impl<'a> Top<'a> {
 
 /// The merged parts of a container's configuration.
 pub(super) struct Effective<'a> {
-    /// Variables; one that was taken away is not there.
-    pub(super) env: BTreeMap<&'a str, &'a str>,
-    /// Labels, the image's included, and ours not.
-    pub(super) labels: BTreeMap<&'a str, &'a str>,
+    /// Variables by name; one that was taken away is not there.
+    pub(super) env: Vec<(&'a str, &'a str)>,
+    /// Labels by name, the image's included, and ours not.
+    pub(super) labels: Vec<(&'a str, &'a str)>,
     /// Ports it listens on, `8080/tcp`, less the image's.
     pub(super) exposed: BTreeSet<&'a str>,
     /// Paths of volumes without a name, less the image's.
@@ -124,23 +124,34 @@ impl<'a> Effective<'a> {
     }
 }
 
-fn env<'a>(own: &Top<'a>, image: &Top<'a>) -> BTreeMap<&'a str, &'a str> {
-    let mut env = BTreeMap::new();
-    for source in [image.env, own.env] {
-        for variable in items(source).iter().filter_map(Value::as_str) {
-            match variable.split_once('=') {
-                Some((name, value)) => env.insert(name, value),
-                None => env.remove(variable),
-            };
-        }
-    }
-    env
+fn env<'a>(own: &Top<'a>, image: &Top<'a>) -> Vec<(&'a str, &'a str)> {
+    let variables = [image.env, own.env].into_iter().flat_map(items).filter_map(Value::as_str);
+    let read = |variable: &'a str| match variable.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (variable, None),
+    };
+    let last = last_of_each(variables.map(read).collect());
+    last.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
-fn labels<'a>(own: &Top<'a>, image: &Top<'a>) -> BTreeMap<&'a str, &'a str> {
+fn labels<'a>(own: &Top<'a>, image: &Top<'a>) -> Vec<(&'a str, &'a str)> {
     let labels = named(image.labels).chain(named(own.labels));
     let labels = labels.filter(|(key, _)| !RESERVED_LABELS.contains(key));
-    labels.map(|(key, value)| (key, value.as_str().unwrap_or(""))).collect()
+    last_of_each(labels.map(|(key, value)| (key, value.as_str().unwrap_or(""))).collect())
+}
+
+/// By their names, the last of those with one name. They are few, and most are in order.
+fn last_of_each<T>(mut all: Vec<(&str, T)>) -> Vec<(&str, T)> {
+    all.sort_by_key(|(name, _)| *name);
+    // What is kept of equal ones is the first: the last comes to stand there.
+    all.dedup_by(|next, kept| {
+        let is_same = next.0 == kept.0;
+        if is_same {
+            std::mem::swap(next, kept);
+        }
+        is_same
+    });
+    all
 }
 
 fn own_keys<'a>(own: &'a Value, image: &Value) -> BTreeSet<&'a str> {

@@ -38,20 +38,24 @@ pub(super) fn host_config(
 fn port_bindings(spec: &ContainerSpec, published: &[Published]) -> Option<Value> {
     let mut bindings: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for port in &spec.ports {
-        bindings.entry(format!("{}/{}", port.target, port.protocol)).or_default().push(json!({
-            "HostIp": port.host_ip.as_deref().unwrap_or_default(),
-            "HostPort": port.published.as_deref().unwrap_or_default(),
-        }));
+        let address = port.host_ip.clone().unwrap_or_default();
+        let at = place(address, port.published.clone().unwrap_or_default());
+        bindings.entry(format!("{}/{}", port.target, port.protocol)).or_default().push(at);
     }
     for port in published {
-        let at = port.at.iter().map(|endpoint| {
-            json!({ "HostIp": endpoint.address.to_string(), "HostPort": endpoint.port.to_string() })
-        });
+        let at = port.at.iter().map(|it| place(it.address.to_string(), it.port.to_string()));
         bindings.entry(format!("{}/tcp", port.container_port)).or_default().extend(at);
     }
     let all: Map<String, Value> =
         bindings.into_iter().map(|(port, at)| (port, Value::Array(at))).collect();
     (!all.is_empty()).then_some(Value::Object(all))
+}
+
+/// A place on the host.
+fn place(address: String, port: String) -> Value {
+    let mut keys = Keys::with_room(2);
+    keys.put("HostIp", address).put("HostPort", port);
+    keys.done()
 }
 
 /// `PATH:OPTIONS` as path and options.
