@@ -51,6 +51,13 @@ pub struct Asked {
     pub allow_deletes: Option<u32>,
 }
 
+/// What every plan file begins with.
+#[derive(Deserialize)]
+struct Origin {
+    gitdeploy_plan: u32,
+    version: String,
+}
+
 /// Why a file is no plan that can be applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SavedError {
@@ -85,12 +92,13 @@ impl SavedPlan {
 
     /// Reads one back.
     pub fn read(text: &str) -> Result<Self, SavedError> {
-        let saved: Self =
-            serde_json::from_str(text).map_err(|error| SavedError::NotAPlan(error.to_string()))?;
-        match saved.gitdeploy_plan == FORMAT && saved.version == env!("CARGO_PKG_VERSION") {
-            true => Ok(saved),
-            false => Err(SavedError::OtherRelease(saved.version)),
+        let not_a_plan = |error: serde_json::Error| SavedError::NotAPlan(error.to_string());
+        // What another release has written may be of any shape but for this.
+        let Origin { gitdeploy_plan, version } = serde_json::from_str(text).map_err(not_a_plan)?;
+        if gitdeploy_plan != FORMAT || version != env!("CARGO_PKG_VERSION") {
+            return Err(SavedError::OtherRelease(version));
         }
+        serde_json::from_str(text).map_err(not_a_plan)
     }
 
     /// The plan's fingerprint.
@@ -134,5 +142,7 @@ mod tests {
         }
         let other = saved().to_text().replace(env!("CARGO_PKG_VERSION"), "0.0.1");
         assert_eq!(SavedPlan::read(&other), Err(SavedError::OtherRelease("0.0.1".into())));
+        let before = r#"{"gitdeploy_plan": 1, "version": "0.0.1", "basis": []}"#;
+        assert_eq!(SavedPlan::read(before), Err(SavedError::OtherRelease("0.0.1".into())));
     }
 }

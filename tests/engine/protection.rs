@@ -145,13 +145,14 @@ fn a_plan_file_of_another_format_is_refused() {
     let path = world.path().join("the.plan");
     let text = std::fs::read_to_string(&path).expect("a file");
     let others = [
-        text.replace("\"gitdeploy_plan\": 1", "\"gitdeploy_plan\": 2"),
+        text.replace("\"gitdeploy_plan\": 2", "\"gitdeploy_plan\": 1"),
         text.replace("\"gitdeploy_plan\"", "\"terraform_plan\""),
         text[..text.len() / 2].to_owned(),
         "{}".to_owned(),
         String::new(),
     ];
     for other in others {
+        assert_ne!(other, text);
         std::fs::write(&path, &other).expect("a file");
         let ended = world.run(&["apply", "the.plan", "-y"]);
         ended.ended_with(1);
