@@ -40,6 +40,8 @@ pub(super) struct Context<'a> {
     /// Backends that this run has left otherwise than its plan says, since not all replicas are
     /// ready.
     left: Mutex<BTreeMap<(ProxyPlace, BackendKey), Left>>,
+    /// Proxies that this run has made follow a file.
+    followed: Mutex<BTreeSet<ProxyPlace>>,
     /// Leases of proxies on their way back, which no step waits for.
     returns: Mutex<JoinSet<()>>,
 }
@@ -97,6 +99,7 @@ impl<'a> Context<'a> {
             cut: Mutex::default(),
             prepared: Mutex::default(),
             left: Mutex::default(),
+            followed: Mutex::default(),
             returns: Mutex::default(),
         }
     }
@@ -156,6 +159,16 @@ impl<'a> Context<'a> {
     /// A proxy that was switched may be told of the next switch.
     pub(super) fn switched(&self, place: &ProxyPlace) {
         self.prepared.lock().unwrap_or_else(PoisonError::into_inner).remove(place);
+    }
+
+    /// Notes that a proxy follows a file.
+    pub(super) fn follows(&self, place: &ProxyPlace) {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner).insert(place.clone());
+    }
+
+    /// Whether this run has made a proxy follow a file.
+    pub(super) fn has_followed(&self, place: &ProxyPlace) -> bool {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner).contains(place)
     }
 
     /// Notes a backend as this run has left it, where that is not what its plan says.

@@ -84,6 +84,28 @@ pub struct BackendChange {
     pub to: Option<Backend>,
 }
 
+impl BackendChange {
+    /// The servers that it takes out.
+    pub fn gone(&self) -> impl Iterator<Item = &String> {
+        only_in(self.from.as_ref(), self.to.as_ref())
+    }
+
+    /// The servers that it brings.
+    pub fn come(&self) -> impl Iterator<Item = &String> {
+        only_in(self.to.as_ref(), self.from.as_ref())
+    }
+}
+
+/// The servers of one backend that another one has not got.
+fn only_in<'a>(
+    one: Option<&'a Backend>,
+    other: Option<&'a Backend>,
+) -> impl Iterator<Item = &'a String> {
+    let others = other.map(|backend| &backend.servers);
+    let names = one.into_iter().flat_map(|backend| backend.servers.keys());
+    names.filter(move |name| !others.is_some_and(|all| all.contains_key(*name)))
+}
+
 /// How many retired addresses are remembered.
 const RETIRED_KEPT: usize = 128;
 

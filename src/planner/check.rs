@@ -39,6 +39,7 @@ pub fn check(plan: &Plan, observed: &Observed) -> Vec<Violation> {
     look.names_differ();
     look.switches_follow_each_other();
     look.enough_are_routed();
+    look.never_sent_to_again();
     look.found
 }
 
@@ -350,6 +351,39 @@ impl<'a> Look<'a> {
                         place.proxy, place.host
                     );
                     self.say(step, &what);
+                }
+            }
+        }
+    }
+
+    /// I10: what the plan ends, no proxy begins to send to after another one has let go of it.
+    fn never_sent_to_again(&mut self) {
+        let mut begun: BTreeMap<&str, Vec<&Step>> = BTreeMap::new();
+        for step in &self.plan.steps {
+            let Op::Switch { place, change } = &step.op else { continue };
+            let table = || self.observed.proxies.get(place)?.as_ref().ok()?.table.as_ref();
+            // One without a change makes the proxy follow its file, whatever it did before.
+            let file = change.set.is_empty().then(table).flatten();
+            let file = file.into_iter().flat_map(|table| table.backends.values());
+            let named = file.flat_map(|backend| backend.servers.keys());
+            let come = change.set.values().flat_map(BackendChange::come);
+            for name in named.chain(come).filter(|name| self.index.ended.contains(name.as_str())) {
+                begun.entry(name).or_default().push(step);
+            }
+        }
+        if begun.is_empty() {
+            return;
+        }
+        for step in &self.plan.steps {
+            let Op::Switch { place: here, change } = &step.op else { continue };
+            for name in change.set.values().flat_map(BackendChange::gone) {
+                for other in begun.get(name.as_str()).into_iter().flatten() {
+                    let Op::Switch { place, .. } = &other.op else { continue };
+                    if place != here && !self.is_above(step, &[other.id]) {
+                        let (proxy, host) = (&place.proxy, &place.host);
+                        let what = format!("{proxy} on {host} may begin to send to {name} later");
+                        self.say(step, &what);
+                    }
                 }
             }
         }

@@ -117,6 +117,7 @@ impl<'a> Routes<'a> {
         }
         self.check_obstacles(world, place);
         needs.extend(self.again.get(place));
+        needs.extend(self.agains_that_name(world, place, &change));
         for key in change.set.keys() {
             needs.extend(self.last.get(&(place.clone(), key.clone())));
         }
@@ -124,6 +125,23 @@ impl<'a> Routes<'a> {
         let step = graph.add(lane, &place.host, op, needs, cause);
         self.keep(place, &change, step);
         Some(step)
+    }
+
+    /// The switches that make other places follow files which name somebody whom a change lets go
+    /// of: whoever has been let go of is not sent to again.
+    fn agains_that_name(
+        &self,
+        world: &World<'_>,
+        place: &ProxyPlace,
+        change: &RouteChange,
+    ) -> impl Iterator<Item = StepId> {
+        let others = self.again.iter().filter(move |(other, _)| *other != place);
+        others.filter_map(move |(other, step)| {
+            let table = world.proxies.get(other)?.table.as_ref()?;
+            let mut gone = change.set.values().flat_map(BackendChange::gone);
+            let is_named = |name| table.backends.values().any(|it| it.servers.contains_key(name));
+            gone.any(is_named).then_some(*step)
+        })
     }
 
     /// Lays down the switch that writes down what a place serves from memory, for several services:

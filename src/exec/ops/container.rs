@@ -1,7 +1,8 @@
 //! A container's life: made, started, ended, removed.
 //!
 //! Before one is ended, every proxy of the run is asked again what its file says. Whoever routes to
-//! it now, by whatever plan, is right: the step is superseded and nothing is ended.
+//! it now, by whatever plan, is right: the step is superseded and nothing is ended. So it is where a
+//! file is gone that this run has written: with its host something older may have come back.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -125,6 +126,11 @@ async fn still_unrouted(task: &Task<'_>, name: &str) -> Result<(), Trouble> {
             }
         };
         let is_routed = match proxy::read(&work.plan.owner, text.as_deref()) {
+            Managed::Absent | Managed::Foreign { .. } if task.context.has_followed(place) => {
+                let (proxy, host) = (&place.proxy, &place.host);
+                let why = format!("the file of {proxy} on {host} is gone; it may send to {name}");
+                return Err(Trouble::Superseded(why));
+            }
             Managed::Absent | Managed::Foreign { .. } => false,
             Managed::Ours { table, .. } => table.backends_of(name).next().is_some(),
         };

@@ -17,7 +17,7 @@ use crate::exec::context::{Left, Task};
 use crate::exec::lease::{Hold, take_lease};
 use crate::exec::repeat::{Done, Trouble, made_so, repeated};
 use crate::model::{
-    BackendChange, BackendKey, Cause, Endpoint, Generation, Op, ProxyPlace, RouteChange,
+    BackendChange, BackendKey, Cause, Endpoint, Generation, Op, ProxyFile, ProxyPlace, RouteChange,
     RoutingTable, Rule,
 };
 use crate::ports::{Activation, Applied, LeaseKey, PortError, Proxy, Taken};
@@ -130,11 +130,24 @@ fn possible(
     Ok(change)
 }
 
+/// The proxy's file as the plan saw it.
+fn planned_file<'t>(task: &Task<'t>, place: &ProxyPlace) -> Option<&'t ProxyFile> {
+    task.context.work.plan.files.iter().find(|file| file.place == *place)
+}
+
 /// Whether the proxy does not serve what its file says, as far as the plan knows.
 fn serves_something_else(task: &Task<'_>, place: &ProxyPlace) -> bool {
-    let mut files = task.context.work.plan.files.iter();
-    files.any(|file| file.place == *place && file.cause == Cause::NotServed)
+    planned_file(task, place).is_some_and(|file| file.cause == Cause::NotServed)
 }
+
+/// Whether the file was there when the plan was made, or has been written since.
+fn had_file(task: &Task<'_>, place: &ProxyPlace) -> bool {
+    let was_seen = planned_file(task, place).is_some_and(|file| file.old.is_some());
+    was_seen || task.context.has_followed(place)
+}
+
+/// Nobody but its owners takes a file away, and then nobody can read any more whom a proxy sends to.
+const REMOVED: &str = "somebody has removed the file since";
 
 /// The file that a switch will write if nothing comes in between, where `text` is there now: to be
 /// checked ahead. Only where one of ours is followed already by another one of ours.
@@ -197,6 +210,15 @@ enum Way {
     Back,
 }
 
+/// What a switch found.
+struct Before<'t> {
+    /// `None` when there is no file.
+    file: Option<&'t str>,
+    table: &'t RoutingTable,
+    /// Whether the proxy goes on with a file that is gone.
+    from_memory: bool,
+}
+
 /// A switch under its lease.
 struct Switch<'a> {
     task: &'a Task<'a>,
@@ -212,6 +234,9 @@ impl Switch<'_> {
         let text = self.task.look(|| self.proxy.read()).await?;
         let owner = &self.task.context.work.plan.owner;
         let (table, is_absent) = match proxy::read(owner, text.as_deref()) {
+            Managed::Absent if had_file(self.task, self.place) => {
+                return Err(Trouble::Superseded(REMOVED.to_owned()));
+            }
             Managed::Absent => (RoutingTable::default(), true),
             Managed::Ours { table, .. } => (table, false),
             Managed::Foreign { why } => {
@@ -243,7 +268,10 @@ impl Switch<'_> {
         if is_unknown {
             next.generation = self.unserved(next.generation).await?;
         }
-        self.put(text.as_deref(), &table, &next).await
+        let from_memory =
+            is_absent && self.task.look(|| self.proxy.observe()).await?.serving.is_some();
+        let before = Before { file: text.as_deref(), table: &table, from_memory };
+        self.put(&before, &next).await
     }
 
     /// Whom the proxy is to let go of later in the plan: a run that is cut off before leaves nothing
@@ -279,16 +307,18 @@ impl Switch<'_> {
             // What was changed at its socket by hand shows in no generation.
             let activated =
                 repeated(|| self.go_on(self.task.call(self.proxy.activate(table)))).await?;
+            self.task.context.follows(self.place);
             return Ok(applied(activated));
         }
         self.follow(self.task, text, table).await.map_err(|trouble| {
             trouble.map(|why| format!("the file is in place, and the proxy goes without it: {why}"))
         })?;
         self.prove(table).await?;
+        self.task.context.follows(self.place);
         Ok(Applied::Changed)
     }
 
-    async fn put(&self, old: Option<&str>, table: &RoutingTable, next: &RoutingTable) -> Done {
+    async fn put(&self, before: &Before<'_>, next: &RoutingTable) -> Done {
         let new = self.render(next)?;
         let refused = |error: PortError| {
             Trouble::from(error).map(|why| format!("the proxy's own check says: {why}"))
@@ -298,14 +328,23 @@ impl Switch<'_> {
         let (tested, held) = join(tested, self.held()).await;
         tested.map_err(refused)?;
         held?;
-        self.swap(self.task, old, Some(&new), Way::Forward).await?;
+        self.swap(self.task, before.file, Some(&new), Way::Forward).await?;
         let result = match self.follow(self.task, &new, next).await {
             Ok(()) => self.prove(next).await,
             Err(trouble) => Err(trouble),
         };
-        let Err(trouble) = result else { return Ok(Applied::Changed) };
-        match self.restore(&new, old, table).await {
-            Ok(()) => Err(Trouble::Failed(trouble.words() + "; the proxy is as it was before")),
+        let Err(trouble) = result else {
+            self.task.context.follows(self.place);
+            return Ok(Applied::Changed);
+        };
+        match self.restore(&new, before).await {
+            Ok(()) => {
+                let left = match before.from_memory {
+                    true => "; its file is away again, as it was before",
+                    false => "; the proxy is as it was before",
+                };
+                Err(Trouble::Failed(trouble.words() + left))
+            }
             Err(second) => {
                 let (first, second) = (trouble.words(), second.words());
                 let why = format!("{first}; and its file could not be brought back: {second}");
@@ -408,7 +447,7 @@ impl Switch<'_> {
     async fn still_there(&self, task: &Task<'_>, text: &str) -> Result<(), Trouble> {
         let why = match task.call(self.proxy.read()).await {
             Ok(Some(there)) if there != text => "somebody has changed the file since",
-            Ok(None) => "somebody has removed the file since",
+            Ok(None) => REMOVED,
             // Who does not answer now is asked again.
             Ok(Some(_)) | Err(_) => return Ok(()),
         };
@@ -452,12 +491,7 @@ impl Switch<'_> {
     }
 
     /// Brings the file of before back, and the proxy to it.
-    async fn restore(
-        &self,
-        new: &str,
-        old: Option<&str>,
-        table: &RoutingTable,
-    ) -> Result<(), Trouble> {
+    async fn restore(&self, new: &str, before: &Before<'_>) -> Result<(), Trouble> {
         let task = self.task.until(Instant::now() + BACK);
         let there = task.look(|| self.proxy.read()).await?;
         // What somebody took away meanwhile is in nobody's way.
@@ -465,12 +499,16 @@ impl Switch<'_> {
             Managed::Absent => there.as_deref(),
             Managed::Ours { .. } | Managed::Foreign { .. } => Some(new),
         };
-        self.swap(&task, expect, old, Way::Back).await?;
-        if let Some(old) = old {
-            return self.follow(&task, old, table).await;
+        self.swap(&task, expect, before.file, Way::Back).await?;
+        if let Some(old) = before.file {
+            return self.follow(&task, old, before.table).await;
+        }
+        // A reload would take away what it serves from memory.
+        if before.from_memory {
+            return Ok(());
         }
         // Without a file there is no generation that could answer.
-        repeated(|| self.go_on(task.call(self.proxy.activate(table)))).await?;
+        repeated(|| self.go_on(task.call(self.proxy.activate(before.table)))).await?;
         Ok(())
     }
 }

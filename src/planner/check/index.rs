@@ -2,7 +2,7 @@
 //! could be looked through for each of its steps.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     BackendKey, HostName, LiveContainer, Observed, Op, Plan, ProxyPlace, StackName, Step, StepId,
@@ -22,6 +22,8 @@ pub(super) struct Index<'a> {
     pub(super) pulls: BTreeMap<&'a StackName, Vec<StepId>>,
     /// The steps that stop a container.
     pub(super) stopped: OnHosts<'a>,
+    /// Containers that the plan ends.
+    pub(super) ended: BTreeSet<&'a str>,
     /// The steps that prove a container, by its name.
     pub(super) proved: BTreeMap<&'a str, Vec<StepId>>,
     /// The switches of a backend.
@@ -46,6 +48,7 @@ impl<'a> Index<'a> {
             made: BTreeMap::new(),
             pulls: BTreeMap::new(),
             stopped: BTreeMap::new(),
+            ended: BTreeSet::new(),
             proved: BTreeMap::new(),
             switches: BTreeMap::new(),
             drains: BTreeMap::new(),
@@ -82,8 +85,12 @@ impl<'a> Index<'a> {
             Op::Stop { container, .. } => {
                 self.stopped.entry((&step.host, container)).or_default().push(step.id);
                 self.servers.insert(container, Vec::new());
+                self.ended.insert(container);
             }
-            Op::Remove { container, .. } => drop(self.servers.insert(container, Vec::new())),
+            Op::Remove { container, .. } => {
+                self.servers.insert(container, Vec::new());
+                self.ended.insert(container);
+            }
             Op::AwaitReady { container, .. } => {
                 self.proved.entry(container).or_default().push(step.id);
             }

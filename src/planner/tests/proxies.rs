@@ -3,7 +3,8 @@
 use insta::assert_snapshot;
 
 use super::WEB;
-use crate::model::{Cause, Op, RuntimeServer};
+use crate::model::{Cause, Op, RuntimeServer, StepId};
+use crate::planner::check;
 use crate::planner::fixture::{Fleet, TWO_PROXIES};
 
 fn deployed() -> Fleet {
@@ -124,6 +125,35 @@ fn a_proxy_that_does_not_follow_its_file_is_made_to() {
     [] -> #0 web@local switch edge on local: again (it serves something else than its file says)
     [0] -> #1 shop@local record 0000001 (changed in the commit)
     ");
+}
+
+#[test]
+fn whoever_a_file_names_is_let_go_of_only_after_its_proxy_follows_it() {
+    let mut fleet = Fleet::new(TWO_PROXIES);
+    let web = WEB.replace("replicas: 2", "replicas: 1");
+    fleet.want("shop", &web);
+    fleet.deploy();
+    fleet.want("shop", &web.replace("shop:1", "shop:2"));
+    fleet.proxy("b").serving = None;
+    assert_snapshot!(fleet.text(), @r"
+    [] -> #0 web@b switch edge on b: again (it serves something else than its file says)
+    [] -> #1 web.1@a create shop-web-1.g2 (changed in the commit)
+    [1] -> #2 web.1@a start shop-web-1.g2 (changed in the commit)
+    [2] -> #3 web.1@a wait until shop-web-1.g2 is ready (changed in the commit)
+    [0, 3] -> #4 web@a switch edge on a: web.8080 = shop-web-1.g2 (changed in the commit)
+    [0, 3] -> #5 web@b switch edge on b: web.8080 = shop-web-1.g2 (changed in the commit)
+    [4] -> #6 web@a wait until edge has let go of shop-web-1.g1 (changed in the commit)
+    [5] -> #7 web@b wait until edge has let go of shop-web-1.g1 (changed in the commit)
+    [6, 7] -> #8 web.1@a stop shop-web-1.g1 (changed in the commit)
+    [8] -> #9 web.1@a remove shop-web-1.g1 (changed in the commit)
+    [9] -> #10 shop@a record 0000002 (changed in the commit)
+    ");
+    let mut plan = fleet.plan().expect("a plan");
+    plan.steps[4].needs.remove(&StepId(0));
+    let found: Vec<_> = check(&plan, &fleet.observed).iter().map(ToString::to_string).collect();
+    let name = plan.steps[8].op.words().replace("stop ", "");
+    let what = format!("#4 switch edge on a: edge on b may begin to send to {name} later");
+    assert_eq!(found, [what]);
 }
 
 #[test]

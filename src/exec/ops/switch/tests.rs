@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::exec::fixture::{Fake, Fault, chain, endpoint, place, switch};
-use crate::model::{Op, Outcome, Plan};
+use crate::model::{Cause, Nanos, Op, Outcome, Plan, ProxyFile, Status};
 use crate::ports::{Applied, LeaseKey, Leases, Taken};
 
 const OLD: &[(&str, u16)] = &[("old", 1)];
@@ -216,4 +216,52 @@ async fn a_file_that_somebody_removes_during_the_switch_is_brought_back_at_once(
     let asked = fake.state().log.iter().filter(|it| *it == "confirm").count();
     // The proxy that is at rest again is asked, too.
     assert!(asked < super::FILE_FIRST as usize + 4, "{asked}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_was_there_when_the_plan_was_made_is_not_written_as_the_first_one() {
+    let fake = world();
+    let old = fake.state().file.take();
+    let mut plan = chain(vec![switch(None, NEW)]);
+    plan.files.push(ProxyFile {
+        place: place(),
+        path: String::new(),
+        kind: "nginx".into(),
+        old,
+        new: String::new(),
+        servers: 0,
+        cause: Cause::Changed,
+    });
+    let outcome = outcome(&fake, &plan).await;
+    assert_eq!(outcome, Outcome::Superseded("somebody has removed the file since".into()));
+    assert_eq!(fake.servers(), (names(&[]), names(OLD)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_proxy_serves_from_memory_is_not_taken_from_it_on_the_way_back() {
+    let fake = world();
+    fake.state().file = None;
+    fake.state().refuses.insert("activate", "the machine is out of memory".into());
+    let outcome = outcome(&fake, &chain(vec![switch(None, NEW)])).await;
+    insta::assert_snapshot!(words(outcome), @"failed: the machine is out of memory; its file is away again, as it was before");
+    assert_eq!(fake.servers(), (names(&[]), names(OLD)));
+    assert_eq!(fake.state().log.iter().filter(|it| *it == "activate").count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_ended_after_the_file_that_let_go_of_it_is_gone() {
+    let stop = || Op::Stop { container: "old".into(), id: None, grace: Nanos(0) };
+    let whole = world();
+    whole.add("old", Status::Running);
+    let plan = chain(vec![switch(Some(OLD), NEW), stop()]);
+    assert_eq!(whole.run(&plan).await.report.outcomes[1], Outcome::Applied);
+    let inspected = whole.first("inspect");
+
+    let fake = world();
+    fake.add("old", Status::Running);
+    fake.state().file_goes_at = Some(inspected);
+    let outcome = fake.run(&plan).await.report.outcomes.remove(1);
+    let why = "the file of edge on h1 is gone; it may send to old";
+    assert_eq!(outcome, Outcome::Superseded(why.into()));
+    assert_eq!(fake.status("old"), Some(Status::Running));
 }
