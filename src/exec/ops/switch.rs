@@ -140,13 +140,14 @@ fn serves_something_else(task: &Task<'_>, place: &ProxyPlace) -> bool {
     planned_file(task, place).is_some_and(|file| file.cause == Cause::NotServed)
 }
 
-/// Whether the file was there when the plan was made, or has been written since.
+/// Whether a file of ours was there when the plan was made, or has been written since.
 fn had_file(task: &Task<'_>, place: &ProxyPlace) -> bool {
-    let was_seen = planned_file(task, place).is_some_and(|file| file.old.is_some());
-    was_seen || task.context.has_followed(place)
+    let old = planned_file(task, place).and_then(|file| file.old.as_deref());
+    let seen = proxy::read(&task.context.work.plan.owner, old);
+    matches!(seen, Managed::Ours { .. }) || task.context.has_followed(place)
 }
 
-/// Nobody but its owners takes a file away, and then nobody can read any more whom a proxy sends to.
+/// Why a switch is not made: nobody can read any more whom the proxy sends to.
 const REMOVED: &str = "somebody has removed the file since";
 
 /// The file that a switch will write if nothing comes in between, where `text` is there now: to be
