@@ -69,14 +69,18 @@ pub(super) fn assemble(
 ) -> Result<Plan, Vec<Problem>> {
     let ((mut placer, mut casting), outlooks) =
         both(|| (Placer::new(world), Casting::new(world)), || judge_all(world, reach, look));
-    let mut stacks = decide_all(world, reach, outlooks, &mut placer, &mut casting)?;
+    let (stacks, behind) = both(
+        || decide_all(world, reach, outlooks, &mut placer, &mut casting),
+        || files::behind(world),
+    );
+    let mut stacks = stacks?;
     let mut problems = Vec::new();
     let scope = reach.stacks.iter().map(|stack| (*stack).clone()).collect();
     let mut draft = Draft::new(world, Routes::new(world, scope));
     for stack in &stacks {
         problems.extend(prereqs::bring(&mut draft, &stack.services));
     }
-    let stale = files::follow_again(&mut draft, reach);
+    let stale = files::follow_again(&mut draft, reach, behind);
     let services: Vec<&Service<'_>> = stacks.iter().flat_map(|it| &it.services).collect();
     rollout::restore_shared(&mut draft, &services);
     let wanted_ports = wanted_ports(&stacks);
@@ -104,15 +108,20 @@ pub(super) fn assemble(
             .map(|it| (it.stack.clone(), std::mem::take(&mut it.plan)))
             .collect(),
         files: proxy_files,
-        steps: draft.graph.steps,
+        steps: std::mem::take(&mut draft.graph.steps),
         blind: reach.blind.clone(),
         strays: super::strays::strays(world, reach),
     };
-    plan.id = id::plan_id(&plan);
+    let seatings: Vec<_> =
+        stacks.iter_mut().map(|it| (it.stack, std::mem::take(&mut it.seatings))).collect();
+    // What a fleet's plan was made with takes a while to be given back.
+    let used = (stacks, draft, placer, casting);
+    let ((), id) = both(|| drop(used), || id::plan_id(&plan));
+    plan.id = id;
     // Whether somebody wants to know why makes no other plan of it.
-    for stack in stacks {
-        if let Some(plan) = plan.stacks.get_mut(stack.stack) {
-            plan.seatings = stack.seatings;
+    for (stack, seatings) in seatings {
+        if let Some(plan) = plan.stacks.get_mut(stack) {
+            plan.seatings = seatings;
         }
     }
     Ok(plan)

@@ -366,8 +366,11 @@ impl<'a> Look<'a> {
             let file = change.set.is_empty().then(table).flatten();
             let file = file.into_iter().flat_map(|table| table.backends.values());
             let named = file.flat_map(|backend| backend.servers.keys());
+            let is_ended = |name: &&String| self.index.ended.contains(name.as_str());
+            // One that is made under the name of another, which is ended before, is itself new.
             let come = change.set.values().flat_map(BackendChange::come);
-            for name in named.chain(come).filter(|name| self.index.ended.contains(name.as_str())) {
+            let come = come.filter(is_ended).filter(|name| !self.is_made_before(step, name));
+            for name in named.filter(is_ended).chain(come) {
                 begun.entry(name).or_default().push(step);
             }
         }
@@ -387,6 +390,11 @@ impl<'a> Look<'a> {
                 }
             }
         }
+    }
+
+    fn is_made_before(&self, step: &Step, name: &str) -> bool {
+        let made = self.index.made.iter().filter(|((_, made), _)| *made == name);
+        made.into_iter().any(|(_, steps)| self.is_above(step, steps))
     }
 
     /// A container that nobody has seen may run where nobody could look.

@@ -16,20 +16,27 @@ use crate::model::{
 use crate::proxy::{Managed, read};
 use crate::settings::ProxyKind;
 
+/// The places that must follow their file again, or a new one, and why; all of them, in their order.
+/// Depends on nothing that is decided.
+pub(super) fn behind(world: &World<'_>) -> Vec<Option<Cause>> {
+    let proxies: Vec<_> = world.proxies.iter().collect();
+    in_parts(&proxies, |part| {
+        part.iter().map(|(place, state)| why_again(world, place, state)).collect()
+    })
+}
+
 /// Lays down a switch without a change for every place that does not do what its file says, or
 /// whose file is not as we would write it.
 pub(super) fn follow_again(
     draft: &mut Draft<'_, '_>,
     reach: &Reach<'_>,
+    behind: Vec<Option<Cause>>,
 ) -> BTreeMap<ProxyPlace, Cause> {
     let world = draft.world;
-    let proxies: Vec<_> = world.proxies.iter().map(|(place, state)| (*place, *state)).collect();
-    let causes = in_parts(&proxies, |part| {
-        part.iter().map(|(place, state)| why_again(world, place, state)).collect()
-    });
     let mut stale = BTreeMap::new();
     let mut others: Option<Others<'_>> = None;
-    for ((place, state), cause) in proxies.into_iter().zip(causes) {
+    let proxies = world.proxies.iter().map(|(place, state)| (*place, *state));
+    for ((place, state), cause) in proxies.zip(behind) {
         if world.has_lost_file(place) && !is_wanted(world, place) {
             let nothing = RoutingTable::default();
             let others = others.get_or_insert_with(|| Others::of(world));

@@ -6,7 +6,8 @@ use sha2::{Digest, Sha256};
 
 use super::parts::in_parts;
 use crate::model::{
-    Basis, Facts, HostName, Mark, Op, Plan, PlanId, Replica, StackName, Step, canonical_into,
+    Basis, Facts, HostName, Mark, Op, Plan, PlanId, ProxyFile, Replica, StackName, Step,
+    canonical_into,
 };
 
 /// How many digits of the hash name a plan.
@@ -22,7 +23,7 @@ const ENCODED_TOGETHER: usize = 1 << 13;
 pub(super) fn plan_id(plan: &Plan) -> PlanId {
     let Plan { id: _, owner, commit, commits, stacks, files, steps, blind, strays, basis } = plan;
     let mut hash = Sha256::new();
-    hash.update("gitdeploy plan 2\n");
+    hash.update("gitdeploy plan 3\n");
     // A fleet has many short texts: they are hashed many at a time.
     let mut bytes: Vec<u8> = Vec::new();
     let mut feed = |text: &str| {
@@ -35,7 +36,6 @@ pub(super) fn plan_id(plan: &Plan) -> PlanId {
     };
     feed(&format!("{owner:?} {commit:?}"));
     stacks.iter().for_each(|stack| feed(&format!("{stack:?}")));
-    feed(&format!("{files:?}"));
     for some in steps.chunks(ENCODED_TOGETHER) {
         let texts = in_parts(some, |part| part.iter().map(encode).collect());
         texts.iter().for_each(|text| feed(text));
@@ -48,6 +48,9 @@ pub(super) fn plan_id(plan: &Plan) -> PlanId {
         feed(&format!("{strays:?}"));
     }
     hash.update(&bytes);
+    for mark in in_parts(files, |part| part.iter().map(of_file).collect()) {
+        hash.update(mark.as_bytes());
+    }
     let Basis { stacks, hosts } = basis;
     let stacks: Vec<_> = stacks.iter().collect();
     for mark in in_parts(&stacks, |part| part.iter().map(rested_on).collect()) {
@@ -55,6 +58,14 @@ pub(super) fn plan_id(plan: &Plan) -> PlanId {
     }
     hash.update(of_hosts(hosts).as_bytes());
     PlanId(hex(&hash.finalize())[..DIGITS].to_owned())
+}
+
+/// A mark of a proxy's file: those of a fleet are too long to be put into other words.
+fn of_file(file: &ProxyFile) -> Mark {
+    let ProxyFile { place, path, kind, old, new, servers, cause } = file;
+    let short = format!("{place:?} {path:?} {kind:?} {} {servers} {cause:?}", old.is_some());
+    let old = old.as_deref().unwrap_or_default();
+    Mark::of([short.as_bytes(), old.as_bytes(), new.as_bytes()])
 }
 
 /// A mark of all that a plan rests on of one stack.
