@@ -5,17 +5,28 @@ use super::state::State;
 use crate::model::{HostName, Millis, Owner};
 use crate::ports::LeaseKey;
 
+/// The longest time for which a run may believe that a lease is still its own.
+const BELIEVED: Millis = 1_000;
+
+/// What a run does to a host.
+pub(super) struct Act<'w> {
+    /// Its number.
+    pub(super) run: usize,
+    pub(super) host: &'w HostName,
+    /// In words.
+    pub(super) what: &'w str,
+    /// When the run made the call, which may reach the host much later.
+    pub(super) began: Millis,
+    /// Whether that brings back what it found: what was begun is ended without a question.
+    pub(super) takes_back: bool,
+}
+
 impl State {
     /// A run has changed something that `key` protects on a host. I9: it must have taken the lease,
-    /// and nobody else may have it now. I4: what is another owner's is not its to change.
-    pub(super) fn account(
-        &mut self,
-        run: usize,
-        host: &HostName,
-        key: &LeaseKey,
-        what: &str,
-        now: Millis,
-    ) {
+    /// and asked for it just before it `began` the call, and nobody else may have it now. I4: what is
+    /// another owner's is not its to change.
+    pub(super) fn account(&mut self, key: &LeaseKey, act: &Act<'_>, now: Millis) {
+        let Act { run, host, what, began, takes_back } = *act;
         if let LeaseKey::Stack(owner, _) = key
             && self.owners_of(run).next().is_some()
             && !self.owners_of(run).any(|it| it == owner)
@@ -23,24 +34,33 @@ impl State {
             let what = format!("run {run} did `{what}` on {host}, to what is {owner:?}'s");
             return self.blame(now, Rule::OnlyOurs, what);
         }
-        if self.robbed.contains(&run) {
-            return;
-        }
         if !self.takers.contains(&(run, host.clone(), key.clone())) {
             let what = format!("run {run} did `{what}` on {host} without having taken its lease");
             return self.blame(now, Rule::OneAtATime, what);
         }
-        let Some(there) = self.hosts.get(host) else { return };
-        let time = there.time(now);
-        let holder = there.leases.get(key).filter(|it| it.until > time);
-        let Some(holder) = holder.filter(|it| taker(&it.id) != Some(run)) else { return };
-        let believed = self.forgotten.get(&(run, host.clone(), key.clone()));
-        if believed.is_some_and(|until| now <= *until) {
-            return;
+        let who = (run, host.clone(), key.clone());
+        // What it does at that moment is no fault of a run that was robbed.
+        let holder = self.other_holder(&who, now).filter(|_| !self.robbed.contains(&run));
+        if let Some(holder) = holder {
+            let what = format!("run {run} did `{what}` on {host}, while {holder} holds its lease");
+            return self.blame(now, Rule::OneAtATime, what);
         }
-        let holder = holder.holder.clone();
-        let what = format!("run {run} did `{what}` on {host}, while {holder} holds its lease");
-        self.blame(now, Rule::OneAtATime, what);
+        let asked = self.askers.get(&who);
+        if !takes_back && asked.is_none_or(|asked| began > asked + BELIEVED) {
+            let what = format!("run {run} did `{what}` on {host}, and had not asked for its lease");
+            self.blame(now, Rule::OneAtATime, what);
+        }
+    }
+
+    /// Who else has the lease of a run, as far as the run can know.
+    fn other_holder(&self, who: &(usize, HostName, LeaseKey), now: Millis) -> Option<String> {
+        let (run, host, key) = who;
+        let there = self.hosts.get(host)?;
+        let time = there.time(now);
+        let holder = there.leases.get(key).filter(|it| it.until > time)?;
+        let is_believed = self.forgotten.get(who).is_some_and(|until| now <= *until);
+        let is_other = taker(&holder.id) != Some(*run) && !is_believed;
+        is_other.then(|| holder.holder.clone())
     }
 
     fn owners_of(&self, run: usize) -> impl Iterator<Item = &Owner> {

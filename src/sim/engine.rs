@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::Value;
 
+use super::account::Act;
 use super::state::{App, SimContainer, SimHost, SimImage, State};
 use super::{Run, guards};
 use crate::model::{
@@ -60,6 +61,7 @@ impl SimEngine {
         of: Of<'_>,
         effect: impl Fn(&mut SimHost, &BTreeMap<String, SimImage>, Millis) -> Result<Applied, PortError>,
     ) -> Result<Applied, PortError> {
+        let began = self.run.world.now();
         self.done(what, |state, now| {
             let key = state.hosts.get(&self.host).and_then(|host| key(host, &of));
             let State { hosts, registry, .. } = &mut *state;
@@ -72,7 +74,9 @@ impl SimEngine {
                 state.cut_ended(&self.host, name, now);
             }
             if let Some(key) = key {
-                state.account(self.run.number, &self.host, &key, what, now);
+                let act =
+                    Act { run: self.run.number, host: &self.host, what, began, takes_back: false };
+                state.account(&key, &act, now);
             }
             Ok(applied)
         })

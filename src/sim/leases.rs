@@ -45,6 +45,22 @@ impl SimLeases {
         self.run.to_engine(&self.host).await;
         self.run.faults.call_once(done).await
     }
+
+    /// Notes that the run has just been answered about a lease, or been left without an answer.
+    fn asked(&self, key: &LeaseKey) {
+        let world = &self.run.world;
+        let now = world.now();
+        world.state().askers.insert(self.asker(key), now);
+    }
+
+    /// Notes that the run has been told that a lease is not its own.
+    fn denied(&self, key: &LeaseKey) {
+        self.run.world.state().askers.remove(&self.asker(key));
+    }
+
+    fn asker(&self, key: &LeaseKey) -> (usize, HostName, LeaseKey) {
+        (self.run.number, self.host.clone(), key.clone())
+    }
 }
 
 #[async_trait]
@@ -57,7 +73,7 @@ impl Leases for SimLeases {
         time: Duration,
     ) -> Result<Taken, PortError> {
         let run = self.run.number;
-        self.done(|state, now| {
+        let taken = self.done(|state, now| {
             let host = state.hosts.get_mut(&self.host).expect("it was there above");
             let now = host.time(now);
             if let Some(lease) = host.leases.get(key).filter(|lease| lease.until > now) {
@@ -77,19 +93,31 @@ impl Leases for SimLeases {
             host.leases.insert(key.clone(), lease);
             state.takers.insert((run, self.host.clone(), key.clone()));
             Ok(Taken::Ours(Held { id, key: key.clone() }))
-        })
-        .await
+        });
+        let taken = taken.await;
+        match &taken {
+            Ok(Taken::Theirs(_)) => {}
+            // Without an answer it may have become ours.
+            Ok(Taken::Ours(_)) | Err(_) => self.asked(key),
+        }
+        taken
     }
 
     async fn renew(&self, held: &Held, time: Duration) -> Result<(), PortError> {
-        self.call(|host, now| match host.leases.get_mut(&held.key) {
+        let renewed = self.call(|host, now| match host.leases.get_mut(&held.key) {
             Some(lease) if lease.id == held.id && lease.until > now => {
                 lease.until = after(now, time);
                 Ok(())
             }
             _ => Err(PortError::Moved("the lease is not ours any more".into())),
-        })
-        .await
+        });
+        let renewed = renewed.await;
+        match &renewed {
+            Err(PortError::Moved(_)) => self.denied(&held.key),
+            // Silence takes no lease away.
+            _ => self.asked(&held.key),
+        }
+        renewed
     }
 
     async fn release(&self, held: &Held) -> Result<(), PortError> {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 
 use super::Run;
+use super::account::Act;
 use super::state::{SimHost, SimProxy, State};
 use crate::model::{
     BackendKey, Endpoint, Generation, Millis, ProxyPlace, ProxyState, RoutingTable, Rule,
@@ -84,7 +85,7 @@ impl Proxy for SimProxyPort {
     }
 
     async fn swap(&self, expect: Option<&str>, new: Option<&str>) -> Result<Applied, PortError> {
-        let run = self.run.number;
+        let (run, began) = (self.run.number, self.run.world.now());
         self.call("swap", |state, place, now| {
             let is_full = state.hosts.get(&place.host).is_some_and(|host| host.is_full);
             let proxy = proxy(state, place)?;
@@ -97,9 +98,12 @@ impl Proxy for SimProxyPort {
             if is_full {
                 return Err(PortError::Refused("no space left on device".into()));
             }
-            proxy.file = new.map(str::to_owned);
+            let before = std::mem::replace(&mut proxy.file, new.map(str::to_owned));
+            let replaced = state.replaced.insert((run, place.clone()), before);
+            let takes_back = replaced.is_some_and(|it| it.as_deref() == new);
             let key = LeaseKey::Proxy(place.proxy.clone());
-            state.account(run, &place.host, &key, "swap", now);
+            let act = Act { run, host: &place.host, what: "swap", began, takes_back };
+            state.account(&key, &act, now);
             Ok(Applied::Changed)
         })
         .await

@@ -41,6 +41,10 @@ pub(super) struct State {
     pub(super) runs: usize,
     /// Who has ever taken which lease, by the number of the run.
     pub(super) takers: BTreeSet<(usize, HostName, LeaseKey)>,
+    /// When each of them asked last whether it is still its own, as long as nobody denied it.
+    pub(super) askers: BTreeMap<(usize, HostName, LeaseKey), Millis>,
+    /// What each run found in the place of the last file that it wrote for a proxy.
+    pub(super) replaced: BTreeMap<(usize, ProxyPlace), Option<String>>,
     /// Runs whose leases were broken by hand: what they do without them is no fault of theirs.
     pub(super) robbed: BTreeSet<usize>,
     /// Connections that replicas hold.

@@ -170,6 +170,17 @@ async fn a_run_that_acts_while_somebody_else_holds_the_lease_is_seen() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_that_acts_long_after_it_asked_for_its_lease_is_seen() {
+    let world = served().await;
+    let run = world.run(Fault::None);
+    takes(&run, "anna", 30).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    stops(&run, &replica(&world)).await;
+    let words = broken(&world, Rule::OneAtATime);
+    assert!(words.contains("had not asked for its lease"), "{words}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_drained_replica_that_is_routed_again_is_seen() {
     let world = served().await;
     let servers = world.with_proxy(&edge(), |proxy| proxy.running.backends.clone());
