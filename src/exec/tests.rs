@@ -260,6 +260,39 @@ async fn a_replica_that_was_not_written_down_is_switched_to_once_it_is_ready() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_replica_that_one_proxy_need_not_have_proved_stays_at_another_that_sends_to_it() {
+    for (status, younger) in [(Status::Running, "new"), (Status::Exited, "bad")] {
+        let fake = Fake::new();
+        fake.add("new", Status::Running);
+        fake.add("bad", Status::Exited);
+        fake.add("old", status);
+        let before: &[(&str, u16)] = &[("gone", 3), ("old", 2)];
+        fake.route(7, before);
+        let steps = vec![
+            asked(younger, &[], &[]),
+            asked("old", &[younger], &[0]),
+            step("a", switch(Some(before), &[("new", 1), ("old", 2)]), &[1]),
+        ];
+        let told = fake.run(&plan(steps)).await;
+        assert!(told.report.failed.is_empty(), "{:?}", told.report.failed);
+        assert_eq!(routed(&fake), ["new", "old"], "{younger}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_is_not_served_is_written_without_whom_it_named_and_nobody_proved() {
+    let fake = Fake::new();
+    fake.add("new", Status::Running);
+    fake.add("old", Status::Exited);
+    let both: &[(&str, u16)] = &[("new", 1), ("old", 2)];
+    fake.route(7, both);
+    let again = Step { cause: Cause::NotServed, ..step("a", switch(Some(both), both), &[0, 1]) };
+    let steps = vec![asked("new", &[], &[]), asked("old", &["new"], &[0]), again];
+    fake.run(&plan(steps)).await;
+    assert_eq!(routed(&fake), ["new"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_replica_that_was_only_asked_for_a_proxy_may_still_fail_its_own_rollout() {
     let fake = Fake::new();
     fake.add("bad", Status::Exited);

@@ -109,6 +109,7 @@ fn possible(
     planned: &RouteChange,
 ) -> Result<RouteChange, Trouble> {
     let mut change = RouteChange::default();
+    let is_rewrite = task.step.cause == Cause::NotServed;
     for (key, BackendChange { from, to }) in &planned.set {
         let left = task.context.left(place, key).map(|left| left.backend);
         let from = left.unwrap_or_else(|| from.clone());
@@ -116,11 +117,18 @@ fn possible(
             change.set.insert(key.clone(), BackendChange { from, to: None });
             continue;
         };
-        backend.servers.retain(|name, _| !task.absent.has(name));
+        // Whom the proxy sends to already, nobody had to prove for it.
+        let is_served =
+            |name: &String| !is_rewrite && from.iter().any(|from| from.servers.contains_key(name));
+        let is_absent = |name: &String| {
+            task.absent.failed.contains(name)
+                || task.absent.unproved.contains(name) && !is_served(name)
+        };
+        backend.servers.retain(|name, _| !is_absent(name));
         let had_servers = to.iter().any(|to| !to.servers.is_empty());
         if !had_servers || !backend.servers.is_empty() {
             change.set.insert(key.clone(), BackendChange { from, to: Some(backend) });
-        } else if task.step.cause == Cause::NotServed {
+        } else if is_rewrite {
             task.context.leave(place, key, Left { backend: from, is_switched: false });
             task.warn(format!("{} goes on as it is: nobody for {key} is ready", place.proxy));
         } else {
