@@ -9,6 +9,11 @@
 //!   may be shown. To render the stacks, to ask the hosts and to print the plan is no part of it,
 //! * gathering from the smaller fleet, whose 500 hosts answer 20 ms after they are asked.
 //!
+//! A plan is made three times. Beside the median the first one is told: of the first kind of change
+//! that is measured it is made by a process that knows nothing, as `gitdeploy plan` is; all others are
+//! made by one that has planned before, as a daemon has, and remembers proxies' files and what it has
+//! compared.
+//!
 //! Memory is the most that the process ever had, what is looked at included.
 
 #![expect(
@@ -109,9 +114,11 @@ fn figures(fleet: &mut Fleet, release: Release) -> Figures {
         checks.push(begin.elapsed());
         assert!(violations.is_empty(), "{:?}", violations.first());
     }
+    let first = format!("the first {:.0}, {:.0}", millis(plans[0]), millis(works[0]));
     let (plan, check) = (median(plans), median(checks));
     let work = millis(median(works));
-    println!("  {what:<40} {:>9.0} ms, {work:.0} ms of processors, {steps} steps", millis(plan));
+    println!("  {what:<40} {:>9.0} ms, {work:.0} ms of processors ({first})", millis(plan));
+    println!("  {:<40} {steps:>9}", "  steps");
     println!("  {:<40} {:>9.0} ms", "  the linter", millis(check));
     println!("  {:<40} {:>9} MiB", "  most memory", memory("VmHWM:"));
     Figures { what, time: plan + check }

@@ -34,6 +34,7 @@ pub(crate) struct Fleet {
     commit: CommitId,
     variables: BTreeMap<String, String>,
     pools: usize,
+    release: Option<Release>,
 }
 
 impl Fleet {
@@ -88,19 +89,25 @@ impl Fleet {
             commit: CommitId::new("0".repeat(40)),
             variables: BTreeMap::new(),
             pools: pools.len(),
+            release: None,
         }
     }
 
-    /// Makes a commit the wanted one.
+    /// Makes a commit the wanted one. What it does not change stays as it was, as it does in a
+    /// daemon.
     pub(crate) fn want(&mut self, release: Release) {
         for pool in 0..self.pools {
             self.stacks(pool, release);
         }
+        self.release = Some(release);
         self.commit = CommitId::new("1".repeat(40));
     }
 
     fn stacks(&mut self, pool: usize, release: Release) {
         for stack in pool * STACKS..(pool + 1) * STACKS {
+            if self.release.is_some_and(|before| before.is_same_for(release, stack)) {
+                continue;
+            }
             let stack_name = format!("s{stack}");
             let target: StackTarget =
                 target(&self.inventory, &stack_name, &text(pool, stack, release));

@@ -45,6 +45,11 @@ impl Release {
         }
     }
 
+    /// Whether both want the same of a stack.
+    pub(crate) fn is_same_for(self, other: Self, stack: usize) -> bool {
+        self.versions(stack) == other.versions(stack)
+    }
+
     /// The versions of the first three services and of the others.
     fn versions(self, stack: usize) -> (u8, u8) {
         match self {
