@@ -9,7 +9,7 @@ use super::*;
 use crate::model::{
     BindSource, ContainerSpec, Count, EnvironmentName, FileMount, FileSource, Mount, MountKind,
     Name, Nanos, Order, Placement, ProjectName, Reservations, Rollout, ServiceName, ServiceTarget,
-    Strategy,
+    Settled, Strategy,
 };
 
 fn service(image: &str) -> ServiceTarget {
@@ -44,6 +44,7 @@ fn desired(change: impl FnOnce(&mut StackTarget, &mut ServiceTarget)) -> Desired
         networks: BTreeMap::new(),
         volumes: BTreeMap::new(),
         files: BTreeMap::new(),
+        settled: Settled::default(),
     };
     let mut web = service("nginx:1");
     change(&mut stack, &mut web);

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{
-    Bytes, ContainerSpec, EnvironmentName, NanoCpus, Nanos, ProjectName, ServiceName, SpecHash,
-    StackName,
+    Bytes, ContainerSpec, EnvironmentName, NanoCpus, Nanos, ProjectName, ServiceName, Settled,
+    SpecHash, StackName,
 };
 
 /// The desired state of one environment at one commit.
@@ -38,6 +38,9 @@ pub struct StackTarget {
     /// Never the content of a secret.
     #[serde(skip)]
     pub files: BTreeMap<String, std::sync::Arc<[u8]>>,
+    /// Containers that were found to be as it wants them.
+    #[serde(skip)]
+    pub settled: Settled,
 }
 
 /// The desired state of one service.

@@ -21,6 +21,7 @@ mod plan;
 mod quantity;
 mod routes;
 mod seating;
+mod settled;
 mod subnet;
 mod text;
 
@@ -62,4 +63,5 @@ pub use routes::{
     Backend, BackendChange, BackendKey, Endpoint, Moved, RouteChange, RoutingTable, Rule,
 };
 pub use seating::Seating;
+pub use settled::Settled;
 pub use subnet::Subnet;

@@ -3,9 +3,14 @@
 //!
 //! An answer is used again only where it would come out the same; what is remembered never decides.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value};
 
-use crate::model::{Binding, Config, Endpoint, EngineInfo, FieldDifference, Image, Told};
+use super::wanted::Wanted;
+use crate::model::{
+    Binding, Config, Endpoint, EngineInfo, FieldDifference, Image, Mark, Owner, Told,
+};
 
 /// How many kinds of containers a service is remembered by: two releases, each twice.
 const KINDS_MAX: usize = 4;
@@ -46,6 +51,28 @@ impl<'a> Alike<'a> {
 }
 
 impl Case<'_> {
+    /// A mark of all that its comparison with a service depends on, beside what its stack wants.
+    pub(super) fn mark(&self, owner: &Owner, wanted: &Wanted<'_>) -> Mark {
+        let image = self.image.map(|image| (image.id.as_deref(), image.config.fingerprint()));
+        let (id, image) = image.map_or((None, &[][..]), |(id, config)| (id, &config[..]));
+        let mut ports = String::new();
+        for Binding { container_port, at } in &self.extra {
+            write!(ports, "{container_port} at {at} ").expect("memory takes it");
+        }
+        Mark::of([
+            owner.project.as_str().as_bytes(),
+            owner.environment.as_str().as_bytes(),
+            wanted.stack.as_str().as_bytes(),
+            wanted.service.as_str().as_bytes(),
+            wanted.target.spec_hash.as_str().as_bytes(),
+            self.engine.version.as_bytes(),
+            id.unwrap_or_default().as_bytes(),
+            image,
+            self.config.fingerprint(),
+            ports.as_bytes(),
+        ])
+    }
+
     fn is_like(&self, other: &Self, with_ports: bool) -> bool {
         // Of an engine, only what it can do is asked.
         self.engine.version == other.engine.version

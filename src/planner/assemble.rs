@@ -13,8 +13,10 @@ use super::parts::both;
 use super::place::Placer;
 use super::prereqs::{self, Remade};
 use super::reach::Reach;
+use super::replica;
 use super::rollout;
 use super::routes::{Routes, Turn};
+use super::strays::strays;
 use super::world::{Sighting, World};
 use super::{Problem, basis, files, id};
 use crate::model::{
@@ -36,6 +38,8 @@ struct StackDraft<'a> {
     seatings: Vec<Seating>,
     /// Whether it is as it shall be: nothing was decided.
     rests: bool,
+    /// What stands in its way.
+    problems: Vec<Problem>,
     plan: StackPlan,
 }
 
@@ -50,6 +54,7 @@ impl<'a> StackDraft<'a> {
             remade: Remade::default(),
             seatings: Vec::new(),
             rests: false,
+            problems: Vec::new(),
             plan: StackPlan::default(),
         }
     }
@@ -69,9 +74,9 @@ pub(super) fn assemble(
 ) -> Result<Plan, Vec<Problem>> {
     let ((mut placer, mut casting), outlooks) =
         both(|| (Placer::new(world), Casting::new(world)), || judge_all(world, reach, look));
-    let (stacks, behind) = both(
+    let (stacks, (behind, strays)) = both(
         || decide_all(world, reach, outlooks, &mut placer, &mut casting),
-        || files::behind(world),
+        || (files::behind(world), strays(world, reach)),
     );
     let mut stacks = stacks?;
     let mut problems = Vec::new();
@@ -110,7 +115,7 @@ pub(super) fn assemble(
         files: proxy_files,
         steps: std::mem::take(&mut draft.graph.steps),
         blind: reach.blind.clone(),
-        strays: super::strays::strays(world, reach),
+        strays,
     };
     let seatings: Vec<_> =
         stacks.iter_mut().map(|it| (it.stack, std::mem::take(&mut it.seatings))).collect();
@@ -135,7 +140,7 @@ fn decide_all<'a>(
     placer: &mut Placer,
     casting: &mut Casting<'_, 'a>,
 ) -> Result<Vec<StackDraft<'a>>, Vec<Problem>> {
-    let (mut stacks, mut problems) = (Vec::new(), Vec::new());
+    let mut stacks = Vec::new();
     for (stack, outlook) in reach.stacks.iter().zip(outlooks) {
         let judged = match outlook {
             Outlook::Rests(notes) => {
@@ -145,12 +150,18 @@ fn decide_all<'a>(
             Outlook::Goes => None,
             Outlook::Open(judged) => Some(judged),
         };
-        match decide_stack(world, reach, stack, judged, placer, casting) {
-            Ok(draft) => stacks.push(draft),
-            Err(found) => problems.extend(found),
-        }
+        stacks.push(decide_stack(world, reach, stack, judged, placer, casting));
     }
+    let problems = make_replicas(world, &mut stacks);
     if problems.is_empty() { Ok(stacks) } else { Err(problems) }
+}
+
+/// Makes what was decided on; everything that stands in the way.
+fn make_replicas<'a>(world: &World<'a>, stacks: &mut [StackDraft<'a>]) -> Vec<Problem> {
+    let services = stacks.iter_mut().flat_map(|stack| &mut stack.services);
+    let mut problems = replica::make(world, services.flat_map(|it| &mut it.members));
+    problems.extend(stacks.iter_mut().flat_map(|stack| std::mem::take(&mut stack.problems)));
+    problems
 }
 
 /// The steps of all stacks. One that rests is decided on after all when somebody else has done
@@ -169,12 +180,11 @@ fn lay_all_down<'a>(
                 continue;
             }
             let judged = judge(world, reach, stack.stack);
-            match decide_stack(world, reach, stack.stack, judged, placer, casting) {
-                Ok(decided) => *stack = decided,
-                Err(found) => {
-                    problems.extend(found);
-                    continue;
-                }
+            *stack = decide_stack(world, reach, stack.stack, judged, placer, casting);
+            let found = make_replicas(world, std::slice::from_mut(stack));
+            if !found.is_empty() {
+                problems.extend(found);
+                continue;
             }
         }
         problems.extend(lay_down(draft, reach, stack));
@@ -189,12 +199,12 @@ fn decide_stack<'a>(
     judged: Option<judged::Stack<'a>>,
     placer: &mut Placer,
     casting: &mut Casting<'_, 'a>,
-) -> Result<StackDraft<'a>, Vec<Problem>> {
+) -> StackDraft<'a> {
     let target = judged.as_ref().map(|it| it.target);
     let generation = world.next_generation(stack);
     let mut draft = StackDraft::new(stack, target, generation);
     draft.gone = gone(world, reach, stack, target);
-    let Some(judged) = judged else { return Ok(draft) };
+    let Some(judged) = judged else { return draft };
     let judged::Stack { target, mut services, remade, volumes: mut problems } = judged;
     match remade {
         Ok(remade) => draft.remade = remade,
@@ -230,7 +240,8 @@ fn decide_stack<'a>(
             Err(found) => problems.extend(found),
         }
     }
-    if problems.is_empty() { Ok(draft) } else { Err(problems) }
+    draft.problems = problems;
+    draft
 }
 
 /// The lowest generation among the containers that a service has.

@@ -57,8 +57,8 @@ pub(super) struct Draft<'w, 'a> {
     pub(super) world: &'w World<'a>,
     pub(super) graph: Graph,
     pub(super) routes: Routes<'a>,
-    /// The steps that make things, by stack and host.
-    pub(super) made: BTreeMap<(StackName, HostName, Thing), StepId>,
+    /// The steps that make things for a stack on a host.
+    made: BTreeMap<(StackName, HostName), BTreeMap<Thing, StepId>>,
     pub(super) milestones: BTreeMap<(StackName, ServiceName), Milestones>,
     /// The removals on each host, by stack.
     pub(super) removed: BTreeMap<(StackName, HostName), BTreeSet<StepId>>,
@@ -229,16 +229,31 @@ impl<'w, 'a> Draft<'w, 'a> {
 
     /// The steps that make what a service's containers need on a host.
     fn prerequisites(&self, wanted: &Wanted<'_>, host: &HostName) -> BTreeSet<StepId> {
+        let Some(made) = self.made.get(&(wanted.stack.clone(), host.clone())) else {
+            return BTreeSet::new();
+        };
         let hooks = wanted.target.pre_start.iter().filter_map(|hook| hook.image.as_ref());
         let images = hooks.chain([&wanted.target.container.image]);
         let images = images.map(|image| Thing::Image(image.clone()));
         let networks = wanted.networks().into_iter().map(|name| Thing::Network(name.to_owned()));
         let volumes = wanted.volumes(self.world).into_iter().map(|it| Thing::Volume(it.name));
         let things = networks.chain(volumes).chain(images);
-        let made = things.filter_map(|thing| {
-            self.made.get(&(wanted.stack.clone(), host.clone(), thing)).copied()
-        });
-        made.collect()
+        things.filter_map(|thing| made.get(&thing)).copied().collect()
+    }
+
+    /// The step that makes a thing for a stack on a host.
+    pub(super) fn maker(
+        &self,
+        stack: &StackName,
+        host: &HostName,
+        thing: &Thing,
+    ) -> Option<StepId> {
+        self.made.get(&(stack.clone(), host.clone()))?.get(thing).copied()
+    }
+
+    /// Notes the step that makes a thing for a stack on a host.
+    pub(super) fn makes(&mut self, stack: &StackName, host: &HostName, thing: Thing, step: StepId) {
+        self.made.entry((stack.clone(), host.clone())).or_default().insert(thing, step);
     }
 
     /// Points all places of a service at `serving`, and at those of `remaining` that they send to

@@ -1,6 +1,7 @@
 //! The fingerprint of a plan: one text for equal plans, whatever order their inputs came in.
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Write};
 
 use sha2::{Digest, Sha256};
 
@@ -16,14 +17,11 @@ const DIGITS: usize = 16;
 /// How many bytes are hashed at a time, about.
 const HASHED_TOGETHER: usize = 1 << 16;
 
-/// How many steps are put into words at a time: a few MiB of text.
-const ENCODED_TOGETHER: usize = 1 << 13;
-
 /// The fingerprint of everything in a plan but its id.
 pub(super) fn plan_id(plan: &Plan) -> PlanId {
     let Plan { id: _, owner, commit, commits, stacks, files, steps, blind, strays, basis } = plan;
     let mut hash = Sha256::new();
-    hash.update("gitdeploy plan 3\n");
+    hash.update("gitdeploy plan 4\n");
     // A fleet has many short texts: they are hashed many at a time.
     let mut bytes: Vec<u8> = Vec::new();
     let mut feed = |text: &str| {
@@ -36,10 +34,6 @@ pub(super) fn plan_id(plan: &Plan) -> PlanId {
     };
     feed(&format!("{owner:?} {commit:?}"));
     stacks.iter().for_each(|stack| feed(&format!("{stack:?}")));
-    for some in steps.chunks(ENCODED_TOGETHER) {
-        let texts = in_parts(some, |part| part.iter().map(encode).collect());
-        texts.iter().for_each(|text| feed(text));
-    }
     feed(&format!("{blind:?}"));
     if !commits.is_empty() {
         feed(&format!("{commits:?}"));
@@ -48,6 +42,9 @@ pub(super) fn plan_id(plan: &Plan) -> PlanId {
         feed(&format!("{strays:?}"));
     }
     hash.update(&bytes);
+    for mark in in_parts(steps, of_steps) {
+        hash.update(mark.as_bytes());
+    }
     for mark in in_parts(files, |part| part.iter().map(of_file).collect()) {
         hash.update(mark.as_bytes());
     }
@@ -83,20 +80,40 @@ fn of_hosts(hosts: &BTreeMap<HostName, Facts>) -> Mark {
     Mark::of(marks.iter().map(Mark::as_bytes))
 }
 
+/// A mark of each step.
+fn of_steps(steps: &[Step]) -> Vec<Mark> {
+    let mut text = String::new();
+    let mark = |step: &Step| {
+        text.clear();
+        encode(step, &mut text).expect("a text takes what is written to it");
+        Mark::of([text.as_bytes()])
+    };
+    steps.iter().map(mark).collect()
+}
+
 /// A step with the keys of its request in one order.
-fn encode(step: &Step) -> String {
+fn encode(step: &Step, text: &mut String) -> fmt::Result {
     let Step { id, stack, service, slot, host, op, needs, cause } = step;
-    let mut text = format!("{id:?} {stack} {service:?} {slot:?} {host} {needs:?} {cause:?} ");
-    let rest = match op {
+    write!(text, "{} {stack} {service:?} {slot:?} {host} {cause:?} ", id.0)?;
+    for need in needs {
+        write!(text, "{} ", need.0)?;
+    }
+    text.push_str(&op.words());
+    match op {
         Op::Create { replica } => {
-            let Replica { name, host, identity, image, digest, body, files, endpoints } =
+            // Its identity is in the labels that it asks for.
+            let Replica { name, host, identity: _, image, digest, body, files, endpoints } =
                 replica.as_ref();
-            canonical_into(body, &mut text);
-            format!("{name} {host} {identity:?} {image:?} {digest:?} {files:?} {endpoints:?}")
+            canonical_into(body, text);
+            write!(text, "{name} {host} {image:?} {digest:?} {files:?} ")?;
+            for (port, at) in endpoints {
+                write!(text, "{port} {at} ")?;
+            }
+            Ok(())
         }
         Op::CreateNetwork { name, body } | Op::CreateVolume { name, body } => {
-            canonical_into(body, &mut text);
-            name.clone()
+            canonical_into(body, text);
+            text.write_str(name)
         }
         Op::Pull { .. }
         | Op::Start { .. }
@@ -110,9 +127,8 @@ fn encode(step: &Step) -> String {
         | Op::RemoveNetwork { .. }
         | Op::RemoveVolume { .. }
         | Op::Pause { .. }
-        | Op::Record { .. } => format!("{op:?}"),
-    };
-    text + &op.words() + &rest
+        | Op::Record { .. } => write!(text, "{op:?}"),
+    }
 }
 
 /// Bytes in hexadecimal.

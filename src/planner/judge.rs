@@ -11,7 +11,7 @@ use super::world::{Sighting, World};
 use super::{Problem, readiness};
 use crate::model::{
     Binding, Cause, Endpoint, FieldDifference, Health, HostState, Image, ImageFault, LiveContainer,
-    Seen, Status,
+    Seen, ServiceName, StackName, Status,
 };
 use crate::spec::{self, Published, Surroundings};
 
@@ -116,7 +116,7 @@ fn misfit<'a>(
     let mut fields = match alike.fields(&case) {
         Some(fields) => fields,
         None => {
-            let fields = fields(world, wanted, &case)?;
+            let fields = compared(world, wanted, &case)?;
             alike.keep(case, &fields);
             fields
         }
@@ -144,6 +144,23 @@ fn misfit<'a>(
     Ok((!fields.is_empty()).then_some((cause, fields)))
 }
 
+/// What differs between a container and its service; a daemon finds the same again and again.
+fn compared(
+    world: &World<'_>,
+    wanted: &Wanted<'_>,
+    case: &Case<'_>,
+) -> Result<Vec<FieldDifference>, Problem> {
+    let mark = case.mark(world.request.owner, wanted);
+    if wanted.all.settled.has(&mark) {
+        return Ok(Vec::new());
+    }
+    let fields = fields(world, wanted, case)?;
+    if fields.is_empty() {
+        wanted.all.settled.note(mark);
+    }
+    Ok(fields)
+}
+
 fn fields(
     world: &World<'_>,
     wanted: &Wanted<'_>,
@@ -164,14 +181,15 @@ fn fields(
         engine: case.engine,
     };
     let want = spec::anonymous_body(&surroundings, &wanted.target.container, &published)
-        .map_err(|names| refused(wanted, &names))?;
+        .map_err(|names| refused(wanted.stack, wanted.service, &names))?;
     let image: &Value = case.image.map_or(&Value::Null, |image| &image.config);
     Ok(spec::differences(&want, case.config, image))
 }
 
 /// Attributes that no engine can be asked for.
-pub(super) fn refused(wanted: &Wanted<'_>, names: &[String]) -> Problem {
-    Problem::invalid(format!("{}: no engine can be asked for {}", wanted.path(), names.join(", ")))
+pub(super) fn refused(stack: &StackName, service: &ServiceName, names: &[String]) -> Problem {
+    let names = names.join(", ");
+    Problem::invalid(format!("{stack}/{service}: no engine can be asked for {names}"))
 }
 
 /// The image that the service's reference stands for on a host.

@@ -1,24 +1,26 @@
 //! The containers that a service will have, complete: name, ports, request, files. Everything a
 //! step needs to make one is chosen here, once.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 use std::sync::Arc;
 
 use super::Problem;
 use super::decide::{Decision, Does, SlotDecision};
 use super::id::hex;
-use super::judge::{held_ports, image_named, refused};
+use super::judge::{held_ports, image_named};
 use super::ports::Ports;
 use super::probing::probe_at;
 use super::readiness::may_end;
+use super::replica::{Asked, Asks};
 use super::wanted::Wanted;
 use super::world::{Sighting, World};
 use crate::model::{
-    CommitId, ContainerSpec, Endpoint, Generation, Hook, HostName, Identity, Image, ProxyPlace,
-    Replica, ServiceName, Slot, canonical,
+    CommitId, ContainerSpec, Endpoint, Generation, Hook, HostName, Identity, Image, Mark,
+    ProxyPlace, Replica, ServiceName, Slot,
 };
-use crate::spec::{self, Published, Surroundings};
-use sha2::{Digest, Sha256};
+use crate::spec::{self, Published};
 
 /// One container that a service will have.
 pub(super) struct Member<'a> {
@@ -27,6 +29,8 @@ pub(super) struct Member<'a> {
     pub(super) name: String,
     pub(super) does: Does<'a>,
     pub(super) decision: SlotDecision<'a>,
+    /// What is asked for, until it is made.
+    pub(super) asks: Asks<'a>,
     /// What is made; `None` when it is there.
     pub(super) replica: Option<Arc<Replica>>,
     /// What runs to its end before it starts, in this order.
@@ -50,7 +54,7 @@ impl<'w, 'a> Casting<'w, 'a> {
         Self { world, ports: Ports::new(world), given: BTreeMap::new() }
     }
 
-    /// Makes the members of a decision complete.
+    /// Chooses everything about the members of a decision.
     pub(super) fn members(
         &mut self,
         decision: &mut Decision<'a>,
@@ -63,7 +67,7 @@ impl<'w, 'a> Casting<'w, 'a> {
                 Ok(mut member) => {
                     let is_first = !members.iter().any(|it: &Member<'a>| starts(&it.does));
                     match self.helpers(&decision.wanted, &member, generation, is_first) {
-                        Ok(helpers) => member.helpers = helpers,
+                        Ok(helpers) => member.asks.helpers = helpers,
                         Err(problem) => problems.push(problem),
                     }
                     members.push(member);
@@ -89,13 +93,13 @@ impl<'w, 'a> Casting<'w, 'a> {
             Does::Leave(_) => BTreeMap::new(),
             _ => wanted.addresses(self.world, &slot.host)?,
         };
-        let replica = match slot.does {
+        let own = match slot.does {
             Does::Create => Some(self.create(wanted, &slot, generation, &ports, &addresses)?),
             Does::Finish(current) => Some(self.finish(wanted, current, &ports, &addresses)?),
             Does::Keep(_) | Does::Leave(_) | Does::Prove(_) | Does::Start(_) => None,
         };
-        let name = match (&replica, slot.does.current()) {
-            (Some(replica), _) => replica.name.clone(),
+        let name = match (&own, slot.does.current()) {
+            (Some(own), _) => own.name.clone(),
             (None, Some(current)) => current.live.name.clone(),
             (None, None) => String::new(),
         };
@@ -115,7 +119,8 @@ impl<'w, 'a> Casting<'w, 'a> {
             host: slot.host.clone(),
             name,
             does: slot.does,
-            replica: replica.map(Arc::new),
+            asks: Asks { own, helpers: Vec::new() },
+            replica: None,
             helpers: Vec::new(),
             servers,
             probe,
@@ -157,12 +162,12 @@ impl<'w, 'a> Casting<'w, 'a> {
         generation: Generation,
         ports: &BTreeMap<u16, u16>,
         addresses: &BTreeMap<ProxyPlace, std::net::IpAddr>,
-    ) -> Result<Replica, Problem> {
-        let identity = self.identity(wanted, slot.slot, generation);
+    ) -> Result<Asked<'a>, Problem> {
         let body = Body::of(wanted, &slot.host);
-        let mut replica = self.replica(wanted, &body, identity, ports, addresses)?;
-        replica.name = self.name(wanted, slot, &replica)?;
-        Ok(replica)
+        let identity = self.identity(wanted, slot.slot, generation);
+        let mut asked = self.asked(wanted, body, identity, ports, addresses)?;
+        asked.name = self.name(wanted, slot, &asked)?;
+        Ok(asked)
     }
 
     fn identity(&self, wanted: &Wanted<'_>, slot: Slot, generation: Generation) -> Identity {
@@ -188,22 +193,25 @@ impl<'w, 'a> Casting<'w, 'a> {
         member: &Member<'a>,
         generation: Generation,
         is_first: bool,
-    ) -> Result<Vec<Arc<Replica>>, Problem> {
+    ) -> Result<Vec<Asked<'a>>, Problem> {
         let mut helpers = Vec::new();
         if !starts(&member.does) {
             return Ok(helpers);
         }
         let due = |hook: &&Hook| is_first || hook.per_replica == Some(true);
         for hook in wanted.target.pre_start.iter().filter(due) {
-            let container = helper(&wanted.target.container, hook);
             // Nobody shall find it under the name of the service.
             let alias = ServiceName::new(format!("{}-pre-start", wanted.service));
-            let body = Body { container: &container, alias: &alias, host: &member.host };
+            let body = Body {
+                container: Cow::Owned(helper(&wanted.target.container, hook)),
+                alias: Cow::Owned(alias),
+                host: &member.host,
+            };
             let identity = self.identity(wanted, 0, generation);
-            let none = BTreeMap::new();
-            let mut replica = self.replica(wanted, &body, identity, &none, &BTreeMap::new())?;
-            replica.name = self.free_name(wanted, 0, &replica);
-            helpers.push(Arc::new(replica));
+            let (ports, addresses) = (BTreeMap::new(), BTreeMap::new());
+            let mut asked = self.asked(wanted, body, identity, &ports, &addresses)?;
+            asked.name = self.free_name(wanted, 0, &asked);
+            helpers.push(asked);
         }
         Ok(helpers)
     }
@@ -215,58 +223,43 @@ impl<'w, 'a> Casting<'w, 'a> {
         current: Sighting<'a>,
         ports: &BTreeMap<u16, u16>,
         addresses: &BTreeMap<ProxyPlace, std::net::IpAddr>,
-    ) -> Result<Replica, Problem> {
+    ) -> Result<Asked<'a>, Problem> {
         let identity = current.live.identity.clone();
         let body = Body::of(wanted, current.host);
-        let mut replica = self.replica(wanted, &body, identity, ports, addresses)?;
-        replica.name = current.live.name.clone();
-        Ok(replica)
+        let asked = self.asked(wanted, body, identity, ports, addresses)?;
+        Ok(Asked { name: current.live.name.clone(), ..asked })
     }
 
     /// All but its name.
-    fn replica(
+    fn asked(
         &self,
         wanted: &Wanted<'a>,
-        asked: &Body<'_>,
+        body: Body<'_, 'a>,
         identity: Identity,
         ports: &BTreeMap<u16, u16>,
         addresses: &BTreeMap<ProxyPlace, std::net::IpAddr>,
-    ) -> Result<Replica, Problem> {
-        let Body { container, alias, host } = *asked;
+    ) -> Result<Asked<'a>, Problem> {
+        let Body { container, alias, host } = body;
         let state = self.world.hosts[host];
-        let image: &Image = image_named(wanted, state, &container.image)?;
         let addresses: BTreeSet<_> = addresses.values().copied().collect();
         let at =
             |port: u16| addresses.iter().map(move |address| Endpoint { address: *address, port });
-        let published: Vec<Published> = ports
-            .iter()
-            .map(|(port, host_port)| Published {
-                container_port: *port,
-                at: at(*host_port).collect(),
-            })
-            .collect();
-        let surroundings = Surroundings {
-            owner: self.world.request.owner,
-            stack: wanted.stack,
-            service: alias,
-            target: wanted.all,
-            engine: &state.engine,
-        };
-        let body = spec::body(&surroundings, container, &identity, &published)
-            .map_err(|names| refused(wanted, &names))?;
-        let endpoints = ports
-            .iter()
-            .filter_map(|(port, host_port)| Some((*port, at(*host_port).next()?)))
-            .collect();
-        Ok(Replica {
+        let published = ports.iter().map(|(port, host_port)| Published {
+            container_port: *port,
+            at: at(*host_port).collect(),
+        });
+        Ok(Asked {
             name: String::new(),
             host: host.clone(),
+            state,
+            stack: wanted.stack,
+            service: wanted.service,
+            all: wanted.all,
+            image: image_named(wanted, state, &container.image)?,
+            container,
+            alias,
             identity,
-            image: image.id.clone().filter(|_| !image.needs_pull),
-            digest: image.digest.clone().filter(|_| image.needs_pull),
-            body,
-            files: spec::files(container),
-            endpoints,
+            published: published.collect(),
         })
     }
 
@@ -275,7 +268,7 @@ impl<'w, 'a> Casting<'w, 'a> {
         &mut self,
         wanted: &Wanted<'_>,
         slot: &SlotDecision<'_>,
-        replica: &Replica,
+        asked: &Asked<'_>,
     ) -> Result<String, Problem> {
         if let Some(name) = &wanted.target.container.container_name {
             let is_own =
@@ -290,15 +283,15 @@ impl<'w, 'a> Casting<'w, 'a> {
             }
             return Ok(name.clone());
         }
-        Ok(self.free_name(wanted, slot.slot, replica))
+        Ok(self.free_name(wanted, slot.slot, asked))
     }
 
-    fn free_name(&mut self, wanted: &Wanted<'_>, slot: Slot, replica: &Replica) -> String {
+    fn free_name(&mut self, wanted: &Wanted<'_>, slot: Slot, asked: &Asked<'_>) -> String {
         let owner = &self.world.request.owner;
         let stem = format!("{}-{}-{}-{slot}", owner.project, wanted.stack, wanted.service);
         let mut names =
-            (0_u64..).map(|incarnation| format!("{stem}-{}", digits(replica, incarnation)));
-        let name = names.find(|name| self.give(&replica.host, name));
+            (0_u64..).map(|incarnation| format!("{stem}-{}", digits(asked, incarnation)));
+        let name = names.find(|name| self.give(&asked.host, name));
         name.expect("an unbounded number of names is not taken")
     }
 
@@ -312,16 +305,17 @@ impl<'w, 'a> Casting<'w, 'a> {
 }
 
 /// What a container is asked to be, and where.
-struct Body<'b> {
-    container: &'b ContainerSpec,
+struct Body<'b, 'a> {
+    container: Cow<'a, ContainerSpec>,
     /// The name it is found by in the stack's networks.
-    alias: &'b ServiceName,
+    alias: Cow<'a, ServiceName>,
     host: &'b HostName,
 }
 
-impl<'b> Body<'b> {
-    fn of(wanted: &'b Wanted<'_>, host: &'b HostName) -> Self {
-        Self { container: &wanted.target.container, alias: wanted.service, host }
+impl<'b, 'a> Body<'b, 'a> {
+    fn of(wanted: &Wanted<'a>, host: &'b HostName) -> Self {
+        let container = Cow::Borrowed(&wanted.target.container);
+        Self { container, alias: Cow::Borrowed(wanted.service), host }
     }
 }
 
@@ -357,25 +351,31 @@ fn helper(container: &ContainerSpec, hook: &Hook) -> ContainerSpec {
     helper
 }
 
-/// Six digits that differ between any two replicas that differ, and between incarnations.
-fn digits(replica: &Replica, incarnation: u64) -> String {
-    let Identity { owner, spec, inputs, .. } = &replica.identity;
-    let image = replica.image.as_ref().or(replica.digest.as_ref());
-    let mut hash = Sha256::new();
-    let parts = [
-        owner.environment.to_string(),
-        replica.host.to_string(),
-        spec.to_string(),
-        image.cloned().unwrap_or_default(),
-        inputs.clone(),
-        canonical(&replica.body),
-        incarnation.to_string(),
-    ];
-    for part in parts {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part);
+/// Six digits that differ between any two containers that differ, as good as always, and between
+/// incarnations. What a container is asked to be follows from what is hashed.
+fn digits(asked: &Asked<'_>, incarnation: u64) -> String {
+    let Identity { owner, stack: _, service: _, slot: _, spec, inputs, generation, commit } =
+        &asked.identity;
+    let Image { id, digest, needs_pull, .. } = asked.image;
+    let image = if *needs_pull { digest } else { id };
+    let mut text = String::with_capacity(256);
+    for port in &asked.published {
+        for at in &port.at {
+            write!(text, "{} {at} ", port.container_port).expect("a text takes what is written");
+        }
     }
-    hex(&hash.finalize())[..6].to_owned()
+    let numbers = [generation.to_le_bytes(), incarnation.to_le_bytes()];
+    let mark = Mark::of([
+        owner.environment.as_str().as_bytes(),
+        asked.host.as_str().as_bytes(),
+        spec.as_str().as_bytes(),
+        image.as_deref().unwrap_or_default().as_bytes(),
+        inputs.as_bytes(),
+        commit.as_str().as_bytes(),
+        text.as_bytes(),
+        numbers.as_flattened(),
+    ]);
+    hex(&mark.as_bytes()[..3])
 }
 
 /// A file needs a directory that can become a volume when the container's own file system cannot be

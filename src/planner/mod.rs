@@ -33,6 +33,7 @@ mod prereqs;
 mod probing;
 mod reach;
 mod readiness;
+mod replica;
 mod request;
 mod rest;
 mod rollout;

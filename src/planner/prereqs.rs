@@ -160,13 +160,12 @@ fn pull(
 ) -> Result<(), Problem> {
     let wanted = &service.wanted;
     let image = image_named(wanted, draft.world.hosts[host], reference)?;
-    let reference = reference.to_owned();
-    let key = (wanted.stack.clone(), host.clone(), Thing::Image(reference.clone()));
-    if !image.needs_pull || draft.made.contains_key(&key) {
+    let thing = Thing::Image(reference.to_owned());
+    if !image.needs_pull || draft.maker(wanted.stack, host, &thing).is_some() {
         return Ok(());
     }
     let op = Op::Pull {
-        reference,
+        reference: reference.to_owned(),
         digest: image.digest.clone(),
         platform: wanted.target.container.platform.clone(),
     };
@@ -174,7 +173,7 @@ fn pull(
     let cause = service.members.iter().find(|it| it.replica.is_some());
     let cause = cause.map_or(Cause::Changed, |it| it.decision.cause.clone());
     let step = draft.graph.add(&lane, host, op, [], &cause);
-    draft.made.insert(key, step);
+    draft.makes(wanted.stack, host, thing, step);
     Ok(())
 }
 
@@ -188,9 +187,9 @@ fn network(
     let name = &spec.name;
     let user = draft.world.hosts.get_key_value(user).map_or(user, |(known, _)| known);
     let host = overlay::keeper(draft.world, spec, user)?;
-    let key = |host: &HostName| (lane.stack.clone(), host.clone(), Thing::Network(name.clone()));
-    if let Some(step) = draft.made.get(&key(host)).copied() {
-        draft.made.insert(key(user), step);
+    let thing = Thing::Network(name.clone());
+    if let Some(step) = draft.maker(&lane.stack, host, &thing) {
+        draft.makes(&lane.stack, user, thing, step);
         return Ok(());
     }
     let live = draft.world.hosts[host].networks.get(name);
@@ -218,7 +217,8 @@ fn network(
     let body = spec::network_body(draft.world.request.owner, &lane.stack, spec);
     let op = Op::CreateNetwork { name: name.clone(), body };
     let step = draft.graph.add(lane, host, op, needs, &cause);
-    draft.made.extend([(key(host), step), (key(user), step)]);
+    draft.makes(&lane.stack, host, thing.clone(), step);
+    draft.makes(&lane.stack, user, thing, step);
     Ok(())
 }
 
@@ -261,7 +261,7 @@ fn volume(
     };
     let cause = why_made(draft, &lane.stack, is_here);
     let step = draft.graph.add(lane, host, op, [], &cause);
-    draft.made.insert((lane.stack.clone(), host.clone(), Thing::Volume(name.clone())), step);
+    draft.makes(&lane.stack, host, Thing::Volume(name.clone()), step);
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 //! A container is called `<stack>-<service>-<slot>.g<generation>` here; its real name ends in a hash.
 
 mod accidents;
+mod again;
 mod fleet;
 mod linter;
 mod order;

@@ -14,6 +14,7 @@ use super::site::{GENERATION_HOST, GENERATION_PATH, PROBE_HEADER, SERVER_HEADER}
 use super::{RenderError, Site, quoting, runtime_server, upstream_name};
 use crate::model::{Backend, BackendKey, Endpoint, RoutingTable};
 use crate::settings::{Listen, ListenTls, ProxyKind};
+use crate::template::Shared;
 
 /// Servers that fit into 32 KiB of nginx's shared memory, with room to spare.
 const SERVERS_PER_ZONE: usize = 32;
@@ -42,7 +43,7 @@ pub(super) struct Context {
     is_whole: bool,
     socket: Option<String>,
     listeners: Vec<Listener>,
-    backends: Vec<Target>,
+    backends: Vec<Mention>,
     names: Vec<Named>,
 }
 
@@ -61,8 +62,11 @@ struct Certificate {
     key: Option<String>,
 }
 
+/// A backend wherever it is named.
+type Mention = Shared<Target>;
+
 /// A backend.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Serialize)]
 struct Target {
     /// `shop.web.8080`: HAProxy's name of it.
     key: String,
@@ -76,7 +80,7 @@ struct Target {
     servers: Vec<Server>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Serialize)]
 struct Server {
     /// The container's name.
     name: String,
@@ -105,7 +109,7 @@ struct PathRule {
     path: String,
     /// What a longer path begins with: `/api/` for `/api`.
     below: String,
-    backend: Target,
+    backend: Mention,
 }
 
 #[derive(Debug, Serialize)]
@@ -113,24 +117,25 @@ struct Location {
     is_exact: bool,
     path: String,
     /// `None` answers 404.
-    backend: Option<Target>,
+    backend: Option<Mention>,
 }
 
-type Paths = BTreeMap<String, Target>;
+type Paths = BTreeMap<String, Mention>;
 
 impl Context {
     pub(super) fn of(site: &Site, table: &RoutingTable) -> Result<Self, RenderError> {
         let mut backends = Vec::new();
         let mut hosts: BTreeMap<String, Paths> = BTreeMap::new();
         for (key, backend) in &table.backends {
-            let target = Target::of(key, backend)?;
+            let target = Mention::from(Target::of(key, backend)?);
             for rule in &backend.rules {
                 let (host, path) = (quoting::host(&rule.host)?, quoting::path(&rule.path)?);
                 let here = format!("{host}{path}");
                 let taken = hosts.entry(host).or_default().insert(path, target.clone());
                 if let Some(first) = taken {
-                    let second = target.key.clone();
-                    return Err(RenderError::Twice { rule: here, first: first.key, second });
+                    let key = |it: &Mention| it.key.clone();
+                    let (first, second) = (key(&first), key(&target));
+                    return Err(RenderError::Twice { rule: here, first, second });
                 }
             }
             backends.push(target);
@@ -222,7 +227,7 @@ fn below(path: &str) -> String {
 /// nginx's `location /api/` leaves `/api` aside (and redirects it when nobody else has it), and
 /// `location /api` takes `/apix`: so each rule gets one place for all below and one for itself.
 fn locations(paths: &Paths) -> Vec<Location> {
-    let mut found: BTreeMap<(String, bool), Option<Target>> = BTreeMap::new();
+    let mut found: BTreeMap<(String, bool), Option<Mention>> = BTreeMap::new();
     found.insert(("/".into(), false), None);
     for path in paths.keys() {
         let below = below(path);
@@ -237,7 +242,7 @@ fn locations(paths: &Paths) -> Vec<Location> {
 }
 
 /// The backend that a request for `path` meets.
-fn meets(paths: &Paths, path: &str) -> Option<Target> {
+fn meets(paths: &Paths, path: &str) -> Option<Mention> {
     let takes = |rule: &str| rule == path || path.starts_with(&below(rule));
     let longest = paths.iter().filter(|(rule, _)| takes(rule)).max_by_key(|(rule, _)| rule.len());
     longest.map(|(_, target)| target.clone())

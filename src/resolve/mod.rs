@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use crate::compose::Project;
 use crate::diag::{Diagnostic, Sources};
 use crate::files::Files;
-use crate::model::{ServiceName, StackTarget};
+use crate::model::{ServiceName, Settled, StackTarget};
 use crate::settings::{Inventory, Settings};
 use fields::Fields;
 
@@ -73,7 +73,9 @@ pub fn resolve(
     let networks = stack.fields("networks").iter().map(named).collect();
     let named = |(key, value): (&str, &serde_json::Value)| (key.to_owned(), stack::volume(value));
     let volumes = stack.fields("volumes").iter().map(named).collect();
-    (StackTarget { services, networks, volumes, files: contents.kept }, problems)
+    let files = contents.kept;
+    let settled = Settled::default();
+    (StackTarget { services, networks, volumes, files, settled }, problems)
 }
 
 #[cfg(test)]

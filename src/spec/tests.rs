@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::model::{
     BindSource, ContainerSpec, ContentKey, FieldDifference, FileMount, FileSource, Identity,
-    LiveNetwork, LiveVolume, Mount, MountKind, NetworkSpec, PlacedFile, VolumeSpec,
+    LiveNetwork, LiveVolume, Mount, MountKind, NetworkSpec, PlacedFile, Settled, VolumeSpec,
 };
 
 fn identity() -> Identity {
@@ -32,6 +32,7 @@ fn ask(spec: &ContainerSpec, version: &str) -> Result<Value, Vec<String>> {
         networks: BTreeMap::new(),
         volumes: BTreeMap::new(),
         files: BTreeMap::new(),
+        settled: Settled::default(),
     };
     let surroundings = Surroundings {
         owner: &identity.owner,

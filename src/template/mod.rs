@@ -27,6 +27,7 @@ mod methods;
 mod plain;
 mod provenance;
 mod rendered;
+mod shared;
 mod suggest;
 
 #[cfg(test)]
@@ -40,3 +41,4 @@ pub use limits::{
 };
 pub use plain::render_text;
 pub use rendered::Rendered;
+pub use shared::Shared;

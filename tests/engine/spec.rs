@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use gitdeploy::model::{
     BindSource, Blkio, Bytes, ContainerSpec, DeviceMapping, EngineInfo, FileMount, FileSource,
     HealthCheck, Identity, Limits, Logging, Mount, MountKind, NanoCpus, Nanos, NetworkAttachment,
-    NetworkSpec, Port, RestartPolicy, Seen, ServiceName, StackTarget, Ulimit, VolumeSpec,
+    NetworkSpec, Port, RestartPolicy, Seen, ServiceName, Settled, StackTarget, Ulimit, VolumeSpec,
 };
 use gitdeploy::spec::{Published, Surroundings, body, differences};
 use serde_json::{Value, json};
@@ -101,6 +101,7 @@ fn target() -> StackTarget {
         )]
         .into(),
         files: BTreeMap::new(),
+        settled: Settled::default(),
     }
 }
 

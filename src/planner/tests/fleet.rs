@@ -181,7 +181,7 @@ fn a_silent_host_is_left_as_it_is_where_that_is_allowed() {
     [] -> #0 web.1@a create shop-web-1.g2 (changed in the commit)
     [0] -> #1 web.1@a start shop-web-1.g2 (changed in the commit)
     [1] -> #2 web.1@a wait until shop-web-1.g2 is ready (changed in the commit)
-    [2] -> #3 web@a switch edge on a: web.8080 = shop-web-1.g2 acme-shop-web-2-0a932a (changed in the commit)
+    [2] -> #3 web@a switch edge on a: web.8080 = shop-web-1.g2 acme-shop-web-2-c03b29 (changed in the commit)
     [3] -> #4 web@a wait until edge has let go of shop-web-1.g1 (changed in the commit)
     [4] -> #5 web.1@a stop shop-web-1.g1 (changed in the commit)
     [5] -> #6 web.1@a remove shop-web-1.g1 (changed in the commit)
