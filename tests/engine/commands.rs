@@ -124,7 +124,7 @@ fn logs_come_from_all_replicas_and_end_with_them() {
             docker(&["rm", "-f", &name]);
         }
     });
-    let follow = world.run_with(&["logs", "-f", "shop/web"], &[], Duration::from_secs(30));
+    let follow = world.run_with(&["logs", "-f", "shop/web"], &[], Duration::from_secs(60));
     remove.join().expect("removed");
     assert_eq!(follow.succeeded().stdout.matches("line 3").count(), 2, "{}", follow.stdout);
 }
@@ -145,7 +145,7 @@ fn a_command_runs_in_one_replica_or_in_all_and_its_end_is_ours() {
     let script = "echo $COLOR-$SIZE; echo wrong >&2; cat; exit 7";
     let of = ["exec", "-e", "SIZE=large", "shop/web/2", "sh", "-c", script];
     let mut command = world.command(&of);
-    let ended = finish(&mut command, b"typed\n".to_vec(), Duration::from_secs(30));
+    let ended = finish(&mut command, b"typed\n".to_vec(), Duration::from_secs(60));
     ended.ended_with(7);
     assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("green-large\ntyped\n", "wrong\n"));
     // More than fits into any buffer on the way, there and back.
@@ -181,7 +181,7 @@ fn a_person_at_a_terminal_gets_one_in_the_replica() {
     let mut command = std::process::Command::new("script");
     command.args(["-q", "-e", "-c", &line, "/dev/null"]).current_dir(world.path());
     let keys = b"test -t 0 && echo a-terminal; stty size; exit 5\n".to_vec();
-    let ended = finish(&mut command, keys, Duration::from_secs(30));
+    let ended = finish(&mut command, keys, Duration::from_secs(60));
     let seen = &ended.stdout;
     assert!(seen.contains("a-terminal") && seen.contains(" 91"), "{seen}");
     assert!(seen.contains("left with 5"), "{seen}");

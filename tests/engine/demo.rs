@@ -11,7 +11,7 @@ use regex::Regex;
 use super::rig::{alone, docker, finish};
 
 /// How long the demo may take.
-const DEMO_MAX: Duration = Duration::from_secs(240);
+const DEMO_MAX: Duration = Duration::from_secs(600);
 
 /// What the demo's things on an engine are called.
 const PROJECT: &str = "gitdeploy-demo";
@@ -66,7 +66,7 @@ fn an_interrupted_demo_leaves_nothing_behind() {
 fn terminate(id: u32) {
     let mut kill = Command::new("sh");
     kill.args(["-c", "kill -s TERM \"$0\"", &id.to_string()]);
-    finish(&mut kill, Vec::new(), Duration::from_secs(10)).succeeded();
+    finish(&mut kill, Vec::new(), Duration::from_secs(60)).succeeded();
 }
 
 fn label() -> String {

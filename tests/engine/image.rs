@@ -13,7 +13,7 @@ use super::shop::until;
 const BUILD_MAX: Duration = Duration::from_secs(120);
 
 /// How long the daemon may take to say something.
-const SAY_MAX: Duration = Duration::from_secs(60);
+const SAY_MAX: Duration = Duration::from_secs(300);
 
 /// The packages that a recipe installs.
 fn packages(recipe: &str) -> Vec<&str> {
@@ -109,7 +109,7 @@ impl Image<'_> {
     fn said(&self) -> String {
         let mut logs = Command::new("docker");
         logs.args(["--host", "unix:///var/run/docker.sock", "logs", &self.name]);
-        let ended = finish(&mut logs, Vec::new(), Duration::from_secs(20));
+        let ended = finish(&mut logs, Vec::new(), Duration::from_secs(60));
         ended.stdout + &ended.stderr
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::rig::{Ended, PASSWORD, Registry, Variant, World, docker};
 
 const FILE: &str = "stacks/shop/compose.yaml";
-const LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_secs(400);
 
 /// A world with a registry, in which the program has a login for it.
 fn with_registry(name: &str) -> (Registry, World) {

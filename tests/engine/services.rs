@@ -200,7 +200,7 @@ fn stores(volume: &str, folder: &str) -> String {
 
 /// Runs the program with the variable that one of the secrets is.
 fn with_token(world: &World, arguments: &[&str]) -> Ended {
-    world.run_with(arguments, &[("TOKEN", "hush")], Duration::from_secs(60))
+    world.run_with(arguments, &[("TOKEN", "hush")], Duration::from_secs(400))
 }
 
 #[test]

@@ -16,10 +16,10 @@ use super::rig::{Background, Kind, Variant, World, alone, docker};
 use super::shop::{Shop, until};
 
 /// How long a daemon may take to end once it was asked to.
-const END_MAX: Duration = Duration::from_secs(60);
+const END_MAX: Duration = Duration::from_secs(200);
 
 /// How long it may take to say something: the lease of a daemon that was killed lasts for 30 s.
-const SAY_MAX: Duration = Duration::from_secs(120);
+const SAY_MAX: Duration = Duration::from_secs(300);
 
 /// A daemon that watches the repository of a world.
 pub(crate) struct Daemon {

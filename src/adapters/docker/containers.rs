@@ -119,6 +119,10 @@ impl Docker {
             Err(PortError::Refused(message)) if is_port_taken(&message) => {
                 Err(PortError::Moved(message))
             }
+            // Nothing has been started.
+            Err(PortError::Refused(message)) if is_swarm_late(&message) => {
+                Err(PortError::Unreachable(message))
+            }
             Err(error) => Err(error),
         }
     }
@@ -239,4 +243,26 @@ fn moved_image(replica: &Replica) -> PortError {
 /// Whether an engine says that it cannot publish a port.
 fn is_port_taken(message: &str) -> bool {
     ["port is already allocated", "address already in use"].iter().any(|it| message.contains(it))
+}
+
+/// Whether an engine says that its swarm's manager did not attach a container to an overlay within
+/// the 20 s that the engine gives it, as happens on a busy host. A moment later it does.
+fn is_swarm_late(message: &str) -> bool {
+    message.contains("attaching to network failed") && message.contains("context deadline exceeded")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_swarm_that_is_late_is_asked_again_and_no_other_refusal() {
+        let late = "could not start container web: attaching to network failed, make sure your \
+                    network options are correct and check manager logs: context deadline exceeded";
+        assert!(is_swarm_late(late));
+        let other = "could not start container web: attaching to network failed, make sure your \
+                     network options are correct and check manager logs: rpc error: code = NotFound";
+        assert!(!is_swarm_late(other));
+        assert!(!is_swarm_late("could not start container web: context deadline exceeded"));
+    }
 }

@@ -31,7 +31,7 @@ struct Town {
 }
 
 /// Ends within this, whatever a host does in the meantime.
-const RUN_MAX: Duration = Duration::from_secs(180);
+const RUN_MAX: Duration = Duration::from_secs(400);
 
 /// A run of `apply` in the background.
 struct Apply {

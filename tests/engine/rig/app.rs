@@ -30,7 +30,7 @@ impl HostApp {
         let process = Background::start(&mut command, &folder.path().join("log"));
         let since = Instant::now();
         while TcpStream::connect(address).is_err() {
-            assert!(since.elapsed() < Duration::from_secs(10), "the application does not listen");
+            assert!(since.elapsed() < Duration::from_secs(60), "the application does not listen");
             thread::sleep(Duration::from_millis(10));
         }
         Self { address, process, _ports: ports, _folder: folder }

@@ -88,7 +88,7 @@ impl Recipe {
         self.file(path, &fs::read(&source).expect("a program"), 0o755);
         let mut ldd = Command::new("ldd");
         // A static program has none, and `ldd` says so with an exit code.
-        let listed = finish(ldd.arg(&source), Vec::new(), Duration::from_secs(10)).stdout;
+        let listed = finish(ldd.arg(&source), Vec::new(), Duration::from_secs(60)).stdout;
         for library in listed.split_whitespace().filter(|word| word.starts_with('/')) {
             self.file(library, &fs::read(library).expect("a library"), 0o755);
         }

@@ -20,7 +20,8 @@ mod sshd;
 mod tests;
 mod world;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::io::Write as _;
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 pub(crate) use app::HostApp;
 pub(crate) use database::database_images;
@@ -41,4 +42,19 @@ pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     // A test that failed while it held this leaves nothing behind that another could trip over.
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Has a failure told when it happens too, and not only when all tests have ended, which takes long.
+fn tell_failures_at_once() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            let place = panic.location().map(ToString::to_string).unwrap_or_default();
+            let words = panic.payload_as_str().unwrap_or_default();
+            // Past the harness, which keeps back what is printed.
+            drop(writeln!(std::io::stderr(), "failed at {place}: {words}"));
+            usual(panic);
+        }));
+    });
 }

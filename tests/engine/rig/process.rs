@@ -154,5 +154,5 @@ impl Drop for Background {
 pub(crate) fn signal(name: &str, to: u32) {
     let mut shell = Command::new("sh");
     shell.args(["-c", "kill -s \"$0\" -- \"$1\"", name, &to.to_string()]);
-    finish(&mut shell, Vec::new(), Duration::from_secs(10));
+    finish(&mut shell, Vec::new(), Duration::from_secs(60));
 }

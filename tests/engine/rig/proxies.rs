@@ -20,7 +20,7 @@ use super::process::{Background, Ended, docker, finish, try_docker};
 pub(crate) const FOREIGN_PAGE: &str = "not yours\n";
 /// The port of the owner's page inside a container.
 pub(super) const FOREIGN_PORT: u16 = 8081;
-const START_MAX: Duration = Duration::from_secs(20);
+const START_MAX: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
@@ -98,7 +98,7 @@ impl RealProxy {
         let mut openssl = Command::new("openssl");
         openssl.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=example.com"]);
         openssl.args(["-keyout", &file("site.pem.key"), "-out", &file("site.pem")]);
-        let made = finish(&mut openssl, Vec::new(), Duration::from_secs(20));
+        let made = finish(&mut openssl, Vec::new(), Duration::from_secs(60));
         assert_eq!(made.code, 0, "{}", made.stderr);
         self.is_encrypted = true;
         self
@@ -235,7 +235,7 @@ impl RealProxy {
 
     /// Its own check of all its configuration.
     pub(crate) fn test(&self) -> Ended {
-        let limit = Duration::from_secs(20);
+        let limit = Duration::from_secs(60);
         let mut command = match &self.place {
             Place::Host(process) => {
                 let (test, _) = self.commands(process.id());
@@ -414,5 +414,5 @@ pub(super) fn haproxy(socket: &str, port: u16) -> String {
 
 fn is_root() -> bool {
     let mut id = Command::new("id");
-    finish(id.arg("-u"), Vec::new(), Duration::from_secs(5)).stdout.trim() == "0"
+    finish(id.arg("-u"), Vec::new(), Duration::from_secs(60)).stdout.trim() == "0"
 }

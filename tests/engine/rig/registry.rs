@@ -52,7 +52,7 @@ impl Registry {
         self.process = Some(Background::start(&mut command, &self.folder.join("log")));
         let since = Instant::now();
         while TcpStream::connect(self.address).is_err() {
-            assert!(since.elapsed() < Duration::from_secs(20), "the registry does not listen");
+            assert!(since.elapsed() < Duration::from_secs(60), "the registry does not listen");
             thread::sleep(Duration::from_millis(20));
         }
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::images::find;
 use super::process::{Background, finish, signal};
 
-const START_MAX: Duration = Duration::from_secs(10);
+const START_MAX: Duration = Duration::from_secs(60);
 
 /// A server that runs until dropped. It lets in whoever has the key `guest` of its folder.
 pub(crate) struct Sshd {

@@ -14,9 +14,10 @@ use super::images::{Variant, app_image};
 use super::ports::Ports;
 use super::process::{Ended, docker, finish, try_docker};
 use super::proxies::{Kind, RealProxy, Runs};
+use super::tell_failures_at_once;
 
 /// How long the program may take; a deployment that drains is the longest.
-const RUN_MAX: Duration = Duration::from_secs(180);
+const RUN_MAX: Duration = Duration::from_secs(400);
 
 /// A test's own surroundings.
 pub(crate) struct World {
@@ -35,6 +36,7 @@ impl World {
     /// A repository with the settings of the environment `test` and an inventory of this machine's
     /// engine. `name` is for people who look at the engine meanwhile.
     pub(crate) fn new(name: &str) -> Self {
+        tell_failures_at_once();
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let project = format!("{name}-{}-{count}", std::process::id());

@@ -30,7 +30,7 @@ fn an_unknown_host_is_refused_with_the_command_that_makes_it_known() {
     assert!(!server.log().contains("Accepted"), "{}", server.log());
     let command = said.split('`').find(|part| part.starts_with("echo ")).expect("a command");
     let mut shell = Command::new("sh");
-    finish(shell.args(["-c", command]), Vec::new(), Duration::from_secs(5)).succeeded();
+    finish(shell.args(["-c", command]), Vec::new(), Duration::from_secs(60)).succeeded();
     world.run(&["locks"]).succeeded();
 }
 
@@ -59,7 +59,7 @@ fn a_host_that_is_noted_by_its_hash_is_known() {
     let (world, _server) = with_stack("ssh-hashed");
     let file: PathBuf = world.home().join(".ssh/known_hosts");
     let mut hash = Command::new("ssh-keygen");
-    finish(hash.arg("-Hf").arg(&file), Vec::new(), Duration::from_secs(5)).succeeded();
+    finish(hash.arg("-Hf").arg(&file), Vec::new(), Duration::from_secs(60)).succeeded();
     assert!(std::fs::read_to_string(&file).expect("a file").starts_with("|1|"));
     world.run(&["locks"]).succeeded();
 }
@@ -75,7 +75,7 @@ fn keys_of_an_agent_are_offered_one_after_the_other() {
     let agent = SshAgent::with(world.home(), &[other, server.guest()]);
     let socket = agent.socket.display().to_string();
     let variables = [("SSH_AUTH_SOCK", socket.as_str())];
-    world.run_with(&["locks"], &variables, Duration::from_secs(20)).succeeded();
+    world.run_with(&["locks"], &variables, Duration::from_secs(60)).succeeded();
 }
 
 #[test]

@@ -15,7 +15,7 @@ use super::{Daemon, rules};
 const SOURCE: &str = "    interval: 1h\n    look: 2s\n    heal: {rounds: 50, within: 1s}\n";
 
 /// A round begins within this, whatever else the machine does.
-const ROUND_MAX: Duration = Duration::from_secs(30);
+const ROUND_MAX: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Three replicas in two networks behind a proxy, a daemon that keeps them, and a container and a

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// How long it may take to connect.
-const CONNECT_MAX: Duration = Duration::from_secs(5);
+const CONNECT_MAX: Duration = Duration::from_secs(10);
 
 pub(super) struct Connection {
     stream: TcpStream,
@@ -41,7 +41,7 @@ pub(super) fn post(host: &str, path: &str, keeps: bool, id: &str, length: usize)
 impl Connection {
     pub(super) async fn open(to: SocketAddr) -> Result<Self, String> {
         let stream = timeout(CONNECT_MAX, TcpStream::connect(to)).await;
-        let stream = stream.map_err(|_| "no connection within 5 s".to_owned())?;
+        let stream = stream.map_err(|_| format!("no connection within {CONNECT_MAX:?}"))?;
         let stream = stream.map_err(|error| format!("connect: {error}"))?;
         stream.set_nodelay(true).map_err(|error| error.to_string())?;
         Ok(Self { stream, ahead: Vec::new(), is_used: false })
