@@ -7,11 +7,15 @@ use super::rig::{Kind, Load, Runs, Variant, World, docker, get, try_docker};
 use super::rollout::stack;
 use super::shop::{FILE, HOST, Shop, containers, printed};
 
+/// Enough for a replica that is never ready.
+const SOON: &str = "4s";
+
 /// A release whose replicas never become ready, under load.
 fn fails(kind: Kind, variant: Variant, says: &[&str]) {
     let _alone = super::rig::alone();
     let mut shop = Shop::open("bad", kind);
     let (file, image) = (shop.managed(), shop.world.tag("two", variant));
+    shop.within = SOON;
     let running = shop.load().start();
     shop.release(&image, "");
     let ended = shop.world.run(&["apply", "-y"]);
@@ -52,6 +56,7 @@ fn a_release_that_crashes_leaves_nothing_behind_haproxy() {
 fn failed_containers_stay_when_they_are_asked_for_until_the_next_run() {
     let mut shop = Shop::open("keep", Kind::Nginx);
     let image = shop.world.tag("two", Variant::Bad);
+    shop.within = SOON;
     shop.release(&image, "");
     shop.world.run(&["apply", "-y", "--keep-failed"]).ended_with(13);
     let kept = shop.all();
@@ -129,6 +134,7 @@ fn stays(action: &str) {
     let _alone = super::rig::alone();
     let mut shop = Shop::open(action, Kind::Nginx);
     let image = shop.world.tag("two", Variant::Bad);
+    shop.within = SOON;
     let running = shop.load().start();
     shop.release(&image, &format!(", update_config: {{failure_action: {action}}}"));
     shop.world.run(&["apply", "-y"]).ended_with(14);
