@@ -13,7 +13,7 @@ use self::index::{Above, Backends, Index};
 use super::parts::in_parts;
 use crate::model::{
     Action, Backend, BackendChange, BackendKey, Health, HostName, HostState, LiveContainer, Moved,
-    Observed, Op, Plan, ProxyPlace, ResourceKind, RoutingTable, StackName, Step, StepId,
+    Observed, Op, Plan, ProxyPlace, Replica, ResourceKind, StackName, Step, StepId,
 };
 
 /// Something that must be true of any plan, and is not true of this one.
@@ -102,9 +102,9 @@ impl<'a> Look<'a> {
         self.host(host)?.containers.get(name)
     }
 
-    fn tables(&self) -> impl Iterator<Item = (&'a ProxyPlace, &'a RoutingTable)> {
-        let states = self.observed.proxies.iter();
-        states.filter_map(|(place, state)| Some((place, state.as_ref().ok()?.table.as_ref()?)))
+    /// A backend as it was seen.
+    fn backend(&self, place: &ProxyPlace, key: &BackendKey) -> Option<&'a Backend> {
+        self.observed.proxies.get(place)?.as_ref().ok()?.table.as_ref()?.backends.get(key)
     }
 
     /// I4, I5: nothing is done to a host or a proxy that did not answer.
@@ -247,23 +247,35 @@ impl<'a> Look<'a> {
 
     /// A port of a host that we choose is nobody else's.
     fn ports_differ(&mut self) {
-        let mut taken: BTreeMap<(&HostName, u16), &str> = BTreeMap::new();
-        let hosts: BTreeSet<&HostName> = self.index.made.keys().map(|(host, _)| *host).collect();
-        for host in hosts {
-            let Some(state) = self.host(host) else { continue };
-            for (port, whose) in &state.foreign.ports {
-                taken.insert((host, *port), whose);
-            }
-            for live in state.containers.values() {
-                for binding in live.config.bindings() {
-                    taken.insert((host, binding.at.port), &live.name);
-                }
-            }
-        }
+        let ports = |replica: &Replica| -> BTreeSet<u16> {
+            replica.endpoints.values().map(|at| at.port).collect()
+        };
+        let mut chosen: BTreeMap<&HostName, BTreeSet<u16>> = BTreeMap::new();
         for step in &self.plan.steps {
             let Op::Create { replica } = &step.op else { continue };
-            let ports: BTreeSet<u16> = replica.endpoints.values().map(|at| at.port).collect();
-            for port in ports {
+            chosen.entry(&replica.host).or_default().extend(ports(replica));
+        }
+        let (chosen, observed): (Vec<_>, _) = (chosen.into_iter().collect(), self.observed);
+        let taken = in_parts(&chosen, |part| {
+            let mut taken = Vec::new();
+            for (host, chosen) in part {
+                let Some(Ok(state)) = observed.hosts.get(*host) else { continue };
+                let foreign = state.foreign.ports.iter().map(|(port, whose)| (*port, &**whose));
+                let ours = state.containers.values().flat_map(|live| {
+                    live.config
+                        .bindings()
+                        .iter()
+                        .map(|binding| (binding.at.port, live.name.as_str()))
+                });
+                let all = foreign.chain(ours).filter(|(port, _)| chosen.contains(port));
+                taken.extend(all.map(|(port, whose)| ((*host, port), whose)));
+            }
+            taken
+        });
+        let mut taken: BTreeMap<(&HostName, u16), &str> = taken.into_iter().collect();
+        for step in &self.plan.steps {
+            let Op::Create { replica } = &step.op else { continue };
+            for port in ports(replica) {
                 let other = taken.insert((&replica.host, port), &replica.name);
                 if let Some(other) = other.filter(|other| *other != replica.name) {
                     self.say(step, &format!("the port {port} is {other}'s"));
@@ -285,8 +297,7 @@ impl<'a> Look<'a> {
 
     /// Each switch finds what the one before it has left, whatever order the steps run in.
     fn switches_follow_each_other(&mut self) {
-        let mut tables: BTreeMap<&ProxyPlace, BTreeMap<&BackendKey, &Backend>> =
-            self.tables().map(|(place, table)| (place, table.backends.iter().collect())).collect();
+        let mut left: BTreeMap<(&ProxyPlace, &BackendKey), Option<&Backend>> = BTreeMap::new();
         let mut last: BTreeMap<(&ProxyPlace, &BackendKey), StepId> = BTreeMap::new();
         for step in &self.plan.steps {
             let Op::Switch { place, change } = &step.op else { continue };
@@ -296,21 +307,17 @@ impl<'a> Look<'a> {
                     self.say(step, &format!("another switch of {key} may come after it"));
                 }
             }
-            let table = tables.entry(place).or_default();
             let moved = change.set.iter().find(|(key, BackendChange { from, to })| {
-                let now = table.get(key).copied();
+                let now = left.get(&(place, *key)).copied();
+                let now = now.unwrap_or_else(|| self.backend(place, key));
                 now != to.as_ref() && now != from.as_ref()
             });
             if let Some((key, _)) = moved {
                 self.say(step, &Moved(key.clone()).to_string());
                 continue;
             }
-            for (key, change) in &change.set {
-                match &change.to {
-                    Some(to) => drop(table.insert(key, to)),
-                    None => drop(table.remove(key)),
-                }
-            }
+            let set = change.set.iter();
+            left.extend(set.map(|(key, change)| ((place, key), change.to.as_ref())));
         }
     }
 
@@ -318,10 +325,9 @@ impl<'a> Look<'a> {
     /// servers in a backend than before or afterwards, whichever is less.
     fn enough_are_routed(&mut self) {
         let mut counts: BTreeMap<(&ProxyPlace, &BackendKey), Levels<'_>> = BTreeMap::new();
-        for (place, table) in self.tables() {
-            // One that no switch changes is as it was.
-            let is_changed = |key: &&BackendKey| self.index.switches.contains_key(&(place, *key));
-            for (key, backend) in table.backends.iter().filter(|(key, _)| is_changed(key)) {
+        // One that no switch changes is as it was.
+        for (place, key) in self.index.switches.keys() {
+            if let Some(backend) = self.backend(place, key) {
                 let alive = backend.servers.keys().filter(|name| self.is_alive(name)).count();
                 counts.insert((place, key), vec![(alive, None)]);
             }

@@ -123,35 +123,42 @@ impl<'a> Index<'a> {
 
     fn look(&mut self, observed: &'a Observed) {
         let proxies = observed.proxies.iter();
-        let tables =
-            proxies.filter_map(|(at, state)| Some((at, state.as_ref().ok()?.table.as_ref()?)));
-        for (place, table) in tables {
-            for (key, backend) in &table.backends {
-                let is_changed = self.switches.contains_key(&(place, key));
-                for name in backend.servers.keys() {
-                    if let Some(all) = self.servers.get_mut(name.as_str()) {
-                        all.push((place, key));
-                    }
-                    if is_changed {
-                        self.live.entry(name).or_default();
+        let tables: Vec<_> = proxies
+            .filter_map(|(at, state)| Some((at, state.as_ref().ok()?.table.as_ref()?)))
+            .collect();
+        let (ends, switches, servers) = (Ends::of(&self.servers), &self.switches, &self.servers);
+        let found = in_parts(&tables, |part| {
+            let mut found = Vec::new();
+            for (place, table) in part {
+                for (key, backend) in &table.backends {
+                    let is_changed = switches.contains_key(&(*place, key));
+                    for name in backend.servers.keys().map(String::as_str) {
+                        if is_changed || ends.may_have(name) && servers.contains_key(name) {
+                            found.push((name, *place, key, is_changed));
+                        }
                     }
                 }
+            }
+            found
+        });
+        for (name, place, key, is_changed) in found {
+            if let Some(all) = self.servers.get_mut(name) {
+                all.push((place, key));
+            }
+            if is_changed {
+                self.live.entry(name).or_default();
             }
         }
         self.servers.retain(|_, all| !all.is_empty());
         if self.live.is_empty() {
             return;
         }
-        // Nearly all containers of a fleet have another name: most are told by its end.
-        let mut ends: Vec<u64> = self.live.keys().map(|name| end(name)).collect();
-        ends.sort_unstable();
         let hosts: Vec<_> = observed.hosts.values().flatten().collect();
-        let names = &self.live;
+        let (ends, names) = (Ends::of(&self.live), &self.live);
         let found = in_parts(&hosts, |part| {
             let all = part.iter().flat_map(|state| &state.containers);
-            let named = all.filter(|(name, _)| {
-                ends.binary_search(&end(name)).is_ok() && names.contains_key(name.as_str())
-            });
+            let named =
+                all.filter(|(name, _)| ends.may_have(name) && names.contains_key(name.as_str()));
             named.collect()
         });
         for (name, live) in found {
@@ -160,10 +167,27 @@ impl<'a> Index<'a> {
     }
 }
 
-/// The last eight letters of a name, as one number.
-fn end(name: &str) -> u64 {
-    let last = name.as_bytes().last_chunk();
-    last.map_or(0, |last| u64::from_le_bytes(*last))
+/// How names end. Nearly all containers of a fleet have nothing to do with a plan, and most of them
+/// are told by that.
+struct Ends(Vec<u64>);
+
+impl Ends {
+    fn of<T>(names: &BTreeMap<&str, T>) -> Self {
+        let mut ends: Vec<u64> = names.keys().map(|name| Self::end(name)).collect();
+        ends.sort_unstable();
+        Self(ends)
+    }
+
+    /// Whether it may be one of the names.
+    fn may_have(&self, name: &str) -> bool {
+        self.0.binary_search(&Self::end(name)).is_ok()
+    }
+
+    /// The last eight letters of a name, as one number.
+    fn end(name: &str) -> u64 {
+        let last = name.as_bytes().last_chunk();
+        last.map_or(0, |last| u64::from_le_bytes(*last))
+    }
 }
 
 /// What must have succeeded before a step, found by walking up from it each time: to keep it for
