@@ -80,8 +80,7 @@ pub(super) fn assemble(
     );
     let mut stacks = stacks?;
     let mut problems = Vec::new();
-    let scope = reach.stacks.iter().map(|stack| (*stack).clone()).collect();
-    let mut draft = Draft::new(world, Routes::new(world, scope));
+    let mut draft = Draft::new(world, Routes::new(world, &reach.stacks));
     for stack in &stacks {
         problems.extend(prereqs::bring(&mut draft, &stack.services));
     }
@@ -358,7 +357,7 @@ fn unroute(
     stack: &StackName,
     name: &ServiceName,
 ) -> BTreeSet<StepId> {
-    let places = draft.routes.places_of(stack);
+    let places = draft.routes.places_of(draft.world, stack);
     let mut after = BTreeSet::new();
     for place in &places {
         let now = draft.routes.at(place);
@@ -413,7 +412,7 @@ fn lay_down<'a>(
 /// Backends of services of which nothing else is left.
 fn unroute_unknown(draft: &mut Draft<'_, '_>, reach: &Reach<'_>, stack: &StackDraft<'_>) {
     let mut names = BTreeSet::new();
-    for place in &draft.routes.places_of(stack.stack) {
+    for place in &draft.routes.places_of(draft.world, stack.stack) {
         let keys = draft.routes.at(place).keys().filter(|key| key.stack == *stack.stack);
         names.extend(keys.map(|key| key.service.clone()));
     }
@@ -499,7 +498,7 @@ fn record(draft: &mut Draft<'_, '_>, stack: &StackDraft<'_>) {
     let mut needs = draft.graph.ends_of(stack.stack);
     if !needs.is_empty() {
         // One that was laid down for several stacks is a step of the first of them.
-        let places = draft.routes.places_of(stack.stack);
+        let places = draft.routes.places_of(draft.world, stack.stack);
         needs.extend(places.iter().filter_map(|place| draft.routes.restored(place)));
     }
     let is_unrecorded =
@@ -529,7 +528,7 @@ fn record(draft: &mut Draft<'_, '_>, stack: &StackDraft<'_>) {
     let cause = if stack.target.is_some() { Cause::Changed } else { Cause::Gone };
     let sends =
         |place: &ProxyPlace| draft.routes.at(place).keys().any(|key| key.stack == *stack.stack);
-    let send = draft.routes.places_of(stack.stack).into_iter().filter(sends).collect();
+    let send = draft.routes.places_of(draft.world, stack.stack).into_iter().filter(sends).collect();
     let proxies = super::strays::remembered(world, stack.stack, send);
     let release = Release { generation: stack.generation, commits, proxies };
     for host in hosts {

@@ -269,7 +269,7 @@ impl<'w, 'a> Draft<'w, 'a> {
         let wanted = &service.wanted;
         let own = |key: &BackendKey| key.stack == *wanted.stack && key.service == *wanted.service;
         let mut places: BTreeSet<ProxyPlace> = wanted.places.clone();
-        let known = self.routes.places_of(wanted.stack).into_iter();
+        let known = self.routes.places_of(self.world, wanted.stack).into_iter();
         places.extend(known.filter(|place| self.routes.at(place).keys().any(own)));
         let mut switches = BTreeSet::new();
         for place in &places {

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::parts::in_parts;
 use crate::model::{
-    Basis, Facts, HostName, Mark, Op, Plan, PlanId, ProxyFile, Replica, StackName, Step,
+    Basis, Facts, HostName, Mark, Op, Plan, PlanId, ProxyFile, Replica, StackName, StackPlan, Step,
     canonical_into,
 };
 
@@ -21,7 +21,7 @@ const HASHED_TOGETHER: usize = 1 << 16;
 pub(super) fn plan_id(plan: &Plan) -> PlanId {
     let Plan { id: _, owner, commit, commits, stacks, files, steps, blind, strays, basis } = plan;
     let mut hash = Sha256::new();
-    hash.update("gitdeploy plan 4\n");
+    hash.update("gitdeploy plan 5\n");
     // A fleet has many short texts: they are hashed many at a time.
     let mut bytes: Vec<u8> = Vec::new();
     let mut feed = |text: &str| {
@@ -33,7 +33,6 @@ pub(super) fn plan_id(plan: &Plan) -> PlanId {
         bytes.extend(text.as_bytes());
     };
     feed(&format!("{owner:?} {commit:?}"));
-    stacks.iter().for_each(|stack| feed(&format!("{stack:?}")));
     feed(&format!("{blind:?}"));
     if !commits.is_empty() {
         feed(&format!("{commits:?}"));
@@ -42,6 +41,10 @@ pub(super) fn plan_id(plan: &Plan) -> PlanId {
         feed(&format!("{strays:?}"));
     }
     hash.update(&bytes);
+    let stacks: Vec<_> = stacks.iter().collect();
+    for mark in in_parts(&stacks, |part| part.iter().map(of_stack).collect()) {
+        hash.update(mark.as_bytes());
+    }
     for mark in in_parts(steps, of_steps) {
         hash.update(mark.as_bytes());
     }
@@ -55,6 +58,11 @@ pub(super) fn plan_id(plan: &Plan) -> PlanId {
     }
     hash.update(of_hosts(hosts).as_bytes());
     PlanId(hex(&hash.finalize())[..DIGITS].to_owned())
+}
+
+/// A mark of what people read of a stack's changes.
+fn of_stack(stack: &(&StackName, &StackPlan)) -> Mark {
+    Mark::of([format!("{stack:?}").as_bytes()])
 }
 
 /// A mark of a proxy's file: those of a fleet are too long to be put into other words.

@@ -22,8 +22,8 @@ pub(super) type Servers = BTreeMap<BackendKey, BTreeMap<String, Endpoint>>;
 pub(super) struct Routes<'a> {
     /// What no step has changed yet is as it was seen.
     now: BTreeMap<ProxyPlace, Cow<'a, Backends>>,
-    /// The places that have backends of a stack, or had some.
-    of_stack: BTreeMap<StackName, BTreeSet<ProxyPlace>>,
+    /// The places that steps have given backends of a stack.
+    given: BTreeMap<StackName, BTreeSet<ProxyPlace>>,
     /// The last switch that changed a backend: the next one comes after it.
     last: BTreeMap<(ProxyPlace, BackendKey), StepId>,
     /// The switch after which a place does not send to a container any more.
@@ -32,8 +32,8 @@ pub(super) struct Routes<'a> {
     again: BTreeMap<ProxyPlace, StepId>,
     /// The switch that writes down what a place serves from memory for several services.
     restored: BTreeMap<ProxyPlace, StepId>,
-    /// Stacks whose backends may be changed.
-    scope: BTreeSet<StackName>,
+    /// Stacks whose backends may be changed, in the order of their names.
+    scope: &'a [&'a StackName],
     /// Places that a switch was planned for.
     switched: BTreeSet<ProxyPlace>,
     /// Stacks with backends that were changed.
@@ -52,13 +52,7 @@ pub(super) struct Turn<'t> {
 }
 
 impl<'a> Routes<'a> {
-    pub(super) fn new(world: &World<'a>, scope: BTreeSet<StackName>) -> Self {
-        let mut of_stack: BTreeMap<StackName, BTreeSet<ProxyPlace>> = BTreeMap::new();
-        for (place, table) in world.tables() {
-            for key in table.backends.keys() {
-                of_stack.entry(key.stack.clone()).or_default().insert(place.clone());
-            }
-        }
+    pub(super) fn new(world: &World<'a>, scope: &'a [&'a StackName]) -> Self {
         let tables = world.tables();
         let borrowed = |(place, table): (&ProxyPlace, &'a RoutingTable)| {
             (place.clone(), Cow::Borrowed(&table.backends))
@@ -66,7 +60,7 @@ impl<'a> Routes<'a> {
         let now = tables.map(borrowed).collect();
         Self {
             now,
-            of_stack,
+            given: BTreeMap::new(),
             last: BTreeMap::new(),
             let_go: BTreeMap::new(),
             again: BTreeMap::new(),
@@ -90,8 +84,9 @@ impl<'a> Routes<'a> {
     }
 
     /// The places that have backends of a stack, or had some.
-    pub(super) fn places_of(&self, stack: &StackName) -> BTreeSet<ProxyPlace> {
-        self.of_stack.get(stack).cloned().unwrap_or_default()
+    pub(super) fn places_of(&self, world: &World<'_>, stack: &StackName) -> BTreeSet<ProxyPlace> {
+        let given = self.given.get(stack).into_iter().flatten();
+        world.places_of(stack).chain(given).cloned().collect()
     }
 
     /// Lays down the switch that a change needs; `None` when it changes nothing.
@@ -185,7 +180,7 @@ impl<'a> Routes<'a> {
             now.iter().filter(|(key, _)| !set.contains_key(*key)).collect::<Vec<_>>()
         {
             let Some(rule) = backend.rules.intersection(&rules).next() else { continue };
-            if !self.scope.contains(&key.stack) {
+            if self.scope.binary_search(&&key.stack).is_err() {
                 self.problems.insert(
                     Problem::invalid(format!(
                         "the proxy {} on {} sends {}{} to the stack {} already",
@@ -236,7 +231,7 @@ impl<'a> Routes<'a> {
         for (key, BackendChange { from, to }) in &change.set {
             self.last.insert((place.clone(), key.clone()), step);
             self.changed.insert(key.stack.clone());
-            self.of_stack.entry(key.stack.clone()).or_default().insert(place.clone());
+            self.given.entry(key.stack.clone()).or_default().insert(place.clone());
             gone.extend(from.iter().flat_map(|backend| backend.servers.keys().cloned()));
             match to {
                 Some(backend) => drop(now.insert(key.clone(), backend.clone())),

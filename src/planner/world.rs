@@ -113,6 +113,12 @@ impl<'a> World<'a> {
         services.into_iter().flat_map(BTreeMap::keys).copied()
     }
 
+    /// The places that have backends of a stack; one for each backend.
+    pub(super) fn places_of(&self, stack: &StackName) -> impl Iterator<Item = &'a ProxyPlace> + '_ {
+        let services = self.seen.backends.get(stack);
+        services.into_iter().flat_map(BTreeMap::values).flatten().map(|known| known.place)
+    }
+
     /// Every stack of which something is there.
     pub(super) fn stacks(&self) -> BTreeSet<&'a StackName> {
         let of_containers = self.seen.containers.keys().copied();

@@ -9,7 +9,7 @@ use crate::model::{
     Endpoint, Generation, HostName, HostState, Image, LiveContainer, ProxyPlace, ServiceName,
     StackName,
 };
-use crate::planner::parts::in_parts;
+use crate::planner::parts::{both, in_parts};
 
 /// What was seen, by whose it is.
 #[derive(Default)]
@@ -39,14 +39,25 @@ pub(super) struct Seen<'a> {
 impl<'a> Seen<'a> {
     pub(super) fn of(world: &World<'a>) -> Self {
         let hosts: Vec<_> = world.hosts.iter().map(|(host, state)| (*host, *state)).collect();
-        let parts = in_parts(&hosts, |part| {
-            let mut seen = Self::default();
-            part.iter().for_each(|(host, state)| seen.host(world, host, state));
-            vec![seen]
-        });
-        let mut parts = parts.into_iter();
-        let mut seen = parts.next().unwrap_or_default();
-        parts.for_each(|part| seen.join(part));
+        let on_hosts = || {
+            let parts = in_parts(&hosts, |part| {
+                let mut seen = Self::default();
+                part.iter().for_each(|(host, state)| seen.host(world, host, state));
+                vec![seen]
+            });
+            let mut parts = parts.into_iter();
+            let mut seen = parts.next().unwrap_or_default();
+            parts.for_each(|part| seen.join(part));
+            seen
+        };
+        let (at_proxies, on_hosts) = both(|| Self::at_proxies(world), on_hosts);
+        let Self { backends, servers, retired, forgetful, .. } = at_proxies;
+        Self { backends, servers, retired, forgetful, ..on_hosts }
+    }
+
+    /// What proxies say.
+    fn at_proxies(world: &World<'a>) -> Self {
+        let mut seen = Self::default();
         for (place, table) in world.tables() {
             for (key, backend) in &table.backends {
                 let services = seen.backends.entry(&key.stack).or_default();
@@ -70,31 +81,17 @@ impl<'a> Seen<'a> {
     }
 
     /// Adds what was noted on hosts that come behind.
-    fn join(&mut self, behind: Self) {
-        for (stack, services) in behind.containers {
-            // Most stacks are on neighbouring hosts: nothing of them is known.
-            let Some(known) = self.containers.get_mut(stack) else {
-                self.containers.insert(stack, services);
-                continue;
-            };
-            for (service, all) in services {
-                known.entry(service).or_default().extend(all);
-            }
-        }
-        for (stack, hosts) in behind.hosts {
-            self.hosts.entry(stack).or_default().extend(hosts);
-        }
-        for (stack, networks) in behind.networks {
-            self.networks.entry(stack).or_default().extend(networks);
-        }
-        for (stack, generation) in behind.born {
-            raise(&mut self.born, stack, generation);
-        }
-        for (stack, generation) in behind.released {
-            raise(&mut self.released, stack, generation);
-        }
-        self.connected.extend(behind.connected);
-        self.unchecked.extend(behind.unchecked);
+    fn join(&mut self, mut behind: Self) {
+        merge(&mut self.containers, behind.containers, |known, services| {
+            merge(known, services, Vec::extend);
+        });
+        merge(&mut self.hosts, behind.hosts, Vec::extend);
+        merge(&mut self.networks, behind.networks, Vec::extend);
+        let later = |known: &mut Generation, it: Generation| *known = it.max(*known);
+        merge(&mut self.born, behind.born, later);
+        merge(&mut self.released, behind.released, later);
+        self.connected.append(&mut behind.connected);
+        self.unchecked.append(&mut behind.unchecked);
         self.is_drained |= behind.is_drained;
     }
 
@@ -135,6 +132,27 @@ impl<'a> Seen<'a> {
         self.unchecked.extend(images.map(|(reference, _)| reference.as_str()));
         self.is_drained |= state.drained.is_some();
     }
+}
+
+/// Puts two maps together, in one walk over both. Most stacks are on neighbouring hosts, so that
+/// few are in both: those are joined.
+fn merge<K: Ord + Copy, V>(
+    known: &mut BTreeMap<K, V>,
+    mut behind: BTreeMap<K, V>,
+    join: impl Fn(&mut V, V),
+) {
+    let mut others = behind.keys().peekable();
+    let mut in_both = Vec::new();
+    for (key, value) in &mut *known {
+        while others.next_if(|other| *other < key).is_some() {}
+        if others.next_if_eq(&key).is_some() {
+            in_both.push((*key, value));
+        }
+    }
+    for (key, value) in in_both {
+        behind.remove(&key).into_iter().for_each(|more| join(value, more));
+    }
+    known.append(&mut behind);
 }
 
 /// Notes a generation, unless a later one is known.
