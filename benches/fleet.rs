@@ -9,10 +9,9 @@
 //!   may be shown. To render the stacks, to ask the hosts and to print the plan is no part of it,
 //! * gathering from the smaller fleet, whose 500 hosts answer 20 ms after they are asked.
 //!
-//! A plan is made three times. Beside the median the first one is told: of the first kind of change
-//! that is measured it is made by a process that knows nothing, as `gitdeploy plan` is; all others are
-//! made by one that has planned before, as a daemon has, and remembers proxies' files and what it has
-//! compared.
+//! Each size and kind of change has a process of its own. Its first plan is made by one that knows
+//! nothing, as `gitdeploy plan` is; the later ones by one that has planned before, as a daemon has,
+//! and remembers proxies' files and what it has compared.
 //!
 //! Memory is the most that the process ever had, what is looked at included.
 
@@ -42,24 +41,51 @@ use stack::Release;
 const POOLS: usize = 500;
 const RUNS: usize = 3;
 
+const FIRST: &str = "a process's first plan";
+const LATER: &str = "each later one, median of 3";
+const LINTER: &str = "the linter";
+
 fn main() {
-    // A number after `--` is another number of pools, to look at a part of the fleet alone; a word
-    // is a kind of change, for that kind alone.
+    // A number after `--` is a number of pools, and a word a kind of change: those alone, here.
     let given = std::env::args().find_map(|word| word.parse().ok());
     let kinds: Vec<Release> = std::env::args().filter_map(|word| Release::named(&word)).collect();
     let kinds = if kinds.is_empty() { Release::EACH.to_vec() } else { kinds };
     if let Some(pools) = given {
-        measure(pools, &kinds);
+        let mut fleet = Fleet::of(pools);
+        kinds.iter().for_each(|release| measure(&mut fleet, *release));
         return;
     }
     look(POOLS / 10);
-    let part = measure(POOLS / 10, &kinds);
-    let all = measure(POOLS, &kinds);
-    println!("\nten times the fleet");
-    for (part, all) in part.iter().zip(&all) {
-        let times = all.time.as_secs_f64() / part.time.as_secs_f64();
-        println!("  {:<40} {times:>9.1} times", all.what);
+    for release in kinds {
+        let part = apart(POOLS / 10, release);
+        let all = apart(POOLS, release);
+        println!("\nten times the fleet, {}, with the linter's look", release.words());
+        for what in [FIRST, LATER] {
+            let [part, all] = [&part, &all].map(|said| figure(said, what) + figure(said, LINTER));
+            println!("  {what:<40} {:>9.1} times", all / part);
+        }
     }
+}
+
+/// Measures one kind of change in a process of its own; what it said.
+fn apart(pools: usize, release: Release) -> String {
+    let own = std::env::current_exe().expect("a program");
+    let done = std::process::Command::new(own)
+        .args(["--bench", &pools.to_string(), release.word()])
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .expect("it runs");
+    assert!(done.status.success(), "{}", done.status);
+    let said = String::from_utf8(done.stdout).expect("words");
+    print!("{said}");
+    said
+}
+
+/// One of the figures that a process has said.
+fn figure(said: &str, what: &str) -> f64 {
+    let line = said.lines().find_map(|line| line.trim_start().strip_prefix(what));
+    let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    number.unwrap_or_else(|| panic!("no {what} in {said}"))
 }
 
 /// How long a look at all hosts takes that answer 20 ms after they are asked.
@@ -82,27 +108,15 @@ fn look(pools: usize) {
     println!("  {:<40} {:>9} MiB", "most memory for it", memory("VmHWM:").saturating_sub(before));
 }
 
-/// What one kind of plan took, the linter's look included.
-struct Figures {
-    what: &'static str,
-    time: Duration,
-}
-
-fn measure(pools: usize, kinds: &[Release]) -> Vec<Figures> {
-    let mut fleet = Fleet::of(pools);
-    println!("\n{} hosts, {} containers; median of {RUNS}", fleet.hosts(), fleet.containers());
-    println!("  {:<40} {:>9} MiB", "what is looked at", memory("VmRSS:"));
-    kinds.iter().map(|release| figures(&mut fleet, *release)).collect()
-}
-
-fn figures(fleet: &mut Fleet, release: Release) -> Figures {
-    let what = release.words();
+fn measure(fleet: &mut Fleet, release: Release) {
     fleet.want(release);
+    println!("\n{} hosts, {} containers, {}", fleet.hosts(), fleet.containers(), release.words());
+    println!("  {:<40} {:>9} MiB", "what is looked at", memory("VmRSS:"));
     forget_peak();
     let (mut plans, mut works) = (Vec::new(), Vec::new());
     let mut checks = Vec::new();
     let mut steps = 0;
-    for _ in 0..RUNS {
+    for _ in 0..=RUNS {
         let (begin, before) = (Instant::now(), work());
         let plan = plan(&fleet.request(Scope::default()));
         plans.push(begin.elapsed());
@@ -114,14 +128,13 @@ fn figures(fleet: &mut Fleet, release: Release) -> Figures {
         checks.push(begin.elapsed());
         assert!(violations.is_empty(), "{:?}", violations.first());
     }
-    let first = format!("the first {:.0}, {:.0}", millis(plans[0]), millis(works[0]));
-    let (plan, check) = (median(plans), median(checks));
-    let work = millis(median(works));
-    println!("  {what:<40} {:>9.0} ms, {work:.0} ms of processors ({first})", millis(plan));
-    println!("  {:<40} {steps:>9}", "  steps");
-    println!("  {:<40} {:>9.0} ms", "  the linter", millis(check));
-    println!("  {:<40} {:>9} MiB", "  most memory", memory("VmHWM:"));
-    Figures { what, time: plan + check }
+    println!("  {:<40} {steps:>9}", "steps");
+    let (first, first_work) = (plans.remove(0), works.remove(0));
+    for (what, time, work) in [(FIRST, first, first_work), (LATER, median(plans), median(works))] {
+        println!("  {what:<40} {:>9.1} ms, {:.0} ms of processors", millis(time), millis(work));
+    }
+    println!("  {LINTER:<40} {:>9.1} ms", millis(median(checks)));
+    println!("  {:<40} {:>9} MiB", "most memory", memory("VmHWM:"));
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {

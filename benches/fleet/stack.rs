@@ -26,13 +26,17 @@ impl Release {
     /// Each kind of change.
     pub(crate) const EACH: [Self; 3] = [Self::Same, Self::Hundredth, Self::All];
 
-    /// The one that is asked for by `none`, `hundredth` or `all`.
+    /// The one that a word asks for.
     pub(crate) fn named(word: &str) -> Option<Self> {
-        match word {
-            "none" => Some(Self::Same),
-            "hundredth" => Some(Self::Hundredth),
-            "all" => Some(Self::All),
-            _ => None,
+        Self::EACH.into_iter().find(|release| release.word() == word)
+    }
+
+    /// The word that asks for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Same => "none",
+            Self::Hundredth => "hundredth",
+            Self::All => "all",
         }
     }
 
