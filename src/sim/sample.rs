@@ -46,10 +46,10 @@ impl State {
         let mut current = BTreeSet::<(&HostName, &Endpoint)>::new();
         let mut old = current.clone();
         for (place, proxy) in &self.proxies {
-            let at = |endpoint| (&place.host, endpoint);
-            current.extend(proxy.running.backends.values().flatten().map(at));
+            let ends = |at| self.leads_to(&place.host, at).into_iter().map(move |host| (host, at));
+            current.extend(proxy.running.backends.values().flatten().flat_map(ends));
             let olds = proxy.old.iter().filter(|(_, until)| *until > now);
-            old.extend(olds.flat_map(|(it, _)| it.backends.values().flatten()).map(at));
+            old.extend(olds.flat_map(|(it, _)| it.backends.values().flatten()).flat_map(ends));
         }
         let mut services = BTreeMap::<ServiceId, Counts>::new();
         for (name, host) in &self.hosts {

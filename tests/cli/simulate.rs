@@ -44,6 +44,19 @@ fn a_rollout_is_shown_moment_by_moment_and_loses_nothing() {
 }
 
 #[test]
+fn replicas_on_another_host_than_the_proxy_are_counted_as_routed() {
+    let inventory = "hosts:\n  one: {docker: 'ssh://deploy@10.0.0.1'}\n  \
+        two: {docker: 'ssh://deploy@10.0.0.2'}\nproxies:\n  \
+        edge: {kind: nginx, hosts: [one], config: /etc/nginx/conf.d/gitdeploy.conf, listen: [80]}\n";
+    let repo = shop();
+    repo.commit(&[("inventory.yaml", inventory)]);
+    let run = repo.run(&["simulate", "--from", "nothing", "--format", "json"]);
+    let timeline = page(&run)["services"][0]["timeline"].clone();
+    let last = timeline.as_array().and_then(|all| all.last()).expect("a moment");
+    assert_eq!((&last["ready"], &last["routed"]), (&2.into(), &2.into()), "{timeline}");
+}
+
+#[test]
 fn requests_are_sent_all_the_time_and_fail_only_with_a_process_that_dies() {
     let repo = shop();
     let requests = |fault: &str| {
